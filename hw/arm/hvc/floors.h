@@ -1,0 +1,35 @@
+/*
+ * Floors: the oldest kernel of a fleet
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_ARM_HVC_FLOORS_H
+#define HW_ARM_HVC_FLOORS_H
+
+#include "target/arm/hvc/set.h"
+
+/**
+ * HvcFloor:
+ * @name: as the first item of -machine hvc-services=
+ * @help: one line
+ * @set: what every host from that kernel on can give; never changes
+ */
+typedef struct HvcFloor {
+    const char *name;
+    const char *help;
+    HvcSet set;
+} HvcFloor;
+
+extern const HvcFloor hvc_floors[];
+extern const size_t hvc_floors_count;
+
+/**
+ * hvc_floor_by_name: find a floor
+ * @name: its name
+ *
+ * Returns: the floor, or NULL if there is none of that name.
+ */
+const HvcFloor *hvc_floor_by_name(const char *name);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * Hypercall services as properties of the virt machine
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/accel.h"
+#include "qemu/error-report.h"
+#include "cpu.h"
+#include "hw/arm/virt.h"
+#include "hw/qdev-core.h"
+#include "target/arm/hvc/compat.h"
+#include "target/arm/hvc/services.h"
+#include "target/arm/hvc/tcg.h"
+#include "machine.h"
+#include "spec.h"
+
+static void (*virt_init)(MachineState *machine);
+
+/* A guest that has started knows what it has; so does a migration's source. */
+static bool can_change(const char *property, Error **errp)
+{
+    if (phase_check(PHASE_MACHINE_CREATED)) {
+        error_setg(errp, "%s cannot be changed after the machine was created; "
+                   "give it on the command line: -machine %s=...",
+                   property, property);
+        return false;
+    }
+    return true;
+}
+
+static char *get_services(Object *obj, Error **errp)
+{
+    VirtHvc *hvc = &VIRT_MACHINE(obj)->hvc;
+
+    return g_strdup(hvc->services ?: "host");
+}
+
+static void set_services(Object *obj, const char *value, Error **errp)
+{
+    VirtHvc *hvc = &VIRT_MACHINE(obj)->hvc;
+
+    if (!can_change("hvc-services", errp)) {
+        return;
+    }
+    if (!strcmp(value, "help")) {
+        g_autofree char *help = hvc_spec_help();
+
+        /* Only the command line comes here: can_change() refuses QMP. */
+        printf("%s", help);
+        exit(EXIT_SUCCESS);
+    }
+    if (hvc_spec_parse(value, &hvc->pinned, &hvc->set, errp)) {
+        g_free(hvc->services);
+        hvc->services = g_strdup(value);
+    }
+}
+
+/* The pinned set with the user's PSCI version, which goes before the floor's */
+static HvcSet pinned_set(const VirtHvc *hvc)
+{
+    HvcSet set = hvc->set;
+
+    if (hvc->psci_version) {
+        set.psci_version = hvc->psci_version;
+    }
+    return set;
+}
+
+static char *get_services_list(Object *obj, Error **errp)
+{
+    VirtHvc *hvc = &VIRT_MACHINE(obj)->hvc;
+
+    return hvc->pinned ? hvc_set_services(&hvc->set) : g_strdup("host");
+}
+
+static char *get_psci_version(Object *obj, Error **errp)
+{
+    VirtHvc *hvc = &VIRT_MACHINE(obj)->hvc;
+
+    return hvc->pinned ? hvc_psci_version_format(pinned_set(hvc).psci_version)
+                       : g_strdup("host");
+}
+
+static void set_psci_version(Object *obj, const char *value, Error **errp)
+{
+    if (can_change("psci-version", errp)) {
+        hvc_psci_version_parse(value, &VIRT_MACHINE(obj)->hvc.psci_version,
+                               errp);
+    }
+}
+
+/* What can be refused before the machine is made. */
+static bool check_options(const VirtHvc *hvc, Error **errp)
+{
+    if (hvc->psci_version && !hvc->pinned) {
+        g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
+
+        error_setg(errp, "psci-version=%s needs a choice of hvc-services, "
+                   "which is '%s'; add hvc-services=none or a floor", version,
+                   hvc->services ?: "host");
+        return false;
+    }
+    if (hvc->pinned && !tcg_enabled() && !qtest_enabled()) {
+        error_setg(errp, "hvc-services=%s is not supported with the '%s' "
+                   "accelerator; use -accel tcg, or hvc-services=host",
+                   hvc->services, current_accel_name());
+        return false;
+    }
+    return true;
+}
+
+/*
+ * The conduit is settled while the machine is made: arm_load_kernel() takes it
+ * away again where the guest starts at the level that would serve its calls.
+ */
+static bool check_conduit(const VirtHvc *hvc, Error **errp)
+{
+    if (ARM_CPU(first_cpu)->psci_conduit != QEMU_PSCI_CONDUIT_DISABLED) {
+        return true;
+    }
+    error_setg(errp, "hvc-services=%s: this guest has no conduit to call a "
+               "service through, as it starts at the exception level that "
+               "would serve the calls; use secure=off, or hvc-services=host",
+               hvc->services);
+    return false;
+}
+
+static void create_pv_time_records(VirtMachineState *vms, MemoryRegion *sysmem)
+{
+    const MemMapEntry *map = &vms->memmap[VIRT_PVTIME];
+    MemoryRegion *records = g_new(MemoryRegion, 1);
+
+    /* All of the window, so that no host's page size is in the stream. */
+    memory_region_init_ram(records, NULL, "pvtime", map->size, &error_fatal);
+    memory_region_add_subregion(sysmem, map->base, records);
+    hvc_pv_time_init(records, map->base);
+}
+
+static void offer_services(VirtMachineState *vms, const HvcSet *set)
+{
+    const HvcService *pv_time = hvc_service_by_name("pv-time");
+    CPUState *cs;
+
+    hvc_tcg_init(set);
+    CPU_FOREACH(cs) {
+        /* The device tree names the version that PSCI_VERSION returns. */
+        ARM_CPU(cs)->psci_version = set->psci_version;
+    }
+    if (hvc_service_in(pv_time, set)) {
+        create_pv_time_records(vms, get_system_memory());
+    }
+}
+
+static void virt_hvc_init(MachineState *machine)
+{
+    VirtMachineState *vms = VIRT_MACHINE(machine);
+    HvcSet set = pinned_set(&vms->hvc);
+    Error *err = NULL;
+
+    if (!check_options(&vms->hvc, &err)) {
+        error_report_err(err);
+        exit(EXIT_FAILURE);
+    }
+    virt_init(machine);
+    if (!vms->hvc.pinned) {
+        return;
+    }
+    if (!check_conduit(&vms->hvc, &err)) {
+        error_report_err(err);
+        exit(EXIT_FAILURE);
+    }
+    if (tcg_enabled()) {
+        offer_services(vms, &set);
+    }
+}
+
+void virt_hvc_class_init(ObjectClass *oc)
+{
+    MachineClass *mc = MACHINE_CLASS(oc);
+
+    virt_init = mc->init;
+    mc->init = virt_hvc_init;
+
+    object_class_property_add_str(oc, "hvc-services", get_services,
+                                  set_services);
+    object_class_property_set_description(oc, "hvc-services",
+        "Hypercall services that the guest may use: 'host' for the "
+        "accelerator's default, or a floor and services; "
+        "hvc-services=help lists them");
+    object_class_property_add_str(oc, "hvc-services-list", get_services_list,
+                                  NULL);
+    object_class_property_set_description(oc, "hvc-services-list",
+        "The services that hvc-services stands for");
+    object_class_property_add_str(oc, "psci-version", get_psci_version,
+                                  set_psci_version);
+    object_class_property_set_description(oc, "psci-version",
+        "PSCI version of a VM with chosen hvc-services; default: that of "
+        "the floor");
+}

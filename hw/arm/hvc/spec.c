@@ -1,0 +1,307 @@
+/*
+ * The language of -machine hvc-services=SPEC,psci-version=V
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/cutils.h"
+#include "target/arm/hvc/services.h"
+#include "floors.h"
+#include "spec.h"
+
+#define SPEC_HOST "host"
+
+/* No name is longer; what is longer is neither compared nor printed whole. */
+#define NAME_MAX_LENGTH 32
+
+/* The whole vocabulary, for messages. */
+static char *list_services(void)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        g_string_append_printf(names, "%s%s", i ? ", " : "",
+                               hvc_services[i].name);
+    }
+    return g_string_free(g_steal_pointer(&names), false);
+}
+
+static char *list_floors(void)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        g_string_append_printf(names, "%s%s", i ? ", " : "",
+                               hvc_floors[i].name);
+    }
+    return g_string_free(g_steal_pointer(&names), false);
+}
+
+static char *list_psci_versions(void)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (const uint32_t *version = hvc_psci_versions; *version; version++) {
+        g_autofree char *name = hvc_psci_version_format(*version);
+
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+    }
+    return g_string_free(g_steal_pointer(&names), false);
+}
+
+/* Levenshtein distance of two names of at most NAME_MAX_LENGTH characters. */
+static unsigned name_distance(const char *a, const char *b)
+{
+    unsigned row[NAME_MAX_LENGTH + 1];
+    size_t columns = strlen(b);
+
+    for (size_t j = 0; j <= columns; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; a[i - 1]; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            unsigned substituted = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = MIN(substituted, MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[columns];
+}
+
+static const char *nearest_name(const char *name)
+{
+    const char *nearest = NULL;
+    unsigned best;
+
+    if (strlen(name) > NAME_MAX_LENGTH) {
+        return NULL;
+    }
+    /* With half of it wrong, a guess would be noise. */
+    best = strlen(name) / 2 + 1;
+    for (size_t i = 0; i < hvc_services_count + hvc_floors_count; i++) {
+        const char *candidate = i < hvc_services_count ?
+            hvc_services[i].name : hvc_floors[i - hvc_services_count].name;
+        unsigned distance = name_distance(name, candidate);
+
+        if (distance < best) {
+            best = distance;
+            nearest = candidate;
+        }
+    }
+    return nearest;
+}
+
+static void unknown_name(const char *name, Error **errp)
+{
+    g_autofree char *services = list_services();
+    g_autofree char *floors = list_floors();
+    const char *nearest = nearest_name(name);
+
+    error_setg(errp, "hvc-services: '%.*s' is neither a service (%s) nor a "
+               "floor (%s)%s%s%s", NAME_MAX_LENGTH, name, services, floors,
+               nearest ? "; did you mean '" : "", nearest ?: "",
+               nearest ? "'?" : "");
+}
+
+/* One [+|-]SERVICE. @plus and @minus collect what was named with each sign. */
+static bool parse_service(const char *item, HvcSet *plus, HvcSet *minus,
+                          Error **errp)
+{
+    bool remove = *item == '-';
+    const char *name = item + (*item == '+' || *item == '-');
+    const HvcService *service = hvc_service_by_name(name);
+    uint64_t bit;
+
+    if (!service && name != item && !strcmp(name, SPEC_HOST)) {
+        error_setg(errp, "hvc-services: 'host' takes no sign");
+        return false;
+    }
+    if (!service && name != item && hvc_floor_by_name(name)) {
+        error_setg(errp, "hvc-services: floor '%s' takes no sign, and must be "
+                   "the first item; only services are added (+) and removed "
+                   "(-)", name);
+        return false;
+    }
+    if (!service && hvc_floor_by_name(name)) {
+        error_setg(errp, "hvc-services: floor '%s' must be the first item; "
+                   "start with '%s' and add or remove services after it",
+                   name, name);
+        return false;
+    }
+    if (!service) {
+        unknown_name(name, errp);
+        return false;
+    }
+
+    bit = 1ULL << service->bit;
+    if ((remove ? plus : minus)->bmap[service->reg] & bit) {
+        error_setg(errp, "hvc-services: '%s' is both added and removed; name "
+                   "it once", name);
+        return false;
+    }
+    (remove ? minus : plus)->bmap[service->reg] |= bit;
+    return true;
+}
+
+bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
+{
+    g_auto(GStrv) items = g_strsplit(spec, ":", -1);
+    const HvcFloor *floor;
+    HvcSet plus = { }, minus = { }, result;
+    size_t first = 1;
+
+    if (!*spec) {
+        error_setg(errp, "hvc-services is empty; use 'none' to offer no "
+                   "service, 'host' for the accelerator's default");
+        return false;
+    }
+    if (!strcmp(spec, SPEC_HOST)) {
+        *pinned = false;
+        return true;
+    }
+
+    floor = hvc_floor_by_name(items[0]);
+    if (!floor) {
+        floor = hvc_floor_by_name(HVC_FLOOR_NONE);
+        first = 0;
+    }
+    for (size_t i = first; items[i]; i++) {
+        if (!*items[i] || !strcmp(items[i], "+") || !strcmp(items[i], "-")) {
+            error_setg(errp, "hvc-services: item %zu of '%.*s' is empty; items "
+                       "are separated by a single ':'", i + 1,
+                       2 * NAME_MAX_LENGTH, spec);
+            return false;
+        }
+        if (!strcmp(items[i], SPEC_HOST)) {
+            error_setg(errp, "hvc-services: 'host' cannot be mixed with other "
+                       "items: it leaves the services to the accelerator; "
+                       "start with a floor to choose them");
+            return false;
+        }
+        if (!parse_service(items[i], &plus, &minus, errp)) {
+            return false;
+        }
+    }
+
+    result = floor->set;
+    for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
+        result.bmap[reg] |= plus.bmap[reg];
+        result.bmap[reg] &= ~minus.bmap[reg];
+    }
+    *set = result;
+    *pinned = true;
+    return true;
+}
+
+/* The services that differ, as ":-ptp" or ":+trng"; how many there are. */
+static unsigned append_changes(GString *spec, const HvcSet *from,
+                               const HvcSet *to)
+{
+    unsigned changes = 0;
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+        bool is = hvc_service_in(service, from);
+        bool want = hvc_service_in(service, to);
+
+        if (is != want) {
+            g_string_append_printf(spec, ":%c%s", want ? '+' : '-',
+                                   service->name);
+            changes++;
+        }
+    }
+    return changes;
+}
+
+char *hvc_spec_format(const HvcSet *set)
+{
+    g_autoptr(GString) best = NULL;
+    unsigned best_cost = UINT_MAX;
+
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        g_autoptr(GString) spec = g_string_new(hvc_floors[i].name);
+        bool same_psci = hvc_floors[i].set.psci_version == set->psci_version;
+        unsigned cost = append_changes(spec, &hvc_floors[i].set, set);
+
+        if (!same_psci) {
+            g_autofree char *version =
+                hvc_psci_version_format(set->psci_version);
+
+            g_string_append_printf(spec, ",psci-version=%s", version);
+            /* More than any number of services: the floor's version counts. */
+            cost += hvc_services_count + 1;
+        }
+        if (cost < best_cost) {
+            best_cost = cost;
+            if (best) {
+                g_string_free(best, true);
+            }
+            best = g_steal_pointer(&spec);
+        }
+    }
+    return g_string_free(g_steal_pointer(&best), false);
+}
+
+bool hvc_psci_version_parse(const char *text, uint32_t *version, Error **errp)
+{
+    g_autofree char *versions = NULL;
+
+    for (const uint32_t *known = hvc_psci_versions; *known; known++) {
+        g_autofree char *name = hvc_psci_version_format(*known);
+
+        if (!strcmp(text, name)) {
+            *version = *known;
+            return true;
+        }
+    }
+    versions = list_psci_versions();
+    error_setg(errp, "psci-version: '%.*s' is not one of %s",
+               NAME_MAX_LENGTH, text, versions);
+    return false;
+}
+
+char *hvc_psci_version_format(uint32_t version)
+{
+    return g_strdup_printf("%u.%u", version >> 16, version & 0xffff);
+}
+
+char *hvc_spec_help(void)
+{
+    g_autoptr(GString) help = g_string_new(
+        "hvc-services=host             not pinned: the accelerator's default\n"
+        "hvc-services=ITEM[:ITEM...]   read left to right\n"
+        "  ITEM is a floor (first item only), or a service with an optional\n"
+        "  sign: SERVICE or +SERVICE adds it, -SERVICE removes it. Without a\n"
+        "  floor the list starts from 'none'.\n"
+        "\n"
+        "Floors: what every host from that kernel on can give\n");
+    g_autofree char *versions = list_psci_versions();
+
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
+        g_autofree char *psci =
+            hvc_psci_version_format(hvc_floors[i].set.psci_version);
+
+        g_string_append_printf(help, "  %-12s %-26s PSCI %s  %s\n",
+                               hvc_floors[i].name, hvc_floors[i].help,
+                               psci, services);
+    }
+    g_string_append(help, "\nServices: firmware register and bit, the first "
+                    "Linux whose KVM can switch it\n");
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+
+        g_string_append_printf(help, "  %-16s %-10s bit %-2u  Linux %-5s  %s\n",
+                               service->name, hvc_register_name(service->reg),
+                               service->bit, service->kernel, service->help);
+    }
+    g_string_append_printf(help, "\npsci-version=V: %s; default: the floor's\n",
+                           versions);
+    return g_string_free(g_steal_pointer(&help), false);
+}

@@ -1,0 +1,70 @@
+/*
+ * The language of -machine hvc-services=SPEC,psci-version=V
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ *   SPEC    = host | ITEM[:ITEM...]
+ *   ITEM    = FLOOR | [+|-]SERVICE     a FLOOR only as the first item
+ *
+ * A floor is the oldest kernel of a fleet: what a VM may use so that it can
+ * run on, and go back to, every host from that kernel on.
+ */
+
+#ifndef HW_ARM_HVC_SPEC_H
+#define HW_ARM_HVC_SPEC_H
+
+#include "target/arm/hvc/set.h"
+
+/* What a SPEC starts from when it names no floor. */
+#define HVC_FLOOR_NONE "none"
+
+/**
+ * hvc_spec_parse: what a SPEC asks for
+ * @spec: the text
+ * @pinned: set to false for "host", where @set stays as it is; else to true
+ * @set: set to the services and the floor's PSCI version
+ * @errp: what is wrong with @spec, and what would be right
+ *
+ * Returns: true on success; on error @pinned and @set stay as they are.
+ */
+bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp);
+
+/**
+ * hvc_spec_format: the shortest SPEC for a set
+ * @set: a set without bits that have no row in the service table
+ *
+ * A floor with the set's PSCI version goes before one without; where no floor
+ * has both, ",psci-version=V" follows, so that the text is what can be given
+ * after "-machine hvc-services=".
+ *
+ * Returns: the text; the caller frees it with g_free().
+ */
+char *hvc_spec_format(const HvcSet *set);
+
+/**
+ * hvc_spec_help: describe floors, services, bits and kernel versions
+ *
+ * Returns: the text of -machine virt,hvc-services=help; the caller frees it
+ * with g_free().
+ */
+char *hvc_spec_help(void);
+
+/**
+ * hvc_psci_version_parse: read a PSCI version
+ * @text: as in "1.1"
+ * @version: set to the version as PSCI_VERSION returns it
+ * @errp: the versions that a VM can be pinned to
+ *
+ * Returns: true on success; on error @version stays as it is.
+ */
+bool hvc_psci_version_parse(const char *text, uint32_t *version, Error **errp);
+
+/**
+ * hvc_psci_version_format: write a PSCI version
+ * @version: as PSCI_VERSION returns it
+ *
+ * Returns: as in "1.1"; the caller frees it with g_free().
+ */
+char *hvc_psci_version_format(uint32_t version);
+
+#endif

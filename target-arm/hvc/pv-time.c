@@ -1,0 +1,260 @@
+/*
+ * Paravirtualized time: stolen time (Arm DEN 0057)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A vCPU's time is stolen while its thread is ready to run and the host runs
+ * something else: the thread's run delay, which is what KVM counts too. The
+ * record is guest memory and is added to rather than overwritten, so that it
+ * goes on from where it was after a migration and never runs backwards.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/timer.h"
+#include "cpu.h"
+#include "migration/vmstate.h"
+#include "compat.h"
+#include "tcg.h"
+#include "trace.h"
+
+/*
+ * How often records are brought up to date. Linux adds what it finds to a tick
+ * whatever its size, so this only delays the count; each time costs one
+ * pread() per vCPU.
+ */
+#define UPDATE_INTERVAL_MS 100
+
+/* DEN 0057, section 3.2.2; always little-endian. */
+typedef struct PvTimeRecord {
+    uint32_t revision;
+    uint32_t attributes;
+    uint64_t stolen_time_ns;
+    uint8_t padding[48];
+} PvTimeRecord;
+
+QEMU_BUILD_BUG_ON(sizeof(PvTimeRecord) != HVC_PV_TIME_RECORD_SIZE);
+
+/**
+ * PvTimeVcpu: one vCPU's state
+ * @armed: the guest has asked for the record since the last reset
+ * @schedstat_fd: the thread's scheduler statistics, or -1
+ * @run_delay_ns: the thread's run delay that the record already has
+ */
+typedef struct PvTimeVcpu {
+    bool armed;
+    int schedstat_fd;
+    uint64_t run_delay_ns;
+} PvTimeVcpu;
+
+typedef struct PvTime {
+    MemoryRegion *records;
+    hwaddr base;
+    PvTimeVcpu *vcpu;
+    uint32_t vcpus;
+    QEMUTimer *timer;
+} PvTime;
+
+static PvTime pv_time;
+
+/*
+ * Time that passes by the host's scheduler cannot be replayed, and under
+ * icount the guest's clock stands still while a thread waits.
+ */
+static bool counts_stolen_time(void)
+{
+    return !icount_enabled() && replay_mode == REPLAY_MODE_NONE;
+}
+
+/* Linux Documentation/scheduler/sched-stats.rst: run time, run delay, slices */
+static uint64_t read_run_delay(PvTimeVcpu *vcpu)
+{
+    char buf[64];
+    uint64_t run_delay_ns;
+    ssize_t len;
+
+    if (vcpu->schedstat_fd < 0) {
+        return 0;
+    }
+    len = pread(vcpu->schedstat_fd, buf, sizeof(buf) - 1, 0);
+    if (len < 0) {
+        return vcpu->run_delay_ns;
+    }
+    buf[len] = '\0';
+    if (sscanf(buf, "%*u %" SCNu64, &run_delay_ns) != 1) {
+        return vcpu->run_delay_ns;
+    }
+    return run_delay_ns;
+}
+
+static PvTimeRecord *record_of(uint32_t index)
+{
+    PvTimeRecord *records = memory_region_get_ram_ptr(pv_time.records);
+
+    return &records[index];
+}
+
+static void mark_dirty(uint32_t index)
+{
+    memory_region_set_dirty(pv_time.records,
+                            index * HVC_PV_TIME_RECORD_SIZE,
+                            HVC_PV_TIME_RECORD_SIZE);
+}
+
+static void update_record(uint32_t index)
+{
+    PvTimeVcpu *vcpu = &pv_time.vcpu[index];
+    uint64_t *stolen = &record_of(index)->stolen_time_ns;
+    uint64_t run_delay_ns = read_run_delay(vcpu);
+    uint64_t delta_ns = run_delay_ns - vcpu->run_delay_ns;
+
+    if (run_delay_ns <= vcpu->run_delay_ns) {
+        return;
+    }
+    vcpu->run_delay_ns = run_delay_ns;
+    /* The guest may read at any time: one 64-bit store (section 3.2.2). */
+    qatomic_set(stolen, cpu_to_le64(le64_to_cpu(qatomic_read(stolen)) +
+                                    delta_ns));
+    mark_dirty(index);
+    trace_hvc_pv_time_update(index, delta_ns);
+}
+
+static void update_records(void *opaque)
+{
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        if (pv_time.vcpu[i].armed) {
+            update_record(i);
+        }
+    }
+    timer_mod(pv_time.timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                             UPDATE_INTERVAL_MS);
+}
+
+/* Real time, as a snapshot that is loaded may set the guest's clock back. */
+static void schedule_updates(void)
+{
+    bool armed = false;
+
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        armed |= pv_time.vcpu[i].armed;
+    }
+    if (!armed || !counts_stolen_time() || !runstate_is_running()) {
+        timer_del(pv_time.timer);
+    } else if (!timer_pending(pv_time.timer)) {
+        timer_mod(pv_time.timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                                 UPDATE_INTERVAL_MS);
+    }
+}
+
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    /* A thread that waits for the VM to run is not being stolen from. */
+    for (uint32_t i = 0; running && i < pv_time.vcpus; i++) {
+        pv_time.vcpu[i].run_delay_ns = read_run_delay(&pv_time.vcpu[i]);
+    }
+    schedule_updates();
+}
+
+static void reset(void *opaque)
+{
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        pv_time.vcpu[i].armed = false;
+    }
+    schedule_updates();
+}
+
+static int post_load(void *opaque, int version_id)
+{
+    schedule_updates();
+    return 0;
+}
+
+static const VMStateDescription vmstate_pv_time_vcpu = {
+    .name = "hvc-pv-time/vcpu",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(armed, PvTimeVcpu),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_pv_time = {
+    .name = "hvc-pv-time",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32_EQUAL(vcpus, PvTime, NULL),
+        VMSTATE_STRUCT_VARRAY_POINTER_UINT32(vcpu, PvTime, vcpus,
+                                             vmstate_pv_time_vcpu, PvTimeVcpu),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
+{
+    CPUState *cs;
+
+    pv_time.records = records;
+    pv_time.base = base;
+    CPU_FOREACH(cs) {
+        pv_time.vcpus++;
+    }
+    assert(memory_region_size(records) / HVC_PV_TIME_RECORD_SIZE >=
+           pv_time.vcpus);
+    pv_time.vcpu = g_new0(PvTimeVcpu, pv_time.vcpus);
+    pv_time.timer = timer_new_ms(QEMU_CLOCK_REALTIME, update_records, NULL);
+
+    CPU_FOREACH(cs) {
+        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/schedstat",
+                                                cs->thread_id);
+
+        /* Opened now: a sandboxed QEMU cannot do it later. */
+        pv_time.vcpu[cs->cpu_index].schedstat_fd = open(path,
+                                                        O_RDONLY | O_CLOEXEC);
+        if (pv_time.vcpu[cs->cpu_index].schedstat_fd < 0) {
+            warn_report_once("pv-time: cannot read %s (%s): the guest will "
+                             "find no stolen time; the host's kernel needs "
+                             "CONFIG_SCHED_INFO", path, strerror(errno));
+        }
+    }
+    qemu_register_reset(reset, NULL);
+    qemu_add_vm_change_state_handler(vm_state_changed, NULL);
+    vmstate_register(NULL, 0, &vmstate_pv_time, &pv_time);
+}
+
+/**
+ * hvc_pv_time_features: PV_TIME_FEATURES
+ * @call: W1: a function id
+ */
+void hvc_pv_time_features(HvcCall *call)
+{
+    bool known = hvc_service_has_function(hvc_service_by_name("pv-time"),
+                                          (uint32_t)call->arg[0]);
+
+    call->result[0] = known ? HVC_SUCCESS : HVC_NOT_SUPPORTED;
+}
+
+/**
+ * hvc_pv_time_st: PV_TIME_ST
+ * @call: no arguments
+ *
+ * Returns the guest physical address of the calling vCPU's record. Every call
+ * clears the record and starts the count anew, as in KVM.
+ */
+void hvc_pv_time_st(HvcCall *call)
+{
+    int index = CPU(call->cpu)->cpu_index;
+    PvTimeVcpu *vcpu = &pv_time.vcpu[index];
+
+    memset(record_of(index), 0, HVC_PV_TIME_RECORD_SIZE);
+    mark_dirty(index);
+    vcpu->run_delay_ns = read_run_delay(vcpu);
+    if (!vcpu->armed) {
+        vcpu->armed = true;
+        schedule_updates();
+    }
+    call->result[0] = pv_time.base + index * HVC_PV_TIME_RECORD_SIZE;
+    trace_hvc_pv_time_armed(index, call->result[0]);
+}

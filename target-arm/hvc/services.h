@@ -1,0 +1,145 @@
+/*
+ * The hypercall services that a guest can be given
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One table for everything that has to know them: the option's parser and its
+ * help, the firmware registers, the TCG dispatcher, messages and the manual.
+ * Adding a service takes one row in services.c and one file with its handlers.
+ */
+
+#ifndef TARGET_ARM_HVC_SERVICES_H
+#define TARGET_ARM_HVC_SERVICES_H
+
+#include "set.h"
+#include "target/arm/cpu-qom.h"
+
+/*
+ * Return codes of the SMC Calling Convention (Arm DEN 0028, section 7.1).
+ * PSCI and TRNG have code spaces of their own, which agree on the first two.
+ */
+#define HVC_SUCCESS        0
+#define HVC_NOT_SUPPORTED  (-1)
+
+/* Bit 30 of a function id: the caller passes 64-bit arguments (section 2.5). */
+#define HVC_FUNCTION_64BIT (1U << 30)
+
+/**
+ * HvcCall: one hypercall on its way through a handler
+ * @cpu: the calling vCPU
+ * @function: the function id, W0 (Arm DEN 0028, section 2.5)
+ * @smc: the conduit was SMC rather than HVC
+ * @aarch64: the caller's execution state
+ * @arg: X1 to X3, or R1 to R3 zero-extended
+ * @result: X0 to X3 on return, zero unless the handler writes them; of a
+ *          32-bit caller the low words are returned. Error codes are
+ *          sign-extended, 32-bit data words are zero-extended.
+ */
+typedef struct HvcCall {
+    ARMCPU *cpu;
+    uint32_t function;
+    bool smc;
+    bool aarch64;
+    uint64_t arg[3];
+    uint64_t result[4];
+} HvcCall;
+
+/**
+ * HvcHandler: answer one call under TCG
+ * @call: the call; the handler fills in its result
+ *
+ * Runs in the vCPU's thread with the BQL held; must not block.
+ */
+typedef void HvcHandler(HvcCall *call);
+
+/**
+ * HvcDiscovery: the call by which a guest asks whether a function is there
+ */
+typedef enum HvcDiscovery {
+    HVC_DISCOVERY_OWN,           /* the service has its own, or none */
+    HVC_DISCOVERY_ARCH_FEATURES, /* SMCCC_ARCH_FEATURES */
+    HVC_DISCOVERY_PSCI_FEATURES, /* PSCI_FEATURES */
+} HvcDiscovery;
+
+/**
+ * HvcFunction: one function id
+ * @id: the SMCCC function id
+ * @handler: answers it under TCG
+ * @psci_version: the first PSCI version that has it, 0 outside PSCI
+ * @discovery: which call says that the function is there
+ * @feature: what that call then says
+ */
+typedef struct HvcFunction {
+    uint32_t id;
+    HvcHandler *handler;
+    uint32_t psci_version;
+    HvcDiscovery discovery;
+    int32_t feature;
+} HvcFunction;
+
+/**
+ * HvcService: a service that can be chosen by name
+ * @name: as in -machine hvc-services=
+ * @reg: the firmware pseudo-register that switches it under KVM
+ * @bit: its bit in @reg
+ * @kernel: the first Linux release whose KVM lets it be chosen
+ * @help: what it gives the guest, one line
+ * @functions: its function ids, up to a row whose id is 0
+ */
+typedef struct HvcService {
+    const char *name;
+    HvcRegister reg;
+    unsigned bit;
+    const char *kernel;
+    const char *help;
+    const HvcFunction *functions;
+} HvcService;
+
+extern const HvcService hvc_services[];
+extern const size_t hvc_services_count;
+
+/* What every guest of a pinned VM has; PSCI up to the pinned version. */
+extern const HvcFunction hvc_arch_functions[];
+extern const HvcFunction hvc_psci_functions[];
+
+/* PSCI versions that a VM can be pinned to, oldest first, up to a 0. */
+extern const uint32_t hvc_psci_versions[];
+
+/**
+ * hvc_service_in: is a service offered by a set?
+ * @service: a row of hvc_services
+ * @set: the set
+ */
+static inline bool hvc_service_in(const HvcService *service, const HvcSet *set)
+{
+    return set->bmap[service->reg] >> service->bit & 1;
+}
+
+/**
+ * hvc_service_by_name: find a row of the service table
+ * @name: a service's name, in lower case, without a sign
+ *
+ * Returns: the row, or NULL if no service has that name.
+ */
+const HvcService *hvc_service_by_name(const char *name);
+
+/**
+ * hvc_service_has_function: is a function id one of a service's?
+ * @service: a row of hvc_services
+ * @id: a function id; of a 64-bit value all bits count
+ */
+bool hvc_service_has_function(const HvcService *service, uint64_t id);
+
+/* The handlers, each documented in the file of its service. */
+HvcHandler hvc_arch_version, hvc_arch_features, hvc_arch_workaround;
+HvcHandler hvc_psci_version, hvc_psci_features, hvc_psci_migrate_info_type;
+HvcHandler hvc_psci_cpu_suspend, hvc_psci_cpu_off, hvc_psci_cpu_on;
+HvcHandler hvc_psci_affinity_info, hvc_psci_system_off, hvc_psci_system_reset;
+HvcHandler hvc_psci_system_reset2, hvc_psci_system_off2;
+HvcHandler hvc_trng_version, hvc_trng_features, hvc_trng_get_uuid;
+HvcHandler hvc_trng_rnd;
+HvcHandler hvc_pv_time_features, hvc_pv_time_st;
+HvcHandler hvc_vendor_uid, hvc_vendor_features;
+HvcHandler hvc_ptp;
+
+#endif

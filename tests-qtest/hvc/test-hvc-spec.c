@@ -1,0 +1,358 @@
+/*
+ * Unit tests of the service table, HvcSet and the hvc-services language
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/arm/hvc/floors.h"
+#include "hw/arm/hvc/spec.h"
+#include "target/arm/hvc/services.h"
+
+#define PSCI(major, minor) HVC_PSCI_VERSION(major, minor)
+
+/* Written out, so that a slip in the tables shows. */
+typedef struct SpecCase {
+    const char *spec;
+    HvcSet set;
+    const char *format;
+} SpecCase;
+
+static const SpecCase good[] = {
+    { "none",                       { { 0, 0, 0, 0 }, PSCI(1, 1) }, "none" },
+    { "linux-5.10",           { { 0, 0, 0, 0 }, PSCI(1, 0) }, "linux-5.10" },
+    { "linux-6.1",             { { 1, 1, 3, 0 }, PSCI(1, 1) }, "linux-6.1" },
+    { "linux-6.12",            { { 1, 1, 3, 0 }, PSCI(1, 1) }, "linux-6.1" },
+    { "linux-6.18",           { { 1, 1, 3, 0 }, PSCI(1, 3) }, "linux-6.18" },
+    { "trng",                 { { 1, 0, 0, 0 }, PSCI(1, 1) }, "none:+trng" },
+    { "+trng",                { { 1, 0, 0, 0 }, PSCI(1, 1) }, "none:+trng" },
+    { "trng:trng",            { { 1, 0, 0, 0 }, PSCI(1, 1) }, "none:+trng" },
+    { "pv-time",           { { 0, 1, 0, 0 }, PSCI(1, 1) }, "none:+pv-time" },
+    { "vendor-features", { { 0, 0, 1, 0 }, PSCI(1, 1) },
+      "none:+vendor-features" },
+    { "ptp",                   { { 0, 0, 2, 0 }, PSCI(1, 1) }, "none:+ptp" },
+    { "-trng",                      { { 0, 0, 0, 0 }, PSCI(1, 1) }, "none" },
+    { "none:-trng:+ptp",       { { 0, 0, 2, 0 }, PSCI(1, 1) }, "none:+ptp" },
+    { "trng:vendor-features:ptp", { { 1, 0, 3, 0 }, PSCI(1, 1) },
+      "linux-6.1:-pv-time" },
+    { "linux-6.1:-ptp",   { { 1, 1, 1, 0 }, PSCI(1, 1) }, "linux-6.1:-ptp" },
+    { "linux-6.12:-trng:-pv-time", { { 0, 0, 3, 0 }, PSCI(1, 1) },
+      "none:+vendor-features:+ptp" },
+    { "linux-6.18:-trng", { { 0, 1, 3, 0 }, PSCI(1, 3) },
+      "linux-6.18:-trng" },
+    { "linux-5.10:trng",    { { 1, 0, 0, 0 }, PSCI(1, 0) },
+      "linux-5.10:+trng" },
+    { "linux-6.18:-trng:-pv-time:-vendor-features:-ptp",
+      { { 0, 0, 0, 0 }, PSCI(1, 3) },
+      "linux-6.18:-trng:-pv-time:-vendor-features:-ptp" },
+};
+
+static void test_parse(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        HvcSet set = { .bmap = { 99, 99, 99, 99 } };
+        bool pinned = false;
+
+        g_test_message("%s", good[i].spec);
+        g_assert_true(hvc_spec_parse(good[i].spec, &pinned, &set,
+                                     &error_abort));
+        g_assert_true(pinned);
+        g_assert_true(hvc_set_equal(&set, &good[i].set));
+    }
+}
+
+static void test_host(void)
+{
+    HvcSet set = { { 4, 3, 2, 1 }, 7 };
+    HvcSet before = set;
+    bool pinned = true;
+
+    g_assert_true(hvc_spec_parse("host", &pinned, &set, &error_abort));
+    g_assert_false(pinned);
+    g_assert_true(hvc_set_equal(&set, &before));
+}
+
+static void test_format(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        g_autofree char *format = hvc_spec_format(&good[i].set);
+
+        g_assert_cmpstr(format, ==, good[i].format);
+    }
+}
+
+/* Reads back what hvc_spec_format() wrote, its psci-version included. */
+static HvcSet reparse(const char *format)
+{
+    g_auto(GStrv) parts = g_strsplit(format, ",psci-version=", 2);
+    bool pinned;
+    HvcSet set;
+
+    hvc_spec_parse(parts[0], &pinned, &set, &error_abort);
+    if (parts[1]) {
+        hvc_psci_version_parse(parts[1], &set.psci_version, &error_abort);
+    }
+    return set;
+}
+
+static void test_round_trip(void)
+{
+    unsigned sets = 1U << hvc_services_count;
+
+    for (unsigned bits = 0; bits < sets; bits++) {
+        for (const uint32_t *psci = hvc_psci_versions; *psci; psci++) {
+            g_autofree char *format = NULL;
+            HvcSet set = { .psci_version = *psci };
+            HvcSet again;
+
+            for (size_t i = 0; i < hvc_services_count; i++) {
+                if (bits >> i & 1) {
+                    set.bmap[hvc_services[i].reg] |=
+                        1ULL << hvc_services[i].bit;
+                }
+            }
+            format = hvc_spec_format(&set);
+            again = reparse(format);
+            g_test_message("%s", format);
+            g_assert_true(hvc_set_equal(&set, &again));
+        }
+    }
+}
+
+typedef struct BadCase {
+    const char *spec;
+    const char *error; /* a pattern of g_pattern_match_simple() */
+} BadCase;
+
+static const BadCase bad[] = {
+    { "", "*is empty; use 'none'*'host'*" },
+    { ":", "*item 1 of ':' is empty*" },
+    { "trng:", "*item 2 of 'trng:' is empty*" },
+    { ":trng", "*item 1 of ':trng' is empty*" },
+    { "trng::ptp", "*item 2 of 'trng::ptp' is empty*" },
+    { "linux-6.1:", "*item 2 of 'linux-6.1:' is empty*" },
+    { "+", "*item 1 of '+' is empty*" },
+    { "trng:-", "*item 2 of 'trng:-' is empty*" },
+    { "trgn", "*'trgn' is neither a service (trng, pv-time, vendor-features, "
+      "ptp) nor a floor (none, linux-5.10, linux-6.1, linux-6.12, linux-6.18)"
+      "; did you mean 'trng'?" },
+    { "linux-6.2", "*'linux-6.2' is neither*; did you mean 'linux-6.1'?" },
+    { "pvtime", "*'pvtime' is neither*; did you mean 'pv-time'?" },
+    { "vendor-feature", "*did you mean 'vendor-features'?" },
+    { "TRNG", "*'TRNG' is neither*linux-6.18)" },
+    { "zzzzzzzz", "*'zzzzzzzz' is neither*linux-6.18)" },
+    { "--trng", "*'-trng' is neither*" },
+    { "trng ", "*'trng ' is neither*did you mean 'trng'?" },
+    { "trng:linux-6.1", "*floor 'linux-6.1' must be the first item*" },
+    { "linux-6.1:linux-6.12", "*floor 'linux-6.12' must be the first item*" },
+    { "trng:none", "*floor 'none' must be the first item*" },
+    { "+linux-6.1", "*floor 'linux-6.1' takes no sign*" },
+    { "trng:-linux-6.1", "*floor 'linux-6.1' takes no sign*" },
+    { "trng:-trng", "*'trng' is both added and removed*" },
+    { "linux-6.1:-ptp:trng:+ptp", "*'ptp' is both added and removed*" },
+    { "host:trng", "*'host' cannot be mixed*" },
+    { "trng:host", "*'host' cannot be mixed*" },
+    { "linux-6.1:host", "*'host' cannot be mixed*" },
+    { "host:host", "*'host' cannot be mixed*" },
+    { "-host", "*'host' takes no sign*" },
+    { "help", "*'help' is neither*" },
+};
+
+static void test_errors(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        HvcSet set = { { 4, 3, 2, 1 }, 7 };
+        HvcSet before = set;
+        bool pinned = false;
+        Error *err = NULL;
+
+        g_assert_false(hvc_spec_parse(bad[i].spec, &pinned, &set, &err));
+        g_test_message("'%s': %s", bad[i].spec, error_get_pretty(err));
+        g_assert_true(g_pattern_match_simple(bad[i].error,
+                                             error_get_pretty(err)));
+        g_assert_true(g_str_has_prefix(error_get_pretty(err),
+                                       "hvc-services"));
+        g_assert_false(pinned);
+        g_assert_true(hvc_set_equal(&set, &before));
+        error_free(err);
+    }
+}
+
+/* What comes over QMP may be of any size and content. */
+static void test_hostile(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(0x0028);
+    g_autofree char *huge = g_strnfill(1 << 20, 'x');
+    static const char alphabet[] = "+-:.lnux6trgpvimeds\x01\xff";
+    HvcSet set = { };
+    bool pinned = false;
+    Error *err = NULL;
+
+    g_assert_false(hvc_spec_parse(huge, &pinned, &set, &err));
+    g_assert_cmpuint(strlen(error_get_pretty(err)), <, 256);
+    error_free(err);
+
+    for (int i = 0; i < 20000; i++) {
+        char spec[80] = "";
+        int len = g_rand_int_range(rand, 0, sizeof(spec));
+
+        for (int j = 0; j < len; j++) {
+            spec[j] = alphabet[g_rand_int_range(rand, 0,
+                                                sizeof(alphabet) - 1)];
+        }
+        err = NULL;
+        if (!hvc_spec_parse(spec, &pinned, &set, &err)) {
+            g_assert_nonnull(err);
+            error_free(err);
+        }
+    }
+}
+
+static void test_psci_version(void)
+{
+    static const struct {
+        const char *text;
+        uint32_t version;
+    } known[] = {
+        { "0.2", 0x2 }, { "1.0", 0x10000 }, { "1.1", 0x10001 },
+        { "1.2", 0x10002 }, { "1.3", 0x10003 },
+    };
+    static const char *const unknown[] = {
+        "", "0.1", "1", "1.", "1.4", "2.0", "01.1", "1.1 ", " 1.1", "1.1.1",
+        "-1.1", "65536.1", "1.00", "host",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        g_autofree char *format = hvc_psci_version_format(known[i].version);
+        uint32_t version = 0;
+
+        g_assert_cmpstr(format, ==, known[i].text);
+        g_assert_true(hvc_psci_version_parse(known[i].text, &version,
+                                             &error_abort));
+        g_assert_cmphex(version, ==, known[i].version);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+        uint32_t version = 42;
+        Error *err = NULL;
+
+        g_assert_false(hvc_psci_version_parse(unknown[i], &version, &err));
+        g_assert_nonnull(strstr(error_get_pretty(err),
+                                "is not one of 0.2, 1.0, 1.1, 1.2, 1.3"));
+        g_assert_cmpuint(version, ==, 42);
+        error_free(err);
+    }
+}
+
+static void test_names(void)
+{
+    HvcSet all = { { 0x1, 0x1, 0x3, 0x0 }, PSCI(1, 1) };
+    HvcSet some = { { 0x0, 0x1, 0x1, 0x0 }, PSCI(1, 3) };
+    HvcSet strange = { { 0x3, 0x0, 0x2, 1ULL << 63 }, PSCI(1, 1) };
+    HvcSet nothing = { { 0 }, PSCI(1, 1) };
+    HvcSet more = hvc_set_difference(&all, &some);
+    HvcSet less = hvc_set_difference(&some, &all);
+    g_autofree char *all_names = hvc_set_services(&all);
+    g_autofree char *more_names = hvc_set_services(&more);
+    g_autofree char *less_names = hvc_set_services(&less);
+    g_autofree char *strange_names = hvc_set_services(&strange);
+
+    g_assert_cmpstr(all_names, ==, "trng:pv-time:vendor-features:ptp");
+    g_assert_cmpstr(more_names, ==, "trng:ptp");
+    g_assert_cmpstr(less_names, ==, "none");
+    g_assert_cmpstr(strange_names, ==, "trng:ptp:std bit 1:vendor-hyp-2 bit "
+                    "63");
+    g_assert_true(hvc_set_is_empty(&nothing));
+    g_assert_true(hvc_set_is_empty(&less));
+    g_assert_false(hvc_set_is_empty(&strange));
+    g_assert_false(hvc_set_equal(&all, &some));
+    some = all;
+    g_assert_true(hvc_set_equal(&all, &some));
+    some.psci_version = PSCI(1, 3);
+    g_assert_false(hvc_set_equal(&all, &some));
+}
+
+static void test_help(void)
+{
+    g_autofree char *help = hvc_spec_help();
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        g_assert_nonnull(strstr(help, hvc_services[i].name));
+        g_assert_nonnull(strstr(help, hvc_services[i].help));
+        g_assert_nonnull(strstr(help, hvc_services[i].kernel));
+    }
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        g_assert_nonnull(strstr(help, hvc_floors[i].name));
+        g_assert_nonnull(strstr(help, hvc_floors[i].help));
+    }
+    g_assert_nonnull(strstr(help, "0.2, 1.0, 1.1, 1.2, 1.3"));
+}
+
+/* Function ids of all tables, none of them twice. */
+static void add_ids(GHashTable *ids, const HvcFunction *function)
+{
+    for (; function->id; function++) {
+        g_test_message("%08x", function->id);
+        g_assert_nonnull(function->handler);
+        g_assert_true(g_hash_table_add(ids, GUINT_TO_POINTER(function->id)));
+    }
+}
+
+static void test_table(void)
+{
+    g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    uint64_t bits[HVC_REGISTERS] = { };
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+
+        g_assert_true(g_hash_table_add(names, (gpointer)service->name));
+        g_assert_true(hvc_service_by_name(service->name) == service);
+        g_assert_cmpuint(service->reg, <, HVC_REGISTERS);
+        g_assert_cmpuint(service->bit, <, 64);
+        g_assert_cmphex(bits[service->reg] >> service->bit & 1, ==, 0);
+        bits[service->reg] |= 1ULL << service->bit;
+        g_assert_true(service->functions->id);
+        add_ids(ids, service->functions);
+    }
+    add_ids(ids, hvc_arch_functions);
+    add_ids(ids, hvc_psci_functions);
+    g_assert_null(hvc_service_by_name("nothing"));
+
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
+
+        /* One name space; and no floor has a bit that no service has. */
+        g_assert_true(g_hash_table_add(names, (gpointer)hvc_floors[i].name));
+        g_assert_null(strstr(services, " bit "));
+    }
+
+    /* KVM's bits: Linux arch/arm64/include/uapi/asm/kvm.h */
+    g_assert_cmphex(bits[HVC_STD_BMAP], ==, 0x1);
+    g_assert_cmphex(bits[HVC_STD_HYP_BMAP], ==, 0x1);
+    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP], ==, 0x3);
+    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP_2], ==, 0x0);
+
+    g_assert_true(hvc_service_has_function(hvc_service_by_name("trng"),
+                                           0xc4000053));
+    g_assert_false(hvc_service_has_function(hvc_service_by_name("trng"),
+                                            0x1c4000053));
+    g_assert_false(hvc_service_has_function(hvc_service_by_name("trng"), 0));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/hvc/spec/parse", test_parse);
+    g_test_add_func("/hvc/spec/host", test_host);
+    g_test_add_func("/hvc/spec/format", test_format);
+    g_test_add_func("/hvc/spec/round-trip", test_round_trip);
+    g_test_add_func("/hvc/spec/errors", test_errors);
+    g_test_add_func("/hvc/spec/hostile", test_hostile);
+    g_test_add_func("/hvc/spec/psci-version", test_psci_version);
+    g_test_add_func("/hvc/spec/help", test_help);
+    g_test_add_func("/hvc/set/names", test_names);
+    g_test_add_func("/hvc/services/table", test_table);
+    return g_test_run();
+}
