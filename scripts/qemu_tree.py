@@ -134,18 +134,23 @@ def failed_file(output):
     return None
 
 
+def overlay_names():
+    """The files of the project's folders, and what QEMU's tree calls them."""
+    return {str(path.relative_to(ROOT)):
+            str(Path(target) / path.relative_to(ROOT / folder))
+            for folder, target in OVERLAY.items()
+            for path in sorted((ROOT / folder).rglob('*'))
+            if path.is_file()}
+
+
 def overlay_files(source):
     """The content of every file of the project's folders."""
     files = {}
-    for folder, target in OVERLAY.items():
-        for path in sorted((ROOT / folder).rglob('*')):
-            if not path.is_file():
-                continue
-            name = str(Path(target) / path.relative_to(ROOT / folder))
-            if (source / name).exists():
-                raise TreeError(f'{path.relative_to(ROOT)} would replace '
-                                f'QEMU\'s own {name}; give it another name')
-            files[name] = path.read_bytes()
+    for ours, name in overlay_names().items():
+        if (source / name).exists():
+            raise TreeError(f'{ours} would replace QEMU\'s own {name}; give '
+                            'it another name')
+        files[name] = (ROOT / ours).read_bytes()
     return files
 
 

@@ -9,36 +9,38 @@
 #ifndef TARGET_ARM_HVC_COMPAT_H
 #define TARGET_ARM_HVC_COMPAT_H
 
-#if __has_include("system/runstate.h")
+#define HVC_QEMU_SINCE(major, minor) \
+    (QEMU_VERSION_MAJOR > (major) || \
+     (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
+
+#if HVC_QEMU_SINCE(10, 0)
+#include "system/qtest.h"
 #include "system/replay.h"
 #include "system/reset.h"
 #include "system/runstate.h"
+#include "system/tcg.h"
 #else
+#include "sysemu/qtest.h"
 #include "sysemu/replay.h"
 #include "sysemu/reset.h"
 #include "sysemu/runstate.h"
+#include "sysemu/tcg.h"
 #endif
 
-/* icount_enabled() */
-#if __has_include("exec/icount.h")
+/* icount_enabled(); memory_region_*(), get_system_memory(); cpu_loop_exit() */
+#if HVC_QEMU_SINCE(10, 1)
 #include "exec/icount.h"
-#elif __has_include("system/cpu-timers.h")
+#include "system/address-spaces.h"
+#include "system/memory.h"
+#include "accel/tcg/cpu-loop.h"
+#else
+#if HVC_QEMU_SINCE(10, 0)
 #include "system/cpu-timers.h"
 #else
 #include "sysemu/cpu-timers.h"
 #endif
-
-/* memory_region_*() */
-#if __has_include("system/memory.h")
-#include "system/memory.h"
-#else
+#include "exec/address-spaces.h"
 #include "exec/memory.h"
-#endif
-
-/* cpu_loop_exit() */
-#if __has_include("accel/tcg/cpu-loop.h")
-#include "accel/tcg/cpu-loop.h"
-#else
 #include "exec/exec-all.h"
 #endif
 
