@@ -39,7 +39,8 @@ static char *function_ids(const HvcService *service)
 
 int main(int argc, char **argv)
 {
-    printf(".. SPDX-License-Identifier: GPL-2.0-or-later\n"
+    /* In two parts, or it would be taken for this file's. */
+    printf(".. SPDX-License-" "Identifier: GPL-2.0-or-later\n"
            ".. Printed by hvc-services-table from the code's tables.\n");
 
     print_table("Services", "16 10 8 26 40");

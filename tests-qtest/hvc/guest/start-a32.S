@@ -147,7 +147,7 @@ guarded:
     vmov.i8 d31, #0x22
     .endm
 
-    .macro  perform name, instruction:vararg
+    .macro  perform name, instruction
     .global perform_\name
 perform_\name:
     push    {r4 - r11, lr}
@@ -166,10 +166,10 @@ perform_\name:
     b       performed
     .endm
 
-    perform hvc, hvc #0
-    perform hvc_immediate, hvc #0x5a5a
-    perform smc, smc #0
-    perform smc_immediate, smc #0x5
+    perform hvc, "hvc #0"
+    perform hvc_immediate, "hvc #0x5a5a"
+    perform smc, "smc #0"
+    perform smc_immediate, "smc #0x5"
     perform clobber, clobber
 
 performed:

@@ -185,7 +185,7 @@ restore:
     movi    v31.16b, #0x22
     .endm
 
-    .macro  perform name, instruction:vararg
+    .macro  perform name, instruction
     .global perform_\name
 perform_\name:
     save
@@ -202,10 +202,10 @@ perform_\name:
     b       performed
     .endm
 
-    perform hvc, hvc #0
-    perform hvc_immediate, hvc #0x5a5a
-    perform smc, smc #0
-    perform smc_immediate, smc #0x5a5a
+    perform hvc, "hvc #0"
+    perform hvc_immediate, "hvc #0x5a5a"
+    perform smc, "smc #0"
+    perform smc_immediate, "smc #0x5a5a"
     perform clobber, clobber
 
 performed:
