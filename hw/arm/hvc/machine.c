@@ -11,6 +11,7 @@
 #include "cpu.h"
 #include "hw/arm/virt.h"
 #include "hw/qdev-core.h"
+#include "target/arm/hvc/abi.h"
 #include "target/arm/hvc/compat.h"
 #include "target/arm/hvc/services.h"
 #include "target/arm/hvc/tcg.h"
@@ -55,6 +56,7 @@ static void set_services(Object *obj, const char *value, Error **errp)
     if (hvc_spec_parse(value, &hvc->pinned, &hvc->set, errp)) {
         g_free(hvc->services);
         hvc->services = g_strdup(value);
+        hvc->from_type = false;
     }
 }
 
@@ -154,6 +156,36 @@ static void offer_services(VirtMachineState *vms, const HvcSet *set)
     }
 }
 
+/* As in a refusal: what to look at, or to change, to get another set. */
+static char *describe_options(const MachineState *machine)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    g_autoptr(GString) options = g_string_new(NULL);
+
+    if (hvc->from_type) {
+        g_string_append_printf(options, "machine type %s: ",
+                               MACHINE_GET_CLASS(machine)->name);
+    }
+    g_string_append_printf(options, "hvc-services=%s", hvc->services);
+    if (hvc->psci_version) {
+        g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
+
+        g_string_append_printf(options, ",psci-version=%s", version);
+    }
+    return g_strdup(options->str);
+}
+
+static void promise_services(const MachineState *machine, const HvcSet *set)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    g_autofree char *options = describe_options(machine);
+    GuestAbiOrigin services = hvc->from_type ? GUEST_ABI_ORIGIN_TYPE
+                                             : GUEST_ABI_ORIGIN_OPTION;
+
+    hvc_abi_promise(set, options, services,
+                    hvc->psci_version ? GUEST_ABI_ORIGIN_OPTION : services);
+}
+
 static void virt_hvc_init(MachineState *machine)
 {
     VirtMachineState *vms = VIRT_MACHINE(machine);
@@ -172,6 +204,7 @@ static void virt_hvc_init(MachineState *machine)
         error_report_err(err);
         exit(EXIT_FAILURE);
     }
+    promise_services(machine, &set);
     if (tcg_enabled()) {
         offer_services(vms, &set);
     }

@@ -10,15 +10,17 @@
 #include "target/arm/hvc/set.h"
 
 /**
- * VirtHvc: what a virt machine's user chose
- * @services: the value of hvc-services=, NULL if it was not given
+ * VirtHvc: what was chosen for a virt machine
+ * @services: the value of hvc-services=, NULL if there is none
  * @psci_version: the value of psci-version=, 0 if it was not given
+ * @from_type: @services was not chosen by the user, but by the machine type
  * @pinned: the VM has a pinned set; else the accelerator's default
  * @set: the pinned set
  */
 typedef struct VirtHvc {
     char *services;
     uint32_t psci_version;
+    bool from_type;
     bool pinned;
     HvcSet set;
 } VirtHvc;
