@@ -1,0 +1,76 @@
+/*
+ * Guest ABI: what a guest was promised, kept across migration
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A contract is a list of named 64-bit values. Whoever promises something to
+ * the guest adds an entry, with the rule by which a value that comes with a
+ * migration is compared with it. The contract travels in one section for the
+ * VM, ahead of RAM, so that a destination that cannot keep it refuses while
+ * the guest still runs on the source. Nothing here knows an architecture.
+ */
+
+#ifndef MIGRATION_GUEST_ABI_H
+#define MIGRATION_GUEST_ABI_H
+
+#include "qapi/qapi-types-guest-abi.h"
+
+/* Size of an entry's name in the stream, with its terminating NUL. */
+#define GUEST_ABI_NAME_SIZE 32
+
+/* No contract has more entries; one that claims to is damaged. */
+#define GUEST_ABI_MAX_ENTRIES 32
+
+typedef struct GuestAbiDefinition GuestAbiDefinition;
+
+/**
+ * GuestAbiDefinition: one promise of this VM
+ * @name: lower case, "ARCH.WHAT", shorter than GUEST_ABI_NAME_SIZE
+ * @rule: how an incoming value is compared with @value
+ * @value: what is promised
+ * @origin: who set it
+ * @decode: @value in words, for people; may be NULL
+ * @refuse: say in @errp why an incoming value, which does not fit by @rule,
+ *          cannot be kept: what by name, the value that came, what this VM
+ *          has, what to do; may be NULL
+ * @opaque: for @decode and @refuse
+ */
+struct GuestAbiDefinition {
+    const char *name;
+    GuestAbiRule rule;
+    uint64_t value;
+    GuestAbiOrigin origin;
+    strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
+    void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
+                   Error **errp);
+    const void *opaque;
+};
+
+/**
+ * guest_abi_add: add an entry to this VM's contract
+ * @definition: the entry; it is copied, what it points to is not
+ *
+ * To be called while the machine is made. No name may be added twice.
+ */
+void guest_abi_add(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_migrate: let the migration stream carry the contract
+ *
+ * A VM that does not call this has the stream of an unpatched QEMU, byte for
+ * byte. To be called while the machine is made; once or more often.
+ */
+void guest_abi_migrate(void);
+
+/**
+ * guest_abi_check_received: did the incoming stream carry a contract?
+ *
+ * To be called when a section is loaded that always comes after the contract,
+ * such as a CPU's.
+ *
+ * Returns: false if this VM's stream carries a contract and the incoming one
+ * did not; it is then reported as the migration's error.
+ */
+bool guest_abi_check_received(void);
+
+#endif

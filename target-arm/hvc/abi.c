@@ -1,0 +1,121 @@
+/*
+ * The hypercall services in a VM's contract with its guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "abi.h"
+#include "services.h"
+
+#define REMEDY "start this QEMU with the source's -machine options"
+
+static char *machine_options;
+
+/* An HvcSet with one register's value, to name its services. */
+static HvcSet register_set(HvcRegister reg, uint64_t value)
+{
+    HvcSet set = { };
+
+    set.bmap[reg] = value;
+    return set;
+}
+
+static strList *decode_bitmap(const GuestAbiDefinition *definition,
+                              uint64_t value)
+{
+    HvcSet set = register_set((uintptr_t)definition->opaque, value);
+    g_autofree char *services = hvc_set_services(&set);
+    g_auto(GStrv) names = g_strsplit(value ? services : "", ":", -1);
+    strList *list = NULL, **tail = &list;
+
+    for (char **name = names; *name; name++) {
+        QAPI_LIST_APPEND(tail, g_strdup(*name));
+    }
+    return list;
+}
+
+/* "service 'ptp' (vendor-hyp bit 1)", for the lowest bit of a difference */
+static char *describe_bit(HvcRegister reg, uint64_t difference)
+{
+    uint64_t lowest = difference & -difference;
+    HvcSet set = register_set(reg, lowest);
+    g_autofree char *name = hvc_set_services(&set);
+
+    return g_strdup_printf("hvc service '%s' (%s bit %d)", name,
+                           hvc_register_name(reg), ctz64(lowest));
+}
+
+static void refuse_bitmap(const GuestAbiDefinition *definition,
+                          uint64_t incoming, Error **errp)
+{
+    HvcRegister reg = (uintptr_t)definition->opaque;
+    uint64_t extra = incoming & ~definition->value;
+    g_autofree char *service = describe_bit(reg, extra ?: definition->value &
+                                                          ~incoming);
+
+    if (extra) {
+        error_setg(errp, "guest-abi: incoming VM uses %s, not enabled here "
+                   "(%s); " REMEDY, service, machine_options);
+    } else {
+        error_setg(errp, "guest-abi: incoming VM was not given %s, enabled "
+                   "here (%s); " REMEDY, service, machine_options);
+    }
+}
+
+static strList *decode_psci_version(const GuestAbiDefinition *definition,
+                                    uint64_t value)
+{
+    strList *list = NULL;
+
+    QAPI_LIST_PREPEND(list, g_strdup_printf("%u.%u",
+                                            (unsigned)(value >> 16) & 0xffff,
+                                            (unsigned)value & 0xffff));
+    return list;
+}
+
+static void refuse_psci_version(const GuestAbiDefinition *definition,
+                                uint64_t incoming, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has PSCI %u.%u [0x%" PRIx64 "], "
+               "this VM has %u.%u (%s); " REMEDY,
+               (unsigned)(incoming >> 16) & 0xffff,
+               (unsigned)incoming & 0xffff, incoming,
+               (unsigned)(definition->value >> 16),
+               (unsigned)definition->value & 0xffff, machine_options);
+}
+
+void hvc_abi_promise(const HvcSet *set, const char *options,
+                     GuestAbiOrigin services, GuestAbiOrigin psci_version)
+{
+    /* Names in the stream never change. */
+    static const char *const names[HVC_REGISTERS] = {
+        [HVC_STD_BMAP]          = "arm.std-bmap",
+        [HVC_STD_HYP_BMAP]      = "arm.std-hyp-bmap",
+        [HVC_VENDOR_HYP_BMAP]   = "arm.vendor-hyp-bmap",
+        [HVC_VENDOR_HYP_BMAP_2] = "arm.vendor-hyp-bmap-2",
+    };
+
+    machine_options = g_strdup(options);
+    for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
+        guest_abi_add(&(GuestAbiDefinition) {
+            .name = names[reg],
+            .rule = GUEST_ABI_RULE_EXACT,
+            .value = set->bmap[reg],
+            .origin = services,
+            .decode = decode_bitmap,
+            .refuse = refuse_bitmap,
+            .opaque = (void *)(uintptr_t)reg,
+        });
+    }
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.psci-version",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = set->psci_version,
+        .origin = psci_version,
+        .decode = decode_psci_version,
+        .refuse = refuse_psci_version,
+    });
+    guest_abi_migrate();
+}

@@ -1,0 +1,27 @@
+/*
+ * The hypercall services in a VM's contract with its guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_ARM_HVC_ABI_H
+#define TARGET_ARM_HVC_ABI_H
+
+#include "migration/guest-abi.h"
+#include "set.h"
+
+/**
+ * hvc_abi_promise: promise a pinned set to the guest, across migration
+ * @set: the set
+ * @options: the machine options that lead to it, as in
+ *           "hvc-services=linux-6.1:-ptp", for messages
+ * @services: who chose the services
+ * @psci_version: who chose the PSCI version
+ *
+ * To be called once, by the board, while the machine is made. @options is
+ * copied.
+ */
+void hvc_abi_promise(const HvcSet *set, const char *options,
+                     GuestAbiOrigin services, GuestAbiOrigin psci_version);
+
+#endif
