@@ -6,22 +6,11 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-commands-guest-abi.h"
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
-#include "hw/boards.h"
-#include "hw/qdev-core.h"
 #include "migration.h"
 #include "migration/vmstate.h"
-#include "monitor/hmp.h"
-#include "monitor/monitor.h"
 #include "guest-abi.h"
-
-/* One entry as it is in the stream. */
-typedef struct GuestAbiValue {
-    char name[GUEST_ABI_NAME_SIZE];
-    uint64_t value;
-} GuestAbiValue;
 
 /**
  * GuestAbi: the contract of the VM
@@ -46,16 +35,20 @@ static unsigned definition_count(void)
     return guest_abi.definitions ? guest_abi.definitions->len : 0;
 }
 
-static const GuestAbiDefinition *definition_at(unsigned index)
+const GuestAbiDefinition *guest_abi_definition(unsigned index)
 {
-    return &g_array_index(guest_abi.definitions, GuestAbiDefinition, index);
+    return index < definition_count() ?
+        &g_array_index(guest_abi.definitions, GuestAbiDefinition, index) :
+        NULL;
 }
 
 static const GuestAbiDefinition *definition_by_name(const char *name)
 {
     for (unsigned i = 0; i < definition_count(); i++) {
-        if (!strcmp(definition_at(i)->name, name)) {
-            return definition_at(i);
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+
+        if (!strcmp(definition->name, name)) {
+            return definition;
         }
     }
     return NULL;
@@ -113,9 +106,8 @@ static bool check_value(const char *name, uint64_t incoming, Error **errp)
     return false;
 }
 
-/* Checks the value at @index, of which every earlier one was seen. */
-static bool check_entry(const GuestAbiValue *values, unsigned index,
-                        Error **errp)
+bool guest_abi_check_entry(const GuestAbiValue *values, unsigned index,
+                           Error **errp)
 {
     for (unsigned i = 0; i < index; i++) {
         if (!strcmp(values[i].name, values[index].name)) {
@@ -127,10 +119,9 @@ static bool check_entry(const GuestAbiValue *values, unsigned index,
     return check_value(values[index].name, values[index].value, errp);
 }
 
-/* An entry that did not come is one that the source had not heard of: 0. */
-static bool check_missing(const GuestAbiDefinition *definition,
-                          const GuestAbiValue *values, unsigned count,
-                          Error **errp)
+bool guest_abi_check_missing(const GuestAbiDefinition *definition,
+                             const GuestAbiValue *values, unsigned count,
+                             Error **errp)
 {
     for (unsigned i = 0; i < count; i++) {
         if (!strcmp(values[i].name, definition->name)) {
@@ -144,20 +135,20 @@ static bool check_contract(const GuestAbiValue *values, unsigned count,
                            Error **errp)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (!check_entry(values, i, errp)) {
+        if (!guest_abi_check_entry(values, i, errp)) {
             return false;
         }
     }
     for (unsigned i = 0; i < definition_count(); i++) {
-        if (!check_missing(definition_at(i), values, count, errp)) {
+        if (!guest_abi_check_missing(guest_abi_definition(i), values, count,
+                                     errp)) {
             return false;
         }
     }
     return true;
 }
 
-/* Names are shown to people: visible ASCII, and an end. */
-static bool name_is_valid(const char *name)
+bool guest_abi_name_is_valid(const char *name)
 {
     size_t length = strnlen(name, GUEST_ABI_NAME_SIZE);
 
@@ -189,9 +180,11 @@ static int guest_abi_pre_save(void *opaque)
     memset(abi->values, 0, sizeof(abi->values));
     abi->count = definition_count();
     for (unsigned i = 0; i < abi->count; i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+
         pstrcpy(abi->values[i].name, sizeof(abi->values[i].name),
-                definition_at(i)->name);
-        abi->values[i].value = definition_at(i)->value;
+                definition->name);
+        abi->values[i].value = definition->value;
     }
     return 0;
 }
@@ -218,7 +211,7 @@ static int guest_abi_post_load(void *opaque, int version_id)
     g_autoptr(Error) err = NULL;
 
     for (unsigned i = 0; i < abi->count; i++) {
-        if (!name_is_valid(abi->values[i].name)) {
+        if (!guest_abi_name_is_valid(abi->values[i].name)) {
             error_setg(&err, "guest-abi: entry %u of the incoming contract "
                        "has no valid name; the stream is damaged", i);
             refuse(err);
@@ -271,6 +264,11 @@ void guest_abi_migrate(void)
     }
 }
 
+bool guest_abi_is_migrated(void)
+{
+    return guest_abi.migrated;
+}
+
 bool guest_abi_check_received(void)
 {
     g_autoptr(Error) err = NULL;
@@ -284,142 +282,3 @@ bool guest_abi_check_received(void)
     refuse(err);
     return false;
 }
-
-GuestAbiContract *qmp_query_guest_abi(Error **errp)
-{
-    GuestAbiContract *contract = g_new0(GuestAbiContract, 1);
-    GuestAbiEntryList **tail = &contract->entries;
-
-    contract->migrated = guest_abi.migrated;
-    for (unsigned i = 0; i < definition_count(); i++) {
-        const GuestAbiDefinition *definition = definition_at(i);
-        GuestAbiEntry *entry = g_new0(GuestAbiEntry, 1);
-
-        entry->name = g_strdup(definition->name);
-        entry->value = definition->value;
-        entry->has_rule = true;
-        entry->rule = definition->rule;
-        entry->has_origin = true;
-        entry->origin = definition->origin;
-        if (definition->decode) {
-            entry->has_names = true;
-            entry->names = definition->decode(definition, definition->value);
-        }
-        QAPI_LIST_APPEND(tail, entry);
-    }
-    return contract;
-}
-
-static void append_verdict(GuestAbiVerdictList ***tail, const char *name,
-                           Error *err)
-{
-    GuestAbiVerdict *verdict = g_new0(GuestAbiVerdict, 1);
-
-    verdict->name = g_strdup(name);
-    verdict->ok = !err;
-    if (err) {
-        verdict->error = g_strdup(error_get_pretty(err));
-        error_free(err);
-    }
-    QAPI_LIST_APPEND(*tail, verdict);
-}
-
-GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
-                                         Error **errp)
-{
-    GuestAbiVerdictList *verdicts = NULL;
-    GuestAbiVerdictList **tail = &verdicts;
-    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES] = { };
-    unsigned count = 0;
-
-    for (GuestAbiEntryList *e = entries; e; e = e->next, count++) {
-        if (count == GUEST_ABI_MAX_ENTRIES) {
-            error_setg(errp, "a contract has at most %d entries",
-                       GUEST_ABI_MAX_ENTRIES);
-            return NULL;
-        }
-        if (strlen(e->value->name) >= GUEST_ABI_NAME_SIZE ||
-            !name_is_valid(e->value->name)) {
-            error_setg(errp, "'%.*s' is not the name of a contract's entry: "
-                       "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
-                       e->value->name, GUEST_ABI_NAME_SIZE - 1);
-            return NULL;
-        }
-        pstrcpy(values[count].name, sizeof(values[count].name),
-                e->value->name);
-        values[count].value = e->value->value;
-    }
-
-    for (unsigned i = 0; i < count; i++) {
-        Error *err = NULL;
-
-        check_entry(values, i, &err);
-        append_verdict(&tail, values[i].name, err);
-    }
-    for (unsigned i = 0; i < definition_count(); i++) {
-        Error *err = NULL;
-
-        if (!check_missing(definition_at(i), values, count, &err)) {
-            append_verdict(&tail, definition_at(i)->name, err);
-        }
-    }
-    return verdicts;
-}
-
-static bool get_guest_abi(Object *obj, Error **errp)
-{
-    return guest_abi.migrated;
-}
-
-static void set_guest_abi(Object *obj, bool value, Error **errp)
-{
-    if (phase_check(PHASE_MACHINE_CREATED)) {
-        error_setg(errp, "guest-abi cannot be changed after the machine was "
-                   "created; give it on the command line: -machine "
-                   "guest-abi=on");
-        return;
-    }
-    if (value) {
-        guest_abi_migrate();
-    }
-}
-
-static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
-{
-    g_autoptr(GuestAbiContract) contract = qmp_query_guest_abi(&error_abort);
-
-    if (!contract->entries) {
-        monitor_printf(mon, "nothing was promised to this guest\n");
-    }
-    for (GuestAbiEntryList *e = contract->entries; e; e = e->next) {
-        const GuestAbiEntry *entry = e->value;
-
-        monitor_printf(mon, "%-24s 0x%-8" PRIx64 " %-8s %-7s", entry->name,
-                       entry->value, GuestAbiRule_str(entry->rule),
-                       GuestAbiOrigin_str(entry->origin));
-        for (strList *name = entry->names; name; name = name->next) {
-            monitor_printf(mon, " %s", name->value);
-        }
-        monitor_printf(mon, "\n");
-    }
-    monitor_printf(mon, "the migration stream carries %s\n",
-                   contract->migrated ? "it" : "no contract");
-}
-
-/*
- * A property of every machine, added from here as the class is complete when
- * migration types are initialised.
- */
-static void guest_abi_register(void)
-{
-    ObjectClass *oc = object_class_by_name(TYPE_MACHINE);
-
-    object_class_property_add_bool(oc, "guest-abi", get_guest_abi,
-                                   set_guest_abi);
-    object_class_property_set_description(oc, "guest-abi",
-        "Let the migration stream carry what the guest was promised, so that "
-        "a destination that cannot keep it refuses (see query-guest-abi)");
-    monitor_register_hmp("guest-abi", true, hmp_info_guest_abi);
-}
-
-migration_init(guest_abi_register)

@@ -47,6 +47,16 @@ struct GuestAbiDefinition {
 };
 
 /**
+ * GuestAbiValue: one entry as it comes with a migration
+ * @name: ends with a NUL
+ * @value: what the guest was promised
+ */
+typedef struct GuestAbiValue {
+    char name[GUEST_ABI_NAME_SIZE];
+    uint64_t value;
+} GuestAbiValue;
+
+/**
  * guest_abi_add: add an entry to this VM's contract
  * @definition: the entry; it is copied, what it points to is not
  *
@@ -72,5 +82,53 @@ void guest_abi_migrate(void);
  * did not; it is then reported as the migration's error.
  */
 bool guest_abi_check_received(void);
+
+/**
+ * guest_abi_is_migrated: was guest_abi_migrate() called?
+ */
+bool guest_abi_is_migrated(void);
+
+/**
+ * guest_abi_definition: this VM's entries, one by one
+ * @index: counts from 0
+ *
+ * Returns: the entry, or NULL if there are no more than @index.
+ */
+const GuestAbiDefinition *guest_abi_definition(unsigned index);
+
+/**
+ * guest_abi_name_is_valid: can this be an entry's name?
+ * @name: GUEST_ABI_NAME_SIZE bytes, not trusted
+ *
+ * Returns: true for 1 to GUEST_ABI_NAME_SIZE - 1 visible ASCII characters
+ * with a NUL after them.
+ */
+bool guest_abi_name_is_valid(const char *name);
+
+/**
+ * guest_abi_check_entry: can one entry of an incoming contract be kept?
+ * @values: the contract, its names valid
+ * @index: the entry; those before it count only in that none has its name
+ * @errp: why it cannot be kept, and what to do
+ *
+ * Returns: true if it fits.
+ */
+bool guest_abi_check_entry(const GuestAbiValue *values, unsigned index,
+                           Error **errp);
+
+/**
+ * guest_abi_check_missing: does an incoming contract lack one of our entries?
+ * @definition: our entry
+ * @values: the incoming contract
+ * @count: number of @values
+ * @errp: why the lack matters, and what to do
+ *
+ * A source that did not send an entry had not heard of it: its value is 0.
+ *
+ * Returns: true if the entry came, or if 0 fits.
+ */
+bool guest_abi_check_missing(const GuestAbiDefinition *definition,
+                             const GuestAbiValue *values, unsigned count,
+                             Error **errp);
 
 #endif

@@ -1,0 +1,155 @@
+/*
+ * Guest ABI: the contract in QMP and HMP, and the machine option
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-guest-abi.h"
+#include "qemu/cutils.h"
+#include "hw/boards.h"
+#include "hw/qdev-core.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "guest-abi.h"
+
+GuestAbiContract *qmp_query_guest_abi(Error **errp)
+{
+    GuestAbiContract *contract = g_new0(GuestAbiContract, 1);
+    GuestAbiEntryList **tail = &contract->entries;
+
+    contract->migrated = guest_abi_is_migrated();
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+        GuestAbiEntry *entry = g_new0(GuestAbiEntry, 1);
+
+        entry->name = g_strdup(definition->name);
+        entry->value = definition->value;
+        entry->has_rule = true;
+        entry->rule = definition->rule;
+        entry->has_origin = true;
+        entry->origin = definition->origin;
+        if (definition->decode) {
+            entry->has_names = true;
+            entry->names = definition->decode(definition, definition->value);
+        }
+        QAPI_LIST_APPEND(tail, entry);
+    }
+    return contract;
+}
+
+static void append_verdict(GuestAbiVerdictList ***tail, const char *name,
+                           Error *err)
+{
+    GuestAbiVerdict *verdict = g_new0(GuestAbiVerdict, 1);
+
+    verdict->name = g_strdup(name);
+    verdict->ok = !err;
+    if (err) {
+        verdict->error = g_strdup(error_get_pretty(err));
+        error_free(err);
+    }
+    QAPI_LIST_APPEND(*tail, verdict);
+}
+
+GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
+                                         Error **errp)
+{
+    GuestAbiVerdictList *verdicts = NULL;
+    GuestAbiVerdictList **tail = &verdicts;
+    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES] = { };
+    unsigned count = 0;
+
+    for (GuestAbiEntryList *e = entries; e; e = e->next, count++) {
+        if (count == GUEST_ABI_MAX_ENTRIES) {
+            error_setg(errp, "a contract has at most %d entries",
+                       GUEST_ABI_MAX_ENTRIES);
+            return NULL;
+        }
+        if (strlen(e->value->name) >= GUEST_ABI_NAME_SIZE ||
+            !guest_abi_name_is_valid(e->value->name)) {
+            error_setg(errp, "'%.*s' is not the name of a contract's entry: "
+                       "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
+                       e->value->name, GUEST_ABI_NAME_SIZE - 1);
+            return NULL;
+        }
+        pstrcpy(values[count].name, sizeof(values[count].name),
+                e->value->name);
+        values[count].value = e->value->value;
+    }
+
+    for (unsigned i = 0; i < count; i++) {
+        Error *err = NULL;
+
+        guest_abi_check_entry(values, i, &err);
+        append_verdict(&tail, values[i].name, err);
+    }
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+        Error *err = NULL;
+
+        if (!guest_abi_check_missing(definition, values, count, &err)) {
+            append_verdict(&tail, definition->name, err);
+        }
+    }
+    return verdicts;
+}
+
+static bool get_guest_abi(Object *obj, Error **errp)
+{
+    return guest_abi_is_migrated();
+}
+
+static void set_guest_abi(Object *obj, bool value, Error **errp)
+{
+    if (phase_check(PHASE_MACHINE_CREATED)) {
+        error_setg(errp, "guest-abi cannot be changed after the machine was "
+                   "created; give it on the command line: -machine "
+                   "guest-abi=on");
+        return;
+    }
+    if (value) {
+        guest_abi_migrate();
+    }
+}
+
+static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
+{
+    g_autoptr(GuestAbiContract) contract = qmp_query_guest_abi(&error_abort);
+
+    if (!contract->entries) {
+        monitor_printf(mon, "nothing was promised to this guest\n");
+    }
+    for (GuestAbiEntryList *e = contract->entries; e; e = e->next) {
+        const GuestAbiEntry *entry = e->value;
+
+        monitor_printf(mon, "%-24s 0x%-8" PRIx64 " %-8s %-7s", entry->name,
+                       entry->value, GuestAbiRule_str(entry->rule),
+                       GuestAbiOrigin_str(entry->origin));
+        for (strList *name = entry->names; name; name = name->next) {
+            monitor_printf(mon, " %s", name->value);
+        }
+        monitor_printf(mon, "\n");
+    }
+    monitor_printf(mon, "the migration stream carries %s\n",
+                   contract->migrated ? "it" : "no contract");
+}
+
+/*
+ * A property of every machine, added from here as the class is complete when
+ * migration types are initialised.
+ */
+static void guest_abi_register(void)
+{
+    ObjectClass *oc = object_class_by_name(TYPE_MACHINE);
+
+    object_class_property_add_bool(oc, "guest-abi", get_guest_abi,
+                                   set_guest_abi);
+    object_class_property_set_description(oc, "guest-abi",
+        "Let the migration stream carry what the guest was promised, so that "
+        "a destination that cannot keep it refuses (see query-guest-abi)");
+    monitor_register_hmp("guest-abi", true, hmp_info_guest_abi);
+}
+
+migration_init(guest_abi_register)
