@@ -39,8 +39,7 @@ GuestAbiContract *qmp_query_guest_abi(Error **errp)
     return contract;
 }
 
-static void append_verdict(GuestAbiVerdictList ***tail, const char *name,
-                           Error *err)
+static GuestAbiVerdict *new_verdict(const char *name, Error *err)
 {
     GuestAbiVerdict *verdict = g_new0(GuestAbiVerdict, 1);
 
@@ -50,7 +49,7 @@ static void append_verdict(GuestAbiVerdictList ***tail, const char *name,
         verdict->error = g_strdup(error_get_pretty(err));
         error_free(err);
     }
-    QAPI_LIST_APPEND(*tail, verdict);
+    return verdict;
 }
 
 GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
@@ -83,14 +82,14 @@ GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
         Error *err = NULL;
 
         guest_abi_check_entry(values, i, &err);
-        append_verdict(&tail, values[i].name, err);
+        QAPI_LIST_APPEND(tail, new_verdict(values[i].name, err));
     }
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
         Error *err = NULL;
 
         if (!guest_abi_check_missing(definition, values, count, &err)) {
-            append_verdict(&tail, definition->name, err);
+            QAPI_LIST_APPEND(tail, new_verdict(definition->name, err));
         }
     }
     return verdicts;

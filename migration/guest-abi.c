@@ -7,8 +7,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "qemu/error-report.h"
-#include "migration.h"
 #include "migration/vmstate.h"
 #include "guest-abi.h"
 
@@ -163,16 +161,6 @@ bool guest_abi_name_is_valid(const char *name)
     return true;
 }
 
-/*
- * A post_load function has no Error in QEMU 10.0. What is set here is what
- * query-migrate and the exit message show; loadvm shows only what is printed.
- */
-static void refuse(Error *err)
-{
-    migrate_set_error(migrate_get_current(), err);
-    error_report("%s", error_get_pretty(err));
-}
-
 static int guest_abi_pre_save(void *opaque)
 {
     GuestAbi *abi = opaque;
@@ -214,12 +202,12 @@ static int guest_abi_post_load(void *opaque, int version_id)
         if (!guest_abi_name_is_valid(abi->values[i].name)) {
             error_setg(&err, "guest-abi: entry %u of the incoming contract "
                        "has no valid name; the stream is damaged", i);
-            refuse(err);
+            guest_abi_refuse(err);
             return -EINVAL;
         }
     }
     if (!check_contract(abi->values, abi->count, &err)) {
-        refuse(err);
+        guest_abi_refuse(err);
         return -EINVAL;
     }
     abi->received = true;
@@ -261,6 +249,7 @@ void guest_abi_migrate(void)
     if (!guest_abi.migrated) {
         guest_abi.migrated = true;
         vmstate_register(NULL, 0, &vmstate_guest_abi, &guest_abi);
+        guest_abi_watch_refusals();
     }
 }
 
@@ -279,6 +268,6 @@ bool guest_abi_check_received(void)
     error_setg(&err, "guest-abi: incoming VM has no contract with its guest, "
                "this VM has one (see query-guest-abi); start this QEMU with "
                "the source's -machine options");
-    refuse(err);
+    guest_abi_refuse(err);
     return false;
 }

@@ -131,4 +131,20 @@ bool guest_abi_check_missing(const GuestAbiDefinition *definition,
                              const GuestAbiValue *values, unsigned count,
                              Error **errp);
 
+/**
+ * guest_abi_refuse: tell people, and the source, why a migration is refused
+ * @err: the reason
+ *
+ * For functions that load a section, which then return an error. The first
+ * reason of a migration is the one that stays.
+ */
+void guest_abi_refuse(Error *err);
+
+/**
+ * guest_abi_watch_refusals: let this VM's own migrations say who refused them
+ *
+ * To be called once, by guest_abi_migrate().
+ */
+void guest_abi_watch_refusals(void);
+
 #endif

@@ -13,8 +13,8 @@
 #include "internals.h"
 #include "arm-powerctl.h"
 #include "kvm-consts.h"
+#include "migration/qemu-compat.h"
 #include "target/arm/multiprocessing.h"
-#include "compat.h"
 #include "tcg.h"
 #include "trace.h"
 

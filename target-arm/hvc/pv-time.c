@@ -13,8 +13,8 @@
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "cpu.h"
+#include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
-#include "compat.h"
 #include "tcg.h"
 #include "trace.h"
 

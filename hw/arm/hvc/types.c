@@ -89,7 +89,7 @@ static void register_types(void)
                                             TYPE_MACHINE_SUFFIX, NULL);
         g_autofree char *parent = g_strconcat(types[i].parent,
                                               TYPE_MACHINE_SUFFIX, NULL);
-        TypeInfo info = {
+        const TypeInfo info = {
             .name = name,
             .parent = parent,
             .class_init = type_class_init,

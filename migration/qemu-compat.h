@@ -3,17 +3,18 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Written for QEMU 10.0; holds the names that moved since QEMU 7.2.
+ * Written for QEMU 10.0; holds the names that moved since QEMU 7.2. It is here
+ * because every part of the project may include what is in migration/.
  */
 
-#ifndef TARGET_ARM_HVC_COMPAT_H
-#define TARGET_ARM_HVC_COMPAT_H
+#ifndef MIGRATION_QEMU_COMPAT_H
+#define MIGRATION_QEMU_COMPAT_H
 
-#define HVC_QEMU_SINCE(major, minor) \
+#define QEMU_SINCE(major, minor) \
     (QEMU_VERSION_MAJOR > (major) || \
      (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
 
-#if HVC_QEMU_SINCE(10, 0)
+#if QEMU_SINCE(10, 0)
 #include "system/qtest.h"
 #include "system/replay.h"
 #include "system/reset.h"
@@ -27,14 +28,15 @@
 #include "sysemu/tcg.h"
 #endif
 
+#if defined(COMPILING_PER_TARGET) || defined(NEED_CPU_H)
 /* icount_enabled(); memory_region_*(), get_system_memory(); cpu_loop_exit() */
-#if HVC_QEMU_SINCE(10, 1)
+#if QEMU_SINCE(10, 1)
 #include "exec/icount.h"
 #include "system/address-spaces.h"
 #include "system/memory.h"
 #include "accel/tcg/cpu-loop.h"
 #else
-#if HVC_QEMU_SINCE(10, 0)
+#if QEMU_SINCE(10, 0)
 #include "system/cpu-timers.h"
 #else
 #include "sysemu/cpu-timers.h"
@@ -43,5 +45,6 @@
 #include "exec/memory.h"
 #include "exec/exec-all.h"
 #endif
+#endif /* per target */
 
 #endif
