@@ -217,3 +217,17 @@ refresh_lists() {
     fi
     touch "$dir/refreshed"
 }
+
+# ensure_build: install what is missing, build what is not up to date
+ensure_build() {
+    "$PROJECT_ROOT/scripts/setup"
+    # Debian's Meson: another one in PATH may lack what setup installed.
+    if [ ! -f "$PROJECT_ROOT/build/build.ninja" ]; then
+        step "configuring build/"
+        /usr/bin/meson setup "$PROJECT_ROOT/build" "$PROJECT_ROOT" >&2
+    fi
+    step "building QEMU"
+    /usr/bin/meson compile -C "$PROJECT_ROOT/build" >&2 ||
+        die "QEMU was not built" "a build without errors" \
+            "see the messages above"
+}
