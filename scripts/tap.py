@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the tests of a unittest.TestCase and prints TAP, for Meson."""
+
+import unittest
+
+
+class TapResult(unittest.TestResult):
+    """Prints a line for each test as it ends."""
+
+    def line(self, outcome, test, detail=''):
+        name = test.id().rsplit('.', 1)[-1].removeprefix('test_')
+        print(f'{outcome} {self.testsRun} - {name.replace("_", "-")}')
+        for line in detail.splitlines():
+            print(f'# {line}')
+
+    def addSuccess(self, test):
+        self.line('ok', test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line('not ok', test, self.failures[-1][1])
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.line('not ok', test, self.errors[-1][1])
+
+
+def run(case):
+    """Ends the program, with an exit status of 0 if all tests passed."""
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+    print(f'1..{suite.countTestCases()}')
+    result = TapResult()
+    suite.run(result)
+    raise SystemExit(not result.wasSuccessful())
