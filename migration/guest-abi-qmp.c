@@ -122,11 +122,12 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
     }
     for (GuestAbiEntryList *e = contract->entries; e; e = e->next) {
         const GuestAbiEntry *entry = e->value;
+        const strList *name;
 
         monitor_printf(mon, "%-24s 0x%-8" PRIx64 " %-8s %-7s", entry->name,
                        entry->value, GuestAbiRule_str(entry->rule),
                        GuestAbiOrigin_str(entry->origin));
-        for (strList *name = entry->names; name; name = name->next) {
+        for (name = entry->names; name; name = name->next) {
             monitor_printf(mon, " %s", name->value);
         }
         monitor_printf(mon, "\n");

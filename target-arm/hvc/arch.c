@@ -30,7 +30,8 @@ void hvc_arch_features(HvcCall *call)
 {
     const HvcFunction *function = hvc_tcg_function((uint32_t)call->arg[0]);
 
-    if (function && function->discovery == HVC_DISCOVERY_ARCH_FEATURES) {
+    if (function && function->discovery == HVC_DISCOVERY_ARCH_FEATURES &&
+        hvc_call_can_use(call, function->id)) {
         call->result[0] = (int64_t)function->feature;
     } else {
         call->result[0] = HVC_NOT_SUPPORTED;

@@ -52,7 +52,7 @@ void hvc_psci_features(HvcCall *call)
     const HvcFunction *function = hvc_tcg_function((uint32_t)call->arg[0]);
 
     if (function && function->discovery == HVC_DISCOVERY_PSCI_FEATURES &&
-        (call->aarch64 || !(function->id & HVC_FUNCTION_64BIT))) {
+        hvc_call_can_use(call, function->id)) {
         call->result[0] = function->feature;
     } else {
         call->result[0] = HVC_NOT_SUPPORTED;
@@ -103,16 +103,20 @@ void hvc_psci_cpu_off(HvcCall *call)
  *
  * A CPU starts in the highest exception level that the guest has, in that
  * level's current execution state. As in KVM it is on from the moment of the
- * call: there is no ON_PENDING.
+ * call: no caller is told ON_PENDING, and none finds it still off, although
+ * its thread starts it only when it comes to it.
  */
 void hvc_psci_cpu_on(HvcCall *call)
 {
     CPUARMState *env = &call->cpu->env;
     int el = arm_feature(env, ARM_FEATURE_EL2) ? 2 : 1;
-    int ret = arm_set_cpu_on(psci_arg(call, 0), psci_arg(call, 1),
-                             psci_arg(call, 2), el, arm_el_is_aa64(env, el));
+    uint64_t affinity = psci_arg(call, 0);
+    int ret = arm_set_cpu_on(affinity, psci_arg(call, 1), psci_arg(call, 2),
+                             el, arm_el_is_aa64(env, el));
 
-    if (ret == QEMU_ARM_POWERCTL_ON_PENDING) {
+    if (ret == QEMU_ARM_POWERCTL_RET_SUCCESS) {
+        ARM_CPU(arm_get_cpu_by_id(affinity))->power_state = PSCI_ON_PENDING;
+    } else if (ret == QEMU_ARM_POWERCTL_ON_PENDING) {
         ret = QEMU_ARM_POWERCTL_ALREADY_ON;
     }
     call->result[0] = (int64_t)ret;

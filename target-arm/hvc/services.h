@@ -45,6 +45,19 @@ typedef struct HvcCall {
 } HvcCall;
 
 /**
+ * hvc_call_can_use: is a function id for callers of this width?
+ * @call: the call
+ * @id: the id of the called function, or of one that it asks about
+ *
+ * Returns: false for a 64-bit id and an AArch32 caller (Arm DEN 0028, section
+ * 2.7). KVM looks at it for PSCI only.
+ */
+static inline bool hvc_call_can_use(const HvcCall *call, uint32_t id)
+{
+    return call->aarch64 || !(id & HVC_FUNCTION_64BIT);
+}
+
+/**
  * HvcHandler: answer one call under TCG
  * @call: the call; the handler fills in its result
  *

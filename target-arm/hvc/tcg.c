@@ -139,7 +139,7 @@ void hvc_tcg_dispatch(ARMCPU *cpu)
     }
 
     function = hvc_tcg_function(call.function);
-    if (!function || (!call.aarch64 && (call.function & HVC_FUNCTION_64BIT))) {
+    if (!function || !hvc_call_can_use(&call, call.function)) {
         call.result[0] = HVC_NOT_SUPPORTED;
     } else {
         function->handler(&call);

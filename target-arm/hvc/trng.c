@@ -35,7 +35,8 @@ void hvc_trng_features(HvcCall *call)
     bool known = hvc_service_has_function(hvc_service_by_name("trng"),
                                           call->arg[0]);
 
-    call->result[0] = known ? HVC_SUCCESS : HVC_NOT_SUPPORTED;
+    call->result[0] = known && hvc_call_can_use(call, call->arg[0]) ?
+        HVC_SUCCESS : HVC_NOT_SUPPORTED;
 }
 
 /**
