@@ -15,7 +15,7 @@
 #define wfi()   asm volatile("dsb sy\n\twfi" : : : "memory")
 #define dmb()   asm volatile("dmb sy" : : : "memory")
 
-#ifdef __aarch64__
+#ifdef HVC_GUEST_A64
 
 #define ARCH_64BIT true
 
@@ -60,15 +60,31 @@ static inline void set_virtual_timer(uint32_t ticks)
                  : "memory");
 }
 
-/* One access, as a record that the host changes is read. */
+/* One access, as the host changes what is read. */
 static inline uint64_t read64(uint64_t address)
 {
-    return *(volatile uint64_t *)address;
+    uint64_t value;
+
+    asm volatile("ldr %0, [%1]" : "=r" (value) : "r" (address) : "memory");
+    return value;
 }
 
 static inline void write64(uint64_t address, uint64_t value)
 {
-    *(volatile uint64_t *)address = value;
+    asm volatile("str %0, [%1]" : : "r" (value), "r" (address) : "memory");
+}
+
+static inline uint32_t read32(uintptr_t address)
+{
+    uint32_t value;
+
+    asm volatile("ldr %w0, [%1]" : "=r" (value) : "r" (address) : "memory");
+    return value;
+}
+
+static inline void write32(uintptr_t address, uint32_t value)
+{
+    asm volatile("str %w0, [%1]" : : "r" (value), "r" (address) : "memory");
 }
 
 #else
@@ -127,6 +143,19 @@ static inline void write64(uint64_t address, uint64_t value)
 {
     asm volatile("strd %Q0, %R0, [%1]"
                  : : "r" (value), "r" ((uint32_t)address) : "memory");
+}
+
+static inline uint32_t read32(uintptr_t address)
+{
+    uint32_t value;
+
+    asm volatile("ldr %0, [%1]" : "=r" (value) : "r" (address) : "memory");
+    return value;
+}
+
+static inline void write32(uintptr_t address, uint32_t value)
+{
+    asm volatile("str %0, [%1]" : : "r" (value), "r" (address) : "memory");
 }
 
 #endif

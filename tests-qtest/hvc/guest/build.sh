@@ -36,6 +36,6 @@ build() {
 mkdir -p "$out"
 # No MMU: all memory is Device memory, where no access may be unaligned.
 build a64 "${CROSS_COMPILE_A64:-aarch64-linux-gnu-}gcc" \
-      -march=armv8-a -mgeneral-regs-only -mstrict-align
+      -DHVC_GUEST_A64 -march=armv8-a -mgeneral-regs-only -mstrict-align
 build a32 "${CROSS_COMPILE_A32:-arm-none-eabi-}gcc" \
       -mcpu=cortex-a15 -marm -mfloat-abi=soft -mno-unaligned-access

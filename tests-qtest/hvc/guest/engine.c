@@ -90,16 +90,6 @@ static const struct CallStep *steps = tour;
 static uint32_t step_count = ARRAY_SIZE(tour);
 static uint32_t list_flags = CALLS_PRINT | CALLS_POWER_OFF;
 
-static void write32(uintptr_t address, uint32_t value)
-{
-    *(volatile uint32_t *)address = value;
-}
-
-static uint32_t read32(uintptr_t address)
-{
-    return *(volatile uint32_t *)address;
-}
-
 static void print(const char *text)
 {
     while (*text) {
@@ -247,9 +237,9 @@ static bool waited_too_long(struct Work *work, uint64_t since)
 static bool all_are_here(struct Work *work)
 {
     for (uint32_t i = 0; i < CALLS_VCPUS; i++) {
-        volatile uint32_t *progress = &report->progress[i];
+        uint32_t progress = read32((uintptr_t)&report->progress[i]);
 
-        if (work->step->vcpus >> i & 1 && *progress <= work->number) {
+        if (work->step->vcpus >> i & 1 && progress <= work->number) {
             return false;
         }
     }
@@ -339,7 +329,7 @@ static void perform_step(uint32_t vcpu, uint32_t number)
     };
     const struct Vcpu *self = &vcpus[vcpu];
 
-    *(volatile uint32_t *)&report->progress[vcpu] = number + 1;
+    write32((uintptr_t)&report->progress[vcpu], number + 1);
     dmb();
     if (guarded(&vcpus[vcpu], perform, &work)) {
         work.result->vector = self->vector;
@@ -433,7 +423,7 @@ static void finish(void)
         }
     }
     dmb();
-    *(volatile uint32_t *)&report->done = report->boots;
+    write32((uintptr_t)&report->done, report->boots);
     dmb();
     if (list_flags & CALLS_POWER_OFF) {
         vcpu->in.x[0] = PSCI_SYSTEM_OFF;

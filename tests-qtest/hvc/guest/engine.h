@@ -24,7 +24,7 @@
 
 #define STACK_SIZE     4096
 
-#ifndef __ASSEMBLER__
+#ifndef HVC_GUEST_ASSEMBLY
 
 /**
  * Registers: before or after a call

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#define HVC_GUEST_ASSEMBLY
 #include "engine.h"
 
     .syntax unified
