@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
+#include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
 #include "guest-abi.h"
 
@@ -244,10 +245,17 @@ static const VMStateDescription vmstate_guest_abi = {
     }
 };
 
+/* loadvm resets the machine first: what was received before is over. */
+static void guest_abi_reset(void *opaque)
+{
+    guest_abi.received = false;
+}
+
 void guest_abi_migrate(void)
 {
     if (!guest_abi.migrated) {
         guest_abi.migrated = true;
+        qemu_register_reset(guest_abi_reset, NULL);
         vmstate_register(NULL, 0, &vmstate_guest_abi, &guest_abi);
         guest_abi_watch_refusals();
     }

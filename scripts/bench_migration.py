@@ -16,6 +16,7 @@ RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
 MIB = 1 << 20
 LIMIT_SECONDS = 300
+CHUNK = 4096
 
 PINNED = 'virt-10.0,hvc-services=linux-6.12'
 OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
@@ -77,6 +78,8 @@ class Counter:
         self.back = str(folder / 'back')
         self.bytes = 0
         self._listener = socket.socket(socket.AF_UNIX)
+        # What waits in buffers was not sent to the destination.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
         self._listener.bind(self.front)
         self._listener.listen(1)
         threading.Thread(target=self._run, daemon=True).start()
@@ -84,6 +87,7 @@ class Counter:
     def _run(self):
         source, _ = self._listener.accept()
         destination = socket.socket(socket.AF_UNIX)
+        destination.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
         destination.connect(self.back)
         threading.Thread(target=self._copy, daemon=True,
                          args=(destination, source, False)).start()
@@ -91,7 +95,7 @@ class Counter:
 
     def _copy(self, sender, receiver, count):
         try:
-            while data := sender.recv(65536):
+            while data := sender.recv(CHUNK):
                 receiver.sendall(data)
                 if count:
                     self.bytes += len(data)

@@ -1,0 +1,114 @@
+/*
+ * The contract's section in a migration stream, to be looked at and damaged
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Knows the format from its description, not from the code that writes it:
+ *
+ *   0x04, section id (32 bit), 9, "guest-abi", instance id (32), version (32)
+ *   number of entries (8); each entry: name (32 bytes, NUL-padded), value (64)
+ *   0x7e, section id (32)
+ *
+ * Numbers are big-endian.
+ */
+
+#ifndef TESTS_QTEST_HVC_CONTRACT_STREAM_H
+#define TESTS_QTEST_HVC_CONTRACT_STREAM_H
+
+#define CONTRACT_NAME_SIZE  32
+#define CONTRACT_ENTRY_SIZE (CONTRACT_NAME_SIZE + 8)
+
+/* What lies before the number of entries, and after the last one. */
+#define CONTRACT_HEADER_SIZE (1 + 4 + 1 + 9 + 4 + 4)
+#define CONTRACT_FOOTER_SIZE (1 + 4)
+
+/**
+ * ContractStream: a stream and where the contract's section is in it
+ * @bytes: the whole stream
+ * @section: offset of the section
+ * @entries: number of entries that the section had when it was found
+ */
+typedef struct ContractStream {
+    GByteArray *bytes;
+    unsigned section;
+    unsigned entries;
+} ContractStream;
+
+/**
+ * contract_stream_read: read a stream from a file
+ * @path: the file, as "migrate file:" wrote it
+ * @stream: set to the stream
+ *
+ * Returns: true if it has the section. @stream is to be freed in any case.
+ */
+bool contract_stream_read(const char *path, ContractStream *stream);
+
+/**
+ * contract_stream_write: write a stream to a file
+ * @stream: the stream
+ * @path: the file
+ */
+void contract_stream_write(const ContractStream *stream, const char *path);
+
+/**
+ * contract_stream_clear: free what a stream points to
+ * @stream: the stream
+ */
+void contract_stream_clear(ContractStream *stream);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContractStream, contract_stream_clear)
+
+/**
+ * contract_stream_at: a byte of the section
+ * @stream: the stream
+ * @offset: offset in the section
+ *
+ * Returns: a pointer, valid until bytes are added or removed.
+ */
+uint8_t *contract_stream_at(const ContractStream *stream, unsigned offset);
+
+/**
+ * contract_stream_count: offset in the section of the number of entries
+ */
+unsigned contract_stream_count(void);
+
+/**
+ * contract_stream_entry: offset in the section of an entry
+ * @index: the entry
+ */
+unsigned contract_stream_entry(unsigned index);
+
+/**
+ * contract_stream_size: the size of the section, with header and footer
+ * @stream: the stream, with the section as it was found
+ */
+unsigned contract_stream_size(const ContractStream *stream);
+
+/**
+ * contract_stream_insert: insert bytes into the section
+ * @stream: the stream
+ * @offset: offset in the section
+ * @data: the bytes; not of @stream itself
+ * @size: their number
+ */
+void contract_stream_insert(ContractStream *stream, unsigned offset,
+                            const void *data, unsigned size);
+
+/**
+ * contract_stream_remove: remove bytes from the section
+ * @stream: the stream
+ * @offset: offset in the section
+ * @size: their number
+ */
+void contract_stream_remove(ContractStream *stream, unsigned offset,
+                            unsigned size);
+
+/**
+ * contract_stream_append: append an entry to the section
+ * @stream: the stream, with the section as it was found
+ * @name: the entry's name
+ * @value: its value
+ */
+void contract_stream_append(ContractStream *stream, const char *name,
+                            uint64_t value);
+
+#endif

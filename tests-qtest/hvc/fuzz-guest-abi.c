@@ -1,0 +1,554 @@
+/*
+ * Fuzzer of what comes from outside into a contract: the section, and the
+ * input of check-guest-abi
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Built with a fuzzing engine (FUZZ_ENGINE), LLVMFuzzerTestOneInput() is its
+ * target. Without, main() mutates the seeds by itself, with numbers that are
+ * the same each time, so that it can run anywhere.
+ *
+ * An input is a letter and what follows it:
+ *
+ *   s   a section's content, as in a stream
+ *   v   the same, behind a byte with the section's version
+ *   q   the arguments of check-guest-abi, as read_value() reads them; not as
+ *       JSON, as QEMU's JSON parser is not what is looked at, and leaks
+ *
+ * It is a failure, besides what a sanitizer finds, if something is accepted
+ * that valid_contract() below does not accept, or the other way round. That
+ * function shares nothing with the code under test.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-guest-abi.h"
+#include "qobject/qbool.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "qobject/qnull.h"
+#include "qobject/qnum.h"
+#include "qobject/qstring.h"
+#include "qemu/error-report.h"
+#include "hw/qdev-core.h"
+#include "migration/guest-abi.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "contract-loader.h"
+#include "fuzz-guest-abi.h"
+
+#define NAME_SIZE  32
+#define ENTRY_SIZE (NAME_SIZE + 8)
+#define ENTRIES    32
+
+/* What migration/guest-abi-qmp.c calls, and nobody needs here */
+
+int monitor_printf(Monitor *mon, const char *fmt, ...)
+{
+    return 0;
+}
+
+void monitor_register_hmp(const char *name, bool info,
+                          void (*cmd)(Monitor *mon, const QDict *qdict))
+{
+}
+
+bool phase_check(MachineInitPhase phase)
+{
+    return false;
+}
+
+/* This side's contract: the rules, and the names of arm's. */
+static const GuestAbiDefinition definitions[] = {
+    { .name = "arm.std-bmap", .rule = GUEST_ABI_RULE_EXACT, .value = 1 },
+    { .name = "arm.psci-version", .rule = GUEST_ABI_RULE_EXACT,
+      .value = 0x10001 },
+    { .name = "t.level", .rule = GUEST_ABI_RULE_AT_LEAST, .value = 2 },
+    { .name = "t.mask", .rule = GUEST_ABI_RULE_SUBSET,
+      .value = 0x8000000000000007 },
+};
+
+typedef struct Entry {
+    char name[NAME_SIZE];
+    uint64_t value;
+} Entry;
+
+static const Entry *find_entry(const Entry *entry, unsigned count,
+                               const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!strcmp(entry[i].name, name)) {
+            return &entry[i];
+        }
+    }
+    return NULL;
+}
+
+static bool valid_name(const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < NAME_SIZE && name[i]; i++) {
+        if (name[i] < 0x21 || name[i] > 0x7e) {
+            return false;
+        }
+    }
+    return i > 0 && i < NAME_SIZE;
+}
+
+/* The oracle: what every entry has to be, written out. */
+static bool valid_contract(const Entry *entry, unsigned count)
+{
+    static const char *const known[] = {
+        "arm.std-bmap", "arm.psci-version", "t.level", "t.mask",
+    };
+    const Entry *found[ARRAY_SIZE(known)];
+    unsigned others = 0;
+
+    if (count > ENTRIES) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (!valid_name(entry[i].name) ||
+            find_entry(entry, i, entry[i].name)) {
+            return false;
+        }
+        others += !!entry[i].value;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+        found[i] = find_entry(entry, count, known[i]);
+        others -= found[i] && found[i]->value;
+    }
+    return !others &&
+           found[0] && found[0]->value == 1 &&
+           found[1] && found[1]->value == 65537 &&
+           (!found[2] || found[2]->value == 0 || found[2]->value == 1 ||
+            found[2]->value == 2) &&
+           (!found[3] ||
+            (found[3]->value & 0x7ffffffffffffff8) == 0);
+}
+
+/* Reads a section as its format says; false if it is damaged. */
+static bool parse_section(const uint8_t *data, size_t size, Entry *entry,
+                          unsigned *count)
+{
+    *count = size ? data[0] : 0;
+    /* QEMU looks at the byte behind it. */
+    if (!size || *count > ENTRIES || size <= 1 + *count * ENTRY_SIZE) {
+        return false;
+    }
+    for (unsigned i = 0; i < *count; i++) {
+        const uint8_t *at = data + 1 + i * ENTRY_SIZE;
+
+        memcpy(entry[i].name, at, NAME_SIZE);
+        entry[i].value = 0;
+        for (unsigned j = 0; j < 8; j++) {
+            entry[i].value = entry[i].value << 8 | at[NAME_SIZE + j];
+        }
+    }
+    return true;
+}
+
+static void fuzz_section(const uint8_t *data, size_t size, unsigned version)
+{
+    g_auto(Loading) loading = contract_load(data, size, version);
+    Entry entry[ENTRIES];
+    unsigned count = 0;
+    bool valid = version == 1 && parse_section(data, size, entry, &count) &&
+                 valid_contract(entry, count);
+
+    if (loading.loaded) {
+        g_assert_true(valid);
+        g_assert_cmpuint(loading.consumed, ==, 1 + count * ENTRY_SIZE);
+        g_assert_null(loading.refusal);
+        g_assert_true(guest_abi_check_received());
+    } else if (valid) {
+        /* Something else than a footer follows: a subsection, say */
+        g_assert_cmphex(data[1 + count * ENTRY_SIZE], !=, CONTRACT_FOOTER);
+    }
+    /* Texts go to people: a name must not bring its own lines, or escapes. */
+    for (const char *at = loading.refusal; at && *at; at++) {
+        g_assert_true(*at >= 0x20 && *at < 0x7f);
+    }
+}
+
+/* The entries that were given, or false if QMP had to refuse them */
+static bool parse_arguments(QDict *arguments, Entry *entry, unsigned *count)
+{
+    QList *list = qobject_to(QList, qdict_get(arguments, "entries"));
+    QListEntry *at;
+
+    *count = 0;
+    if (!list) {
+        return false;
+    }
+    QLIST_FOREACH_ENTRY(list, at) {
+        QDict *given = qobject_to(QDict, qlist_entry_obj(at));
+        QString *name = given ? qobject_to(QString, qdict_get(given, "name"))
+                              : NULL;
+        QNum *value = given ? qobject_to(QNum, qdict_get(given, "value"))
+                            : NULL;
+        Entry *e = &entry[*count];
+        int64_t negative;
+
+        if (*count == ENTRIES || !name || !value) {
+            return false;
+        }
+        /* QMP takes -1 for UINT64_MAX. */
+        if (qnum_get_try_int(value, &negative)) {
+            e->value = negative;
+        } else if (!qnum_get_try_uint(value, &e->value)) {
+            return false;
+        }
+        if (strlen(qstring_get_str(name)) >= NAME_SIZE) {
+            return false;
+        }
+        memset(e->name, 0, sizeof(e->name));
+        memcpy(e->name, qstring_get_str(name),
+               strlen(qstring_get_str(name)));
+        if (!valid_name(e->name)) {
+            return false;
+        }
+        ++*count;
+    }
+    return true;
+}
+
+typedef struct Reader {
+    const uint8_t *data;
+    size_t size;
+    unsigned depth;
+} Reader;
+
+/* Beyond the end there are zeros. */
+static uint64_t read_number(Reader *reader, unsigned bytes)
+{
+    uint64_t number = 0;
+
+    while (bytes--) {
+        number = number << 8 | (reader->size ? *reader->data : 0);
+        if (reader->size) {
+            reader->data++;
+            reader->size--;
+        }
+    }
+    return number;
+}
+
+static char *read_text(Reader *reader)
+{
+    size_t size = MIN(read_number(reader, 1), reader->size);
+    char *text = g_strndup((const char *)reader->data, size);
+
+    reader->data += size;
+    reader->size -= size;
+    return text;
+}
+
+static QObject *read_value(Reader *reader);
+
+static QObject *read_list(Reader *reader)
+{
+    unsigned count = read_number(reader, 1);
+    QList *list = qlist_new();
+
+    while (count-- && reader->size) {
+        qlist_append_obj(list, read_value(reader));
+    }
+    return QOBJECT(list);
+}
+
+static QObject *read_dict(Reader *reader)
+{
+    unsigned count = read_number(reader, 1);
+    QDict *dict = qdict_new();
+
+    while (count-- && reader->size) {
+        g_autofree char *key = read_text(reader);
+
+        qdict_put_obj(dict, key, read_value(reader));
+    }
+    return QOBJECT(dict);
+}
+
+/* A letter for the type, and the value */
+static QObject *read_value(Reader *reader)
+{
+    g_autofree char *text = NULL;
+    QObject *value;
+
+    if (reader->depth == 8) {
+        return QOBJECT(qnull());
+    }
+    reader->depth++;
+    switch (read_number(reader, 1)) {
+    case 'i':
+        value = QOBJECT(qnum_from_int(read_number(reader, 8)));
+        break;
+    case 'u':
+        value = QOBJECT(qnum_from_uint(read_number(reader, 8)));
+        break;
+    case 'f':
+        value = QOBJECT(qnum_from_double(read_number(reader, 4) / 16.0));
+        break;
+    case 'b':
+        value = QOBJECT(qbool_from_bool(read_number(reader, 1) & 1));
+        break;
+    case 's':
+        text = read_text(reader);
+        value = QOBJECT(qstring_from_str(text));
+        break;
+    case 'l':
+        value = read_list(reader);
+        break;
+    case 'd':
+        value = read_dict(reader);
+        break;
+    default:
+        value = QOBJECT(qnull());
+        break;
+    }
+    reader->depth--;
+    return value;
+}
+
+static void fuzz_check(const uint8_t *data, size_t size)
+{
+    Reader reader = { data, size };
+    QObject *input = read_value(&reader);
+    QDict *arguments = qobject_to(QDict, input);
+    QObject *answer = NULL;
+    Error *err = NULL;
+    Entry entry[ENTRIES];
+    unsigned count;
+
+    if (!arguments) {
+        qobject_unref(input);
+        return;
+    }
+    qmp_marshal_check_guest_abi(arguments, &answer, &err);
+    if (err) {
+        g_assert_null(answer);
+        error_free(err);
+    } else {
+        QListEntry *at;
+        bool ok = true;
+
+        /* What QMP accepts has at least the two members that count. */
+        g_assert_true(parse_arguments(arguments, entry, &count));
+        QLIST_FOREACH_ENTRY(qobject_to(QList, answer), at) {
+            QDict *verdict = qobject_to(QDict, qlist_entry_obj(at));
+
+            ok &= qdict_get_bool(verdict, "ok");
+            g_assert_true(qdict_get_bool(verdict, "ok") !=
+                          qdict_haskey(verdict, "error"));
+        }
+        g_assert_true(ok == valid_contract(entry, count));
+        qobject_unref(answer);
+    }
+    qobject_unref(input);
+}
+
+/*
+ * What is refused is told to people, a line or two each time: nobody can read
+ * that here.
+ */
+int error_vprintf(const char *fmt, va_list ap)
+{
+    return 0;
+}
+
+int error_vprintf_unless_qmp(const char *fmt, va_list ap)
+{
+    return 0;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    contract_loader_init();
+    for (unsigned i = 0; i < ARRAY_SIZE(definitions); i++) {
+        guest_abi_add(&definitions[i]);
+    }
+    guest_abi_migrate();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    switch (size ? data[0] : 0) {
+    case 's':
+        fuzz_section(data + 1, size - 1, 1);
+        break;
+    case 'v':
+        if (size > 1) {
+            fuzz_section(data + 2, size - 2, data[1]);
+        }
+        break;
+    case 'q':
+        fuzz_check(data + 1, size - 1);
+        break;
+    }
+    return 0;
+}
+
+#ifndef FUZZ_ENGINE
+
+#define INPUT_MAX 4096
+#define MUTATIONS_MAX 6
+
+static GPtrArray *seeds;
+static GByteArray *input;
+
+static void read_seeds(const char *path)
+{
+    g_autoptr(GError) err = NULL;
+    GDir *dir = g_dir_open(path, 0, &err);
+    const char *name;
+
+    g_assert_no_error(err);
+    seeds = g_ptr_array_new();
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        char *data;
+        gsize size;
+
+        g_file_get_contents(file, &data, &size, &err);
+        g_assert_no_error(err);
+        g_ptr_array_add(seeds, g_byte_array_new_take((guint8 *)data, size));
+    }
+    g_dir_close(dir);
+    g_assert_cmpuint(seeds->len, >, 0);
+}
+
+static const GByteArray *any_seed(GRand *rand)
+{
+    return g_ptr_array_index(seeds, g_rand_int_range(rand, 0, seeds->len));
+}
+
+static unsigned any(GRand *rand, unsigned end)
+{
+    return end ? g_rand_int_range(rand, 0, end) : 0;
+}
+
+static void insert(unsigned at, const uint8_t *data, unsigned size)
+{
+    g_autofree uint8_t *copy = g_memdup2(data, size);
+    unsigned tail = input->len - at;
+
+    g_byte_array_set_size(input, input->len + size);
+    memmove(input->data + at + size, input->data + at, tail);
+    memcpy(input->data + at, copy, size);
+}
+
+/* Bytes that mean something, of both formats */
+static uint8_t any_byte(GRand *rand)
+{
+    static const uint8_t bytes[] = {
+        0, 1, 2, 4, 5, 7, 31, 32, 33, 0x7e, 0x7f, 0x80, 0xff, 'i', 'u', 'f',
+        'b', 's', 'l', 'd', 'n', 'a',
+    };
+    unsigned choice = any(rand, 2 * ARRAY_SIZE(bytes));
+
+    return choice < ARRAY_SIZE(bytes) ? bytes[choice] : any(rand, 256);
+}
+
+static void mutate(GRand *rand)
+{
+    unsigned at = any(rand, input->len);
+    unsigned size = any(rand, 2) ? 1 + any(rand, 8) : ENTRY_SIZE;
+    /* Entries begin at 2: behind the letter and the number of entries. */
+    unsigned entry = 2 + any(rand, 6) * ENTRY_SIZE;
+    uint8_t byte = any_byte(rand);
+    const GByteArray *other = any_seed(rand);
+
+    size = MIN(size, input->len - at);
+    switch (any(rand, 8)) {
+    case 0:
+        input->data[at] ^= 1 << any(rand, 8);
+        break;
+    case 1:
+        input->data[at] = byte;
+        break;
+    case 2:
+        insert(at, &byte, 1);
+        break;
+    case 3:
+        insert(any(rand, input->len), input->data + at, size);
+        break;
+    case 4:
+        g_byte_array_remove_range(input, at, size);
+        break;
+    case 5:
+        g_byte_array_set_size(input, at);
+        break;
+    case 6:
+        if (entry + ENTRY_SIZE <= input->len) {
+            insert(entry, input->data + entry, ENTRY_SIZE);
+            input->data[1]++;
+        }
+        break;
+    case 7:
+        at = any(rand, other->len);
+        insert(any(rand, input->len), other->data + at,
+               MIN(size, other->len - at));
+        break;
+    }
+    if (!input->len || input->len > INPUT_MAX) {
+        g_byte_array_set_size(input, 0);
+        g_byte_array_append(input, other->data, other->len);
+    }
+}
+
+/* Keeps the input that has led to a failure. */
+static void keep_input(int number)
+{
+    static const char text[] = "# the input is in fuzz-guest-abi.input\n";
+    int fd = open("fuzz-guest-abi.input", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    if (write(fd, input->data, input->len) == input->len &&
+        write(STDOUT_FILENO, text, sizeof(text) - 1) > 0) {
+        close(fd);
+    }
+}
+
+/* usage: fuzz-guest-abi SECONDS SEEDS */
+int main(int argc, char **argv)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(20261120);
+    struct sigaction action = {
+        .sa_handler = keep_input, .sa_flags = SA_RESETHAND,
+    };
+    int64_t end;
+    uint64_t inputs = 0;
+
+    g_assert_cmpint(argc, ==, 3);
+    LLVMFuzzerInitialize(&argc, &argv);
+    read_seeds(argv[2]);
+    input = g_byte_array_new();
+    sigaction(SIGABRT, &action, NULL);
+    end = g_get_monotonic_time() + atoi(argv[1]) * G_USEC_PER_SEC;
+    do {
+        const GByteArray *seed = inputs < seeds->len ?
+            g_ptr_array_index(seeds, inputs) : any_seed(rand);
+        unsigned mutations = inputs < seeds->len ? 0
+                                                 : 1 + any(rand,
+                                                           MUTATIONS_MAX);
+
+        g_byte_array_set_size(input, 0);
+        g_byte_array_append(input, seed->data, seed->len);
+        while (mutations--) {
+            mutate(rand);
+        }
+        LLVMFuzzerTestOneInput(input->data, input->len);
+        inputs++;
+    } while (g_get_monotonic_time() < end);
+    printf("# %" PRIu64 " inputs\n", inputs);
+    g_byte_array_unref(input);
+    for (unsigned i = 0; i < seeds->len; i++) {
+        g_byte_array_unref(g_ptr_array_index(seeds, i));
+    }
+    g_ptr_array_unref(seeds);
+    return 0;
+}
+
+#endif
