@@ -122,6 +122,31 @@ void hvc_psci_cpu_on(HvcCall *call)
     call->result[0] = (int64_t)ret;
 }
 
+static void do_nothing(CPUState *cs, run_on_cpu_data data)
+{
+}
+
+/*
+ * A CPU that is to be turned on waits for its own thread to do it. That is not
+ * part of a stream, which has no word for such a CPU either: let the threads
+ * come to it before anything is saved.
+ */
+static void finish_cpu_on(void *opaque, bool running, RunState state)
+{
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        if (!running && ARM_CPU(cs)->power_state == PSCI_ON_PENDING) {
+            run_on_cpu(cs, do_nothing, RUN_ON_CPU_NULL);
+        }
+    }
+}
+
+void hvc_psci_init(void)
+{
+    qemu_add_vm_change_state_handler(finish_cpu_on, NULL);
+}
+
 /**
  * hvc_psci_affinity_info: AFFINITY_INFO
  * @call: X1: an MPIDR affinity; X2: lowest affinity level that counts, 0 to 3
@@ -161,8 +186,8 @@ void hvc_psci_affinity_info(HvcCall *call)
 
 /*
  * QEMU stops or resets a machine some time after it was asked to, and these
- * calls may not return, so the caller is off from now on. If it is ever
- * resumed it shall find an error.
+ * calls may not return, so the caller is off from now on. As in KVM its X0
+ * says that the call failed, should anybody look.
  */
 static void system_event(HvcCall *call)
 {

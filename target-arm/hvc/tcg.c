@@ -76,6 +76,7 @@ void hvc_tcg_init(const HvcSet *set)
             add_functions(hvc_services[i].functions, set->psci_version);
         }
     }
+    hvc_psci_init();
     hvc_tcg_pinned = true;
     trace_hvc_tcg_init(services, set->psci_version >> 16,
                        set->psci_version & 0xffff);

@@ -47,6 +47,13 @@ const HvcFunction *hvc_tcg_function(uint32_t id);
 void hvc_tcg_return(HvcCall *call);
 
 /**
+ * hvc_psci_init: get PSCI ready
+ *
+ * To be called once, by hvc_tcg_init().
+ */
+void hvc_psci_init(void);
+
+/**
  * hvc_pv_time_init: where the stolen-time records are
  * @records: RAM of HVC_PV_TIME_RECORD_SIZE bytes for each vCPU, by cpu_index
  * @base: its guest physical address, HVC_PV_TIME_RECORD_SIZE-aligned
