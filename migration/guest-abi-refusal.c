@@ -48,8 +48,12 @@ static int migration_changed(NotifierWithReturn *notify,
     g_autofree char *told = g_strdup_printf("Sibling indicated error %d",
                                             REFUSED);
     MigrationState *s = migrate_get_current();
+    /* A failure to connect was nobody's refusal. */
+    static bool connected;
+    bool was_connected = connected;
 
-    if (event->type != MIG_EVENT_PRECOPY_FAILED) {
+    connected = event->type == MIG_EVENT_PRECOPY_SETUP;
+    if (event->type != MIG_EVENT_PRECOPY_FAILED || !was_connected) {
         return 0;
     }
     QEMU_LOCK_GUARD(&s->error_mutex);

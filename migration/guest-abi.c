@@ -248,7 +248,10 @@ static const VMStateDescription vmstate_guest_abi = {
 /* loadvm resets the machine first: what was received before is over. */
 static void guest_abi_reset(void *opaque)
 {
-    guest_abi.received = false;
+    /* A VM that waits for its stream can be reset too. */
+    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        guest_abi.received = false;
+    }
 }
 
 void guest_abi_migrate(void)
