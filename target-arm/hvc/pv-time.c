@@ -13,6 +13,7 @@
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "cpu.h"
+#include "migration/misc.h"
 #include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
 #include "tcg.h"
@@ -113,15 +114,18 @@ static void update_record(uint32_t index)
     }
     vcpu->run_delay_ns = run_delay_ns;
     /* The guest may read at any time: one 64-bit store (section 3.2.2). */
-    qatomic_set(stolen, cpu_to_le64(le64_to_cpu(qatomic_read(stolen)) +
-                                    delta_ns));
+    qatomic_set_u64(stolen, cpu_to_le64(le64_to_cpu(qatomic_read_u64(stolen)) +
+                                        delta_ns));
     mark_dirty(index);
     trace_hvc_pv_time_update(index, delta_ns);
 }
 
 static void update_records(void *opaque)
 {
-    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+    /* A record that is still on its way would hold up the main loop. */
+    bool reachable = !migration_in_incoming_postcopy();
+
+    for (uint32_t i = 0; reachable && i < pv_time.vcpus; i++) {
         if (pv_time.vcpu[i].armed) {
             update_record(i);
         }
@@ -213,9 +217,10 @@ void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
         /* Opened now: a sandboxed QEMU cannot do it later. */
         pv_time.vcpu[cs->cpu_index].schedstat_fd = open(path,
                                                         O_RDONLY | O_CLOEXEC);
-        if (pv_time.vcpu[cs->cpu_index].schedstat_fd < 0) {
+        if (pv_time.vcpu[cs->cpu_index].schedstat_fd < 0 &&
+            counts_stolen_time()) {
             warn_report_once("pv-time: cannot read %s (%s): the guest will "
-                             "find no stolen time; the host's kernel needs "
+                             "find no stolen time; it needs a Linux host with "
                              "CONFIG_SCHED_INFO", path, strerror(errno));
         }
     }

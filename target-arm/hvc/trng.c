@@ -16,7 +16,6 @@
 #define TRNG_INVALID_PARAMETERS (-2)
 #define TRNG_NO_ENTROPY         (-3)
 
-
 /**
  * hvc_trng_version: TRNG_VERSION
  * @call: no arguments

@@ -181,9 +181,14 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
     g_autofree char *options = describe_options(machine);
     GuestAbiOrigin services = hvc->from_type ? GUEST_ABI_ORIGIN_TYPE
                                              : GUEST_ABI_ORIGIN_OPTION;
+    GuestAbiOrigin psci_version = services;
 
-    hvc_abi_promise(set, options, services,
-                    hvc->psci_version ? GUEST_ABI_ORIGIN_OPTION : services);
+    if (hvc->psci_version) {
+        psci_version = GUEST_ABI_ORIGIN_OPTION;
+    } else if (!hvc_spec_has_floor(hvc->services)) {
+        psci_version = GUEST_ABI_ORIGIN_DEFAULT;
+    }
+    hvc_abi_promise(set, options, services, psci_version);
 }
 
 static void virt_hvc_init(MachineState *machine)

@@ -199,6 +199,13 @@ bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
     return true;
 }
 
+bool hvc_spec_has_floor(const char *spec)
+{
+    g_auto(GStrv) items = g_strsplit(spec, ":", 2);
+
+    return items[0] && hvc_floor_by_name(items[0]);
+}
+
 /* The services that differ, as ":-ptp" or ":+trng"; how many there are. */
 static unsigned append_changes(GString *spec, const HvcSet *from,
                                const HvcSet *to)

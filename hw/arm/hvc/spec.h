@@ -30,6 +30,14 @@
 bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp);
 
 /**
+ * hvc_spec_has_floor: does a SPEC name a floor?
+ * @spec: a text that hvc_spec_parse() accepts
+ *
+ * Returns: true if its first item is a floor, whose PSCI version then counts.
+ */
+bool hvc_spec_has_floor(const char *spec);
+
+/**
  * hvc_spec_format: the shortest SPEC for a set
  * @set: a set without bits that have no row in the service table
  *

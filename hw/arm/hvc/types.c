@@ -82,6 +82,11 @@ static void type_instance_init(Object *obj)
     hvc->set = floor->set;
 }
 
+static void type_instance_finalize(Object *obj)
+{
+    g_free(VIRT_MACHINE(obj)->hvc.services);
+}
+
 static void register_types(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -94,6 +99,7 @@ static void register_types(void)
             .parent = parent,
             .class_init = type_class_init,
             .instance_init = type_instance_init,
+            .instance_finalize = type_instance_finalize,
         };
 
         type_register_static(&info);
