@@ -1,5 +1,5 @@
 /*
- * Guest ABI: the contract in QMP and HMP, and the machine option
+ * Guest ABI: the contract in QMP and HMP
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,8 +8,6 @@
 #include "qapi/error.h"
 #include "qapi/qapi-commands-guest-abi.h"
 #include "qemu/cutils.h"
-#include "hw/boards.h"
-#include "hw/qdev-core.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "guest-abi.h"
@@ -19,6 +17,7 @@ GuestAbiContract *qmp_query_guest_abi(Error **errp)
     GuestAbiContract *contract = g_new0(GuestAbiContract, 1);
     GuestAbiEntryList **tail = &contract->entries;
 
+    contract->machine = g_strdup(guest_abi_machine_type());
     contract->migrated = guest_abi_is_migrated();
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
@@ -52,7 +51,8 @@ static GuestAbiVerdict *new_verdict(const char *name, Error *err)
     return verdict;
 }
 
-GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
+GuestAbiVerdictList *qmp_check_guest_abi(const char *machine,
+                                         GuestAbiEntryList *entries,
                                          Error **errp)
 {
     GuestAbiVerdictList *verdicts = NULL;
@@ -66,8 +66,7 @@ GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
                        GUEST_ABI_MAX_ENTRIES);
             return NULL;
         }
-        if (strlen(e->value->name) >= GUEST_ABI_NAME_SIZE ||
-            !guest_abi_name_is_valid(e->value->name)) {
+        if (!guest_abi_name_is_valid(e->value->name)) {
             error_setg(errp, "'%.*s' is not the name of a contract's entry: "
                        "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
                        e->value->name, GUEST_ABI_NAME_SIZE - 1);
@@ -78,6 +77,17 @@ GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
         values[count].value = e->value->value;
     }
 
+    if (machine) {
+        Error *err = NULL;
+
+        if (strcmp(machine, guest_abi_machine_type())) {
+            error_setg(&err, "guest-abi: incoming VM is a machine of type "
+                       "'%.64s', this one is '%s'; start this QEMU with the "
+                       "source's -machine options", machine,
+                       guest_abi_machine_type());
+        }
+        QAPI_LIST_APPEND(tail, new_verdict("machine", err));
+    }
     for (unsigned i = 0; i < count; i++) {
         Error *err = NULL;
 
@@ -93,24 +103,6 @@ GuestAbiVerdictList *qmp_check_guest_abi(GuestAbiEntryList *entries,
         }
     }
     return verdicts;
-}
-
-static bool get_guest_abi(Object *obj, Error **errp)
-{
-    return guest_abi_is_migrated();
-}
-
-static void set_guest_abi(Object *obj, bool value, Error **errp)
-{
-    if (phase_check(PHASE_MACHINE_CREATED)) {
-        error_setg(errp, "guest-abi cannot be changed after the machine was "
-                   "created; give it on the command line: -machine "
-                   "guest-abi=on");
-        return;
-    }
-    if (value) {
-        guest_abi_migrate();
-    }
 }
 
 static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
@@ -136,20 +128,9 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
                    contract->migrated ? "it" : "no contract");
 }
 
-/*
- * A property of every machine, added from here as the class is complete when
- * migration types are initialised.
- */
-static void guest_abi_register(void)
+static void guest_abi_register_hmp(void)
 {
-    ObjectClass *oc = object_class_by_name(TYPE_MACHINE);
-
-    object_class_property_add_bool(oc, "guest-abi", get_guest_abi,
-                                   set_guest_abi);
-    object_class_property_set_description(oc, "guest-abi",
-        "Let the migration stream carry what the guest was promised, so that "
-        "a destination that cannot keep it refuses (see query-guest-abi)");
     monitor_register_hmp("guest-abi", true, hmp_info_guest_abi);
 }
 
-migration_init(guest_abi_register)
+migration_init(guest_abi_register_hmp)

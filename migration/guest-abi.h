@@ -89,6 +89,11 @@ bool guest_abi_check_received(void);
 bool guest_abi_is_migrated(void);
 
 /**
+ * guest_abi_machine_type: the name of this VM's machine type
+ */
+const char *guest_abi_machine_type(void);
+
+/**
  * guest_abi_definition: this VM's entries, one by one
  * @index: counts from 0
  *

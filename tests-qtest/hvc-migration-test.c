@@ -1614,6 +1614,8 @@ static const OriginCase origins[] = {
       { ALL_SERVICES, PSCI(1, 1) } },
     { "virt-10.0,hvc-services=linux-5.10", "option", "option",
       { 0, PSCI(1, 0) } },
+    { "virt-10.0,hvc-services=trng", "option", "default",
+      { TRNG, PSCI(1, 1) } },
 };
 
 static void check_entry(QList *entries, unsigned index, uint64_t value,

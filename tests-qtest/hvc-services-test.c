@@ -155,6 +155,44 @@ static void test_no_change_later(void)
     qtest_quit(qts);
 }
 
+/* A contract fits only with its machine type; a copy of one's own does. */
+static void test_check_machine(void)
+{
+    QTestState *qts = qtest_init("-machine virt-hvc-10.0");
+    QDict *contract = qtest_qmp_assert_success_ref(
+        qts, "{ 'execute': 'query-guest-abi' }");
+    static const char *const machines[] = { "virt-hvc-10.0", "virt-hvc-9.2" };
+
+    g_assert_cmpstr(qdict_get_str(contract, "machine"), ==, machines[0]);
+    for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
+        QDict *response = qtest_qmp(
+            qts, "{ 'execute': 'check-guest-abi', 'arguments': { "
+            "'machine': %s, 'entries': %p } }", machines[i],
+            qobject_ref(qdict_get(contract, "entries")));
+        QList *verdicts = qdict_get_qlist(response, "return");
+        QListEntry *entry;
+
+        g_assert_cmpuint(qlist_size(verdicts), ==,
+                         1 + qlist_size(qdict_get_qlist(contract, "entries")));
+        QLIST_FOREACH_ENTRY(verdicts, entry) {
+            QDict *verdict = qobject_to(QDict, qlist_entry_obj(entry));
+            bool other = i == 1 && !strcmp(qdict_get_str(verdict, "name"),
+                                           "machine");
+
+            g_assert_true(qdict_get_bool(verdict, "ok") == !other);
+            if (other) {
+                g_assert_cmpstr(qdict_get_str(verdict, "error"), ==,
+                    "guest-abi: incoming VM is a machine of type "
+                    "'virt-hvc-9.2', this one is 'virt-hvc-10.0'; start this "
+                    "QEMU with the source's -machine options");
+            }
+        }
+        qobject_unref(response);
+    }
+    qobject_unref(contract);
+    qtest_quit(qts);
+}
+
 /* Runs QEMU to its end. Returns its exit status; fails if it has none. */
 static int run_qemu(const char *arguments, char **out, char **err)
 {
@@ -253,5 +291,6 @@ int main(int argc, char **argv)
     qtest_add_func("/hvc-services/machines", test_machines);
     qtest_add_func("/hvc-services/no-change-later", test_no_change_later);
     qtest_add_func("/hvc-services/help", test_help);
+    qtest_add_func("/hvc-services/check-machine", test_check_machine);
     return g_test_run();
 }

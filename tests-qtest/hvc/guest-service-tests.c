@@ -206,14 +206,25 @@ static bool under_icount(const Setup *setup)
     return setup->extra && strstr(setup->extra, "-icount");
 }
 
-/* Whatever a guest, or the one before it, has written there is gone. */
+static unsigned add_write_record(Calls *calls, unsigned st, unsigned offset)
+{
+    unsigned step = calls_add(calls, calls->all, CALL_WRITE, offset, 0, 0, 0);
+
+    calls_step(calls)->base = 1 + st;
+    return step;
+}
+
+/*
+ * Whatever a guest, or the one before it, has written there is gone; not what
+ * another vCPU has in its own record.
+ */
 static void test_pv_time_record(const void *opaque)
 {
     const Case *c = opaque;
     g_autoptr(Calls) calls = calls_new(c->vcpus);
     g_autoptr(Vm) vm = NULL;
     RecordSteps fresh, again;
-    unsigned st, written;
+    unsigned st, written, own, kept;
 
     if (case_missing(&c->setup)) {
         return;
@@ -221,14 +232,16 @@ static void test_pv_time_record(const void *opaque)
     calls_start_all(calls);
     st = calls_call(calls, PV_TIME_ST);
     fresh = add_read_record(calls, calls->all, st);
-    for (unsigned i = 0; i < RECORD_SIZE; i += 32) {
-        calls_add(calls, calls->all, CALL_WRITE, i, 0, 0, 0);
-        calls_step(calls)->base = 1 + st;
-    }
+    add_write_record(calls, st, 0);
+    add_write_record(calls, st, 32);
     written = add_read_record(calls, calls->all, st).high;
-    /* All of them have written; none writes into its neighbour's. */
-    calls_barrier(calls, calls->all);
     again = add_read_record(calls, calls->all, calls_call(calls, PV_TIME_ST));
+
+    own = add_write_record(calls, st, 32);
+    calls_barrier(calls, calls->all);
+    calls_add(calls, VCPU(0), CALL_PLAIN, PV_TIME_ST, 0, 0, 0);
+    calls_barrier(calls, calls->all);
+    kept = add_read_record(calls, calls->all, st).high;
     calls_barrier(calls, calls->all);
     vm = vm_run(&c->setup, calls);
     for (unsigned vcpu = 0; vcpu < c->vcpus; vcpu++) {
@@ -239,6 +252,11 @@ static void test_pv_time_record(const void *opaque)
         g_assert_cmpuint(stolen, <=, vm->done_ns - vm->started_ns);
         if (under_icount(&c->setup)) {
             g_assert_cmpuint(stolen, ==, 0);
+        }
+        for (unsigned i = 0; i < 4; i++) {
+            g_assert_cmphex(vm_result(vm, vcpu, kept).x[i], ==, vcpu ?
+                            g_array_index(calls->steps, struct CallStep,
+                                          own).x[4 + i] : 0);
         }
     }
 }
@@ -354,19 +372,32 @@ static bool host_counts_run_delay(void)
            !g_str_has_prefix(text, "0 0 ");
 }
 
+/* Nobody can be robbed of more time than has passed. */
+static void check_stolen(const Vm *vm, unsigned vcpu, uint64_t stolen_ns,
+                         unsigned since, unsigned until)
+{
+    struct CallResult begin = vm_result(vm, vcpu, since);
+    struct CallResult end = vm_result(vm, vcpu, until);
+    double passed_ns = (end.x[0] - begin.x[0]) * 1e9 / begin.x[2];
+
+    g_assert_cmpuint(stolen_ns, >, 0);
+    g_assert_cmpfloat(stolen_ns, <=, passed_ns);
+}
+
 /*
  * On a host CPU with more to do than it can, each vCPU's stolen time grows,
- * and only ever grows.
+ * and only ever grows. It counts from the call on.
  */
 static void test_pv_time_overload(const void *opaque)
 {
-    const uint64_t target_ns = 50 * 1000 * 1000;
+    /* Far more than is added at a time, so it is a sum that is waited for. */
+    const uint64_t target_ns = 400 * 1000 * 1000;
     const Case *c = opaque;
     g_autoptr(Calls) calls = calls_new(c->vcpus);
     g_autoptr(Vm) vm = NULL;
     Overload overload;
     RecordSteps record[8];
-    unsigned st, await;
+    unsigned before, st, first, after_first, last, after_last;
 
     if (case_missing(&c->setup)) {
         return;
@@ -377,13 +408,19 @@ static void test_pv_time_overload(const void *opaque)
         return;
     }
     calls_start_all(calls);
+    calls_add(calls, calls->all, CALL_WAIT, 20 * TICKS, 0, 0, 0);
+    before = calls_add(calls, calls->all, CALL_COUNTERS, 0, 0, 0, 0);
     st = calls_call(calls, PV_TIME_ST);
+    first = calls_add(calls, calls->all, CALL_AWAIT, 8, 1, 0, 0);
+    calls_step(calls)->base = 1 + st;
+    after_first = calls_add(calls, calls->all, CALL_COUNTERS, 0, 0, 0, 0);
     for (unsigned i = 0; i < ARRAY_SIZE(record); i++) {
         record[i] = add_read_record(calls, calls->all, st);
         calls_add(calls, calls->all, CALL_WAIT, TICKS, 0, 0, 0);
     }
-    await = calls_add(calls, calls->all, CALL_AWAIT, 8, target_ns, 0, 0);
+    last = calls_add(calls, calls->all, CALL_AWAIT, 8, target_ns, 0, 0);
     calls_step(calls)->base = 1 + st;
+    after_last = calls_add(calls, calls->all, CALL_COUNTERS, 0, 0, 0, 0);
     /* A vCPU that goes to its end is halted, which is not stolen time. */
     calls_barrier(calls, calls->all);
 
@@ -396,20 +433,21 @@ static void test_pv_time_overload(const void *opaque)
     overload_stop(&overload);
     vm_check_started(vm, calls);
     for (unsigned vcpu = 0; vcpu < c->vcpus; vcpu++) {
-        uint64_t stolen = 0;
+        uint64_t stolen = vm_result(vm, vcpu, first).x[0];
 
+        g_assert_cmpuint(vm_result(vm, vcpu, first).state, ==, CALL_DONE);
+        check_stolen(vm, vcpu, stolen, before, after_first);
         for (unsigned i = 0; i < ARRAY_SIZE(record); i++) {
             uint64_t now = check_record(vm, vcpu, &record[i]);
 
             g_assert_cmpuint(now, >=, stolen);
             stolen = now;
         }
-        g_assert_cmpuint(vm_result(vm, vcpu, await).state, ==, CALL_DONE);
-        g_assert_cmpuint(vm_result(vm, vcpu, await).x[0], >=, target_ns);
-        g_assert_cmpuint(vm_result(vm, vcpu, await).x[0], >=, stolen);
-        /* Not more than there was */
-        g_assert_cmpuint(vm_result(vm, vcpu, await).x[0], <=,
-                         vm->done_ns - vm->started_ns);
+        g_assert_cmpuint(vm_result(vm, vcpu, last).state, ==, CALL_DONE);
+        g_assert_cmpuint(vm_result(vm, vcpu, last).x[0], >=, stolen);
+        g_assert_cmpuint(vm_result(vm, vcpu, last).x[0], >=, target_ns);
+        check_stolen(vm, vcpu, vm_result(vm, vcpu, last).x[0], before,
+                     after_last);
     }
 }
 
