@@ -140,7 +140,9 @@ char *vm_missing(const Setup *setup)
         return g_strdup_printf("no %s; tests-qtest/hvc/guest/build.sh makes it",
                                guest);
     }
-    if (setup->stock && !getenv("HVC_STOCK_QEMU")) {
+    if (setup->stock &&
+        !g_file_test(getenv("HVC_STOCK_QEMU") ?: "",
+                     G_FILE_TEST_IS_EXECUTABLE)) {
         return g_strdup("HVC_STOCK_QEMU does not name an unpatched QEMU");
     }
     if (!qtest_has_accel("tcg")) {
