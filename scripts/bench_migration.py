@@ -16,7 +16,9 @@ RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
 MIB = 1 << 20
 LIMIT_SECONDS = 300
-CHUNK = 4096
+# A small one counts only what the destination took; a large one does not slow
+# down a migration that sends all of RAM.
+SMALL_BUFFER, LARGE_BUFFER = 4096, MIB
 
 PINNED = 'virt-10.0,hvc-services=linux-6.12'
 OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
@@ -73,13 +75,14 @@ class Vm:
 class Counter:
     """Stands between source and destination, and counts what goes over."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, size):
+        self.size = size
         self.front = str(folder / 'front')
         self.back = str(folder / 'back')
         self.bytes = 0
         self._listener = socket.socket(socket.AF_UNIX)
         # What waits in buffers was not sent to the destination.
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         self._listener.bind(self.front)
         self._listener.listen(1)
         threading.Thread(target=self._run, daemon=True).start()
@@ -87,7 +90,7 @@ class Counter:
     def _run(self):
         source, _ = self._listener.accept()
         destination = socket.socket(socket.AF_UNIX)
-        destination.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
+        destination.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.size)
         destination.connect(self.back)
         threading.Thread(target=self._copy, daemon=True,
                          args=(destination, source, False)).start()
@@ -95,7 +98,7 @@ class Counter:
 
     def _copy(self, sender, receiver, count):
         try:
-            while data := sender.recv(CHUNK):
+            while data := sender.recv(self.size):
                 receiver.sendall(data)
                 if count:
                     self.bytes += len(data)
@@ -108,10 +111,10 @@ class Counter:
                 pass
 
 
-def migrate(source, destination):
+def migrate(source, destination, size=LARGE_BUFFER):
     """Bytes, seconds and both sides' query-migrate of one migration"""
     with tempfile.TemporaryDirectory() as folder:
-        counter = Counter(Path(folder))
+        counter = Counter(Path(folder), size)
         destination.qmp.command('migrate-incoming', uri=f'unix:{counter.back}',
                                 **{'exit-on-error': False})
         source.qmp.command('migrate-set-parameters',
@@ -123,7 +126,7 @@ def migrate(source, destination):
         return counter.bytes, seconds, source.wait_migration(), info
 
 
-def refusal(qemu, mib, guest, source, destination):
+def refusal(qemu, mib, guest, source, destination, size):
     """Median bytes and seconds until the destination refuses."""
     runs = []
     for _ in range(3):
@@ -133,7 +136,7 @@ def refusal(qemu, mib, guest, source, destination):
             a.wait_dirty()
             # So that RAM converges, as it would on a real network.
             a.qmp.command('stop')
-            count, seconds, _, info = migrate(a, b)
+            count, seconds, _, info = migrate(a, b, size)
             if info['status'] != 'failed':
                 raise RuntimeError(f'{destination} did not refuse {source}')
             runs.append((count, seconds))
@@ -157,12 +160,13 @@ def refusals(stock, ours, guest):
     """The rows of the table of refusals"""
     model, another = 'cortex-a57', 'max'
     rows = []
-    for text, qemu, source, destination in (
+    for text, qemu, source, destination, size in (
             ('guest-abi: a service is missing', ours, (PINNED, model),
-             (OTHER, model)),
+             (OTHER, model), SMALL_BUFFER),
             ('unpatched: another CPU model', stock, ('virt-10.0', model),
-             ('virt-10.0', another))):
+             ('virt-10.0', another), LARGE_BUFFER)):
         for mib in (64, 4096):
-            count, seconds = refusal(qemu, mib, guest, source, destination)
+            count, seconds = refusal(qemu, mib, guest, source, destination,
+                                     size)
             rows.append((text, mib, count, seconds))
     return rows
