@@ -156,6 +156,23 @@ def downtime_ms(qemu, machine, guest):
         return info['downtime']
 
 
+def section_size(qemu, guest):
+    """Bytes of a pinned VM's section guest-abi, header and footer included"""
+    name = b'\x09guest-abi'
+    with tempfile.TemporaryDirectory() as folder, \
+         Vm(qemu, PINNED, 64, guest) as vm:
+        vm.qmp.command('migrate', uri=f'file:{folder}/stream')
+        vm.wait_migration()
+        stream = (Path(folder) / 'stream').read_bytes()
+    # Type and section id come before the name; instance and version behind.
+    start = stream.index(name) - 5
+    content = start + 5 + len(name) + 8
+    end = content + 1 + 40 * stream[content]
+    if stream[end] != 0x7e:
+        raise RuntimeError('the section guest-abi is not as expected')
+    return end + 5 - start
+
+
 def refusals(stock, ours, guest):
     """The rows of the table of refusals"""
     model, another = 'cortex-a57', 'max'
