@@ -16,39 +16,42 @@
 /* No name is longer; what is longer is neither compared nor printed whole. */
 #define NAME_MAX_LENGTH 32
 
+static void append_name(GString *names, const char *name)
+{
+    g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+}
+
 /* The whole vocabulary, for messages. */
 static char *list_services(void)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
+    GString *names = g_string_new(NULL);
 
     for (size_t i = 0; i < hvc_services_count; i++) {
-        g_string_append_printf(names, "%s%s", i ? ", " : "",
-                               hvc_services[i].name);
+        append_name(names, hvc_services[i].name);
     }
-    return g_string_free(g_steal_pointer(&names), false);
+    return g_string_free(names, false);
 }
 
 static char *list_floors(void)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
+    GString *names = g_string_new(NULL);
 
     for (size_t i = 0; i < hvc_floors_count; i++) {
-        g_string_append_printf(names, "%s%s", i ? ", " : "",
-                               hvc_floors[i].name);
+        append_name(names, hvc_floors[i].name);
     }
-    return g_string_free(g_steal_pointer(&names), false);
+    return g_string_free(names, false);
 }
 
 static char *list_psci_versions(void)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
+    GString *names = g_string_new(NULL);
 
     for (const uint32_t *version = hvc_psci_versions; *version; version++) {
         g_autofree char *name = hvc_psci_version_format(*version);
 
-        g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+        append_name(names, name);
     }
-    return g_string_free(g_steal_pointer(&names), false);
+    return g_string_free(names, false);
 }
 
 /* Levenshtein distance of two names of at most NAME_MAX_LENGTH characters. */
