@@ -21,8 +21,12 @@ GuestAbiContract *qmp_query_guest_abi(Error **errp)
     contract->migrated = guest_abi_is_migrated();
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
-        GuestAbiEntry *entry = g_new0(GuestAbiEntry, 1);
+        GuestAbiEntry *entry;
 
+        if (!guest_abi_is_needed(definition)) {
+            continue;
+        }
+        entry = g_new0(GuestAbiEntry, 1);
         entry->name = g_strdup(definition->name);
         entry->value = definition->value;
         entry->has_rule = true;
@@ -36,6 +40,31 @@ GuestAbiContract *qmp_query_guest_abi(Error **errp)
         QAPI_LIST_APPEND(tail, entry);
     }
     return contract;
+}
+
+bool guest_abi_values(const GuestAbiEntryList *entries, GuestAbiValue *values,
+                      unsigned *count, Error **errp)
+{
+    *count = 0;
+    for (const GuestAbiEntryList *e = entries; e; e = e->next) {
+        GuestAbiValue *value = &values[*count];
+
+        if (*count == GUEST_ABI_MAX_ENTRIES) {
+            error_setg(errp, "a contract has at most %d entries",
+                       GUEST_ABI_MAX_ENTRIES);
+            return false;
+        }
+        if (!guest_abi_name_is_valid(e->value->name)) {
+            error_setg(errp, "'%.*s' is not the name of a contract's entry: "
+                       "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
+                       e->value->name, GUEST_ABI_NAME_SIZE - 1);
+            return false;
+        }
+        pstrcpy(value->name, sizeof(value->name), e->value->name);
+        value->value = e->value->value;
+        ++*count;
+    }
+    return true;
 }
 
 static GuestAbiVerdict *new_verdict(const char *name, Error *err)
@@ -57,26 +86,12 @@ GuestAbiVerdictList *qmp_check_guest_abi(const char *machine,
 {
     GuestAbiVerdictList *verdicts = NULL;
     GuestAbiVerdictList **tail = &verdicts;
-    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES] = { };
-    unsigned count = 0;
+    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES];
+    unsigned count;
 
-    for (GuestAbiEntryList *e = entries; e; e = e->next, count++) {
-        if (count == GUEST_ABI_MAX_ENTRIES) {
-            error_setg(errp, "a contract has at most %d entries",
-                       GUEST_ABI_MAX_ENTRIES);
-            return NULL;
-        }
-        if (!guest_abi_name_is_valid(e->value->name)) {
-            error_setg(errp, "'%.*s' is not the name of a contract's entry: "
-                       "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
-                       e->value->name, GUEST_ABI_NAME_SIZE - 1);
-            return NULL;
-        }
-        pstrcpy(values[count].name, sizeof(values[count].name),
-                e->value->name);
-        values[count].value = e->value->value;
+    if (!guest_abi_values(entries, values, &count, errp)) {
+        return NULL;
     }
-
     if (machine) {
         Error *err = NULL;
 

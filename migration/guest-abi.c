@@ -41,7 +41,7 @@ const GuestAbiDefinition *guest_abi_definition(unsigned index)
         NULL;
 }
 
-static const GuestAbiDefinition *definition_by_name(const char *name)
+const GuestAbiDefinition *guest_abi_definition_by_name(const char *name)
 {
     for (unsigned i = 0; i < definition_count(); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
@@ -53,11 +53,17 @@ static const GuestAbiDefinition *definition_by_name(const char *name)
     return NULL;
 }
 
+bool guest_abi_is_needed(const GuestAbiDefinition *definition)
+{
+    return !definition->needed || definition->needed(definition);
+}
+
 void guest_abi_add(const GuestAbiDefinition *definition)
 {
     assert(strlen(definition->name) < GUEST_ABI_NAME_SIZE);
     assert(definition_count() < GUEST_ABI_MAX_ENTRIES);
-    assert(!definition_by_name(definition->name));
+    assert(!guest_abi_definition_by_name(definition->name));
+    assert(definition->rule != GUEST_ABI_RULE_ACCEPTED || definition->accepts);
     if (!guest_abi.definitions) {
         guest_abi.definitions = g_array_new(false, false, sizeof(*definition));
     }
@@ -73,6 +79,9 @@ static bool fits(const GuestAbiDefinition *definition, uint64_t incoming)
         return incoming <= definition->value;
     case GUEST_ABI_RULE_SUBSET:
         return !(incoming & ~definition->value);
+    case GUEST_ABI_RULE_ACCEPTED:
+        return incoming == definition->value ||
+               definition->accepts(definition, incoming);
     default:
         g_assert_not_reached();
     }
@@ -80,15 +89,16 @@ static bool fits(const GuestAbiDefinition *definition, uint64_t incoming)
 
 static bool check_value(const char *name, uint64_t incoming, Error **errp)
 {
-    const GuestAbiDefinition *definition = definition_by_name(name);
+    const GuestAbiDefinition *definition = guest_abi_definition_by_name(name);
 
     if (!definition) {
         if (!incoming) {
             return true;
         }
         error_setg(errp, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
-                   ", which this VM does not know; use a QEMU and a machine "
-                   "type that have it, or start the VM anew", name, incoming);
+                   ", which this VM does not know; use a QEMU, a machine type "
+                   "and a host that have it, or start the VM anew", name,
+                   incoming);
         return false;
     }
     if (fits(definition, incoming)) {
@@ -105,15 +115,24 @@ static bool check_value(const char *name, uint64_t incoming, Error **errp)
     return false;
 }
 
+static const GuestAbiValue *value_by_name(const GuestAbiValue *values,
+                                          unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!strcmp(values[i].name, name)) {
+            return &values[i];
+        }
+    }
+    return NULL;
+}
+
 bool guest_abi_check_entry(const GuestAbiValue *values, unsigned index,
                            Error **errp)
 {
-    for (unsigned i = 0; i < index; i++) {
-        if (!strcmp(values[i].name, values[index].name)) {
-            error_setg(errp, "guest-abi: '%s' comes twice; the contract is "
-                       "damaged", values[index].name);
-            return false;
-        }
+    if (value_by_name(values, index, values[index].name)) {
+        error_setg(errp, "guest-abi: '%s' comes twice; the contract is "
+                   "damaged", values[index].name);
+        return false;
     }
     return check_value(values[index].name, values[index].value, errp);
 }
@@ -122,12 +141,10 @@ bool guest_abi_check_missing(const GuestAbiDefinition *definition,
                              const GuestAbiValue *values, unsigned count,
                              Error **errp)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (!strcmp(values[i].name, definition->name)) {
-            return true;
-        }
-    }
-    return check_value(definition->name, 0, errp);
+    /* What need not be there is not missed. */
+    return definition->needed ||
+           value_by_name(values, count, definition->name) ||
+           check_value(definition->name, 0, errp);
 }
 
 static bool check_contract(const GuestAbiValue *values, unsigned count,
@@ -167,13 +184,16 @@ static int guest_abi_pre_save(void *opaque)
     GuestAbi *abi = opaque;
 
     memset(abi->values, 0, sizeof(abi->values));
-    abi->count = definition_count();
-    for (unsigned i = 0; i < abi->count; i++) {
+    abi->count = 0;
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
 
-        pstrcpy(abi->values[i].name, sizeof(abi->values[i].name),
-                definition->name);
-        abi->values[i].value = definition->value;
+        if (guest_abi_is_needed(definition)) {
+            GuestAbiValue *value = &abi->values[abi->count++];
+
+            pstrcpy(value->name, sizeof(value->name), definition->name);
+            value->value = definition->value;
+        }
     }
     return 0;
 }
@@ -194,6 +214,26 @@ static bool count_is_valid(void *opaque, int version_id)
     return abi->count <= GUEST_ABI_MAX_ENTRIES;
 }
 
+/* What the guest has is what came; the next destination is to hear of it. */
+static void adopt_accepted(const GuestAbiValue *values, unsigned count)
+{
+    for (unsigned i = 0; i < definition_count(); i++) {
+        GuestAbiDefinition *definition =
+            &g_array_index(guest_abi.definitions, GuestAbiDefinition, i);
+
+        if (definition->rule == GUEST_ABI_RULE_ACCEPTED) {
+            const GuestAbiValue *value = value_by_name(values, count,
+                                                       definition->name);
+
+            if (value) {
+                definition->value = value->value;
+            } else if (!definition->needed) {
+                definition->value = 0;
+            }
+        }
+    }
+}
+
 static int guest_abi_post_load(void *opaque, int version_id)
 {
     GuestAbi *abi = opaque;
@@ -211,6 +251,7 @@ static int guest_abi_post_load(void *opaque, int version_id)
         guest_abi_refuse(err);
         return -EINVAL;
     }
+    adopt_accepted(abi->values, abi->count);
     abi->received = true;
     return 0;
 }

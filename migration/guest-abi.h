@@ -19,7 +19,7 @@
 #define GUEST_ABI_NAME_SIZE 32
 
 /* No contract has more entries; one that claims to is damaged. */
-#define GUEST_ABI_MAX_ENTRIES 32
+#define GUEST_ABI_MAX_ENTRIES 128
 
 typedef struct GuestAbiDefinition GuestAbiDefinition;
 
@@ -29,17 +29,25 @@ typedef struct GuestAbiDefinition GuestAbiDefinition;
  * @rule: how an incoming value is compared with @value
  * @value: what is promised
  * @origin: who set it
+ * @accepts: for GUEST_ABI_RULE_ACCEPTED: can this VM still take on an incoming
+ *           value? Asked only about a value other than @value; changes nothing.
+ *           When the contract is loaded, @value becomes what came.
+ * @needed: is the promise part of the contract at all, as things are now? NULL
+ *          for one that always is. One that may not be is never missed in an
+ *          incoming contract.
  * @decode: @value in words, for people; may be NULL
  * @refuse: say in @errp why an incoming value, which does not fit by @rule,
  *          cannot be kept: what by name, the value that came, what this VM
  *          has, what to do; may be NULL
- * @opaque: for @decode and @refuse
+ * @opaque: for the functions
  */
 struct GuestAbiDefinition {
     const char *name;
     GuestAbiRule rule;
     uint64_t value;
     GuestAbiOrigin origin;
+    bool (*accepts)(const GuestAbiDefinition *definition, uint64_t incoming);
+    bool (*needed)(const GuestAbiDefinition *definition);
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
                    Error **errp);
@@ -102,6 +110,20 @@ const char *guest_abi_machine_type(void);
 const GuestAbiDefinition *guest_abi_definition(unsigned index);
 
 /**
+ * guest_abi_definition_by_name: one of this VM's entries
+ * @name: the entry's name
+ *
+ * Returns: the entry, or NULL if there is none of that name.
+ */
+const GuestAbiDefinition *guest_abi_definition_by_name(const char *name);
+
+/**
+ * guest_abi_is_needed: is an entry part of the contract, as things are now?
+ * @definition: the entry
+ */
+bool guest_abi_is_needed(const GuestAbiDefinition *definition);
+
+/**
  * guest_abi_name_is_valid: can this be an entry's name?
  * @name: GUEST_ABI_NAME_SIZE bytes, not trusted
  *
@@ -109,6 +131,18 @@ const GuestAbiDefinition *guest_abi_definition(unsigned index);
  * with a NUL after them.
  */
 bool guest_abi_name_is_valid(const char *name);
+
+/**
+ * guest_abi_values: take a contract from QAPI's form
+ * @entries: the contract, not trusted
+ * @values: room for GUEST_ABI_MAX_ENTRIES
+ * @count: number of @values that were filled in
+ * @errp: too many entries, or a name that none can have
+ *
+ * Returns: true on success.
+ */
+bool guest_abi_values(const GuestAbiEntryList *entries, GuestAbiValue *values,
+                      unsigned *count, Error **errp);
 
 /**
  * guest_abi_check_entry: can one entry of an incoming contract be kept?

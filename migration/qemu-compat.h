@@ -15,12 +15,18 @@
      (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
 
 #if QEMU_SINCE(10, 0)
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "system/kvm.h"
 #include "system/qtest.h"
 #include "system/replay.h"
 #include "system/reset.h"
 #include "system/runstate.h"
 #include "system/tcg.h"
 #else
+#include "qapi/qmp/qdict.h"
+#include "qapi/qmp/qjson.h"
+#include "sysemu/kvm.h"
 #include "sysemu/qtest.h"
 #include "sysemu/replay.h"
 #include "sysemu/reset.h"

@@ -234,6 +234,9 @@ def changed_files(source, tree, overlay):
         elif line.startswith(f'Only in {tree}'):
             where, leaf = line[len(f'Only in {tree}'):].split(': ', 1)
             name = str(Path(where.lstrip('/')) / leaf)
+            if not any(path.is_file() for path in [tree / name,
+                                                   *(tree / name).rglob('*')]):
+                continue    # an empty directory that QEMU's build makes
         else:
             continue
         if name not in overlay and \

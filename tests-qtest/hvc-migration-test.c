@@ -1205,9 +1205,9 @@ static void reverse(ContractStream *stream)
     }
 }
 
-static void count_33(ContractStream *stream)
+static void count_129(ContractStream *stream)
 {
-    *contract_stream_at(stream, contract_stream_count()) = 33;
+    *contract_stream_at(stream, contract_stream_count()) = 129;
 }
 
 static void count_255(ContractStream *stream)
@@ -1233,7 +1233,7 @@ static void count_one_less(ContractStream *stream)
 
 static void fill_up(ContractStream *stream)
 {
-    for (unsigned i = stream->entries; i < 33; i++) {
+    for (unsigned i = stream->entries; i < 129; i++) {
         g_autofree char *name = g_strdup_printf("x.unknown-%u", i);
 
         contract_stream_append(stream, name, 0);
@@ -1359,10 +1359,10 @@ static const Damage damages[] = {
     { "duplicated/section-that-differs", second_section_differs,
       "incoming VM uses hvc service 'std bit 1' (std bit 1), not enabled" },
     { "reordered", reverse },
-    { "over-long/count-33", count_33, "guest-abi" },
+    { "over-long/count-129", count_129, "guest-abi" },
     { "over-long/count-255", count_255, "guest-abi" },
     { "over-long/count-one-more", count_one_more, "guest-abi" },
-    { "over-long/33-entries", fill_up, "guest-abi" },
+    { "over-long/129-entries", fill_up, "guest-abi" },
     { "over-short/count", count_one_less,
       "Missing section footer for guest-abi" },
     { "missing/psci-version", drop_entry,
@@ -1397,7 +1397,7 @@ static const Damage damages[] = {
     { "unknown/zero", unknown_zero },
     { "unknown/value", unknown_value,
       "guest-abi: incoming VM has 'arm.from-the-future' = 0x1234, which this "
-      "VM does not know; use a QEMU and a machine type that have it" },
+      "VM does not know; use a QEMU, a machine type and a host that" },
     /* Each has to fit by itself; the last one counts. */
     { "section-twice", section_twice },
 };

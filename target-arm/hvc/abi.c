@@ -13,38 +13,21 @@
 
 static char *machine_options;
 
-/* An HvcSet with one register's value, to name its services. */
-static HvcSet register_set(HvcRegister reg, uint64_t value)
-{
-    HvcSet set = { };
-
-    set.bmap[reg] = value;
-    return set;
-}
-
 static strList *decode_bitmap(const GuestAbiDefinition *definition,
                               uint64_t value)
 {
-    HvcSet set = register_set((uintptr_t)definition->opaque, value);
-    g_autofree char *services = hvc_set_services(&set);
-    g_auto(GStrv) names = g_strsplit(value ? services : "", ":", -1);
+    HvcSet set = { };
+    g_autofree char *services = NULL;
+    g_auto(GStrv) names = NULL;
     strList *list = NULL, **tail = &list;
 
+    set.bmap[(uintptr_t)definition->opaque] = value;
+    services = hvc_set_services(&set);
+    names = g_strsplit(value ? services : "", ":", -1);
     for (char **name = names; *name; name++) {
         QAPI_LIST_APPEND(tail, g_strdup(*name));
     }
     return list;
-}
-
-/* "service 'ptp' (vendor-hyp bit 1)", for the lowest bit of a difference */
-static char *describe_bit(HvcRegister reg, uint64_t difference)
-{
-    uint64_t lowest = difference & -difference;
-    HvcSet set = register_set(reg, lowest);
-    g_autofree char *name = hvc_set_services(&set);
-
-    return g_strdup_printf("hvc service '%s' (%s bit %d)", name,
-                           hvc_register_name(reg), ctz64(lowest));
 }
 
 static void refuse_bitmap(const GuestAbiDefinition *definition,
@@ -52,8 +35,8 @@ static void refuse_bitmap(const GuestAbiDefinition *definition,
 {
     HvcRegister reg = (uintptr_t)definition->opaque;
     uint64_t extra = incoming & ~definition->value;
-    g_autofree char *service = describe_bit(reg, extra ?: definition->value &
-                                                          ~incoming);
+    g_autofree char *service =
+        hvc_describe_bit(reg, extra ?: definition->value & ~incoming);
 
     if (extra) {
         error_setg(errp, "guest-abi: incoming VM uses %s, not enabled here "

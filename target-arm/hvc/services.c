@@ -110,14 +110,29 @@ const HvcFunction hvc_psci_functions[] = {
     { }
 };
 
-const uint32_t hvc_psci_versions[] = {
-    PSCI_0_2, PSCI_1_0, PSCI_1_1, PSCI_1_2, PSCI_1_3, 0
+const HvcPsciVersion hvc_psci_versions[] = {
+    { PSCI_0_2, "3.18" },
+    { PSCI_1_0, "4.16" },
+    { PSCI_1_1, "5.18" },
+    { PSCI_1_2, "6.13" },
+    { PSCI_1_3, "6.13" },
+    { }
 };
 
 const HvcService *hvc_service_by_name(const char *name)
 {
     for (size_t i = 0; i < hvc_services_count; i++) {
         if (!strcmp(name, hvc_services[i].name)) {
+            return &hvc_services[i];
+        }
+    }
+    return NULL;
+}
+
+const HvcService *hvc_service_by_bit(HvcRegister reg, unsigned bit)
+{
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        if (hvc_services[i].reg == reg && hvc_services[i].bit == bit) {
             return &hvc_services[i];
         }
     }

@@ -115,8 +115,18 @@ extern const size_t hvc_services_count;
 extern const HvcFunction hvc_arch_functions[];
 extern const HvcFunction hvc_psci_functions[];
 
-/* PSCI versions that a VM can be pinned to, oldest first, up to a 0. */
-extern const uint32_t hvc_psci_versions[];
+/**
+ * HvcPsciVersion: a PSCI version that a VM can be pinned to
+ * @version: as PSCI_VERSION returns it
+ * @kernel: the first Linux release whose KVM has it
+ */
+typedef struct HvcPsciVersion {
+    uint32_t version;
+    const char *kernel;
+} HvcPsciVersion;
+
+/* Oldest first, up to a row whose version is 0. */
+extern const HvcPsciVersion hvc_psci_versions[];
 
 /**
  * hvc_service_in: is a service offered by a set?
@@ -135,6 +145,15 @@ static inline bool hvc_service_in(const HvcService *service, const HvcSet *set)
  * Returns: the row, or NULL if no service has that name.
  */
 const HvcService *hvc_service_by_name(const char *name);
+
+/**
+ * hvc_service_by_bit: find the row of a bit in a firmware register
+ * @reg: a register below HVC_REGISTERS
+ * @bit: 0 to 63
+ *
+ * Returns: the row, or NULL if the bit has none.
+ */
+const HvcService *hvc_service_by_bit(HvcRegister reg, unsigned bit);
 
 /**
  * hvc_service_has_function: is a function id one of a service's?

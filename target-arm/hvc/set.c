@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/host-utils.h"
 #include "services.h"
 #include "set.h"
 
@@ -71,4 +72,16 @@ char *hvc_set_services(const HvcSet *set)
         }
     }
     return g_strdup(names->len ? names->str : "none");
+}
+
+char *hvc_describe_bit(HvcRegister reg, uint64_t bits)
+{
+    HvcSet set = { };
+    g_autofree char *name = NULL;
+
+    assert(bits);
+    set.bmap[reg] = bits & -bits;
+    name = hvc_set_services(&set);
+    return g_strdup_printf("hvc service '%s' (%s bit %d)", name,
+                           hvc_register_name(reg), ctz64(bits));
 }

@@ -77,6 +77,16 @@ HvcSet hvc_set_difference(const HvcSet *a, const HvcSet *b);
 bool hvc_set_is_empty(const HvcSet *set);
 
 /**
+ * hvc_describe_bit: a service with the bit that stands for it, for messages
+ * @reg: a register below HVC_REGISTERS
+ * @bits: bits of that register, not 0; the lowest one counts
+ *
+ * Returns: as in "hvc service 'ptp' (vendor-hyp bit 1)". The caller frees it
+ * with g_free().
+ */
+char *hvc_describe_bit(HvcRegister reg, uint64_t bits);
+
+/**
  * hvc_register_name: the name of a bitmap register in messages
  * @reg: a register below HVC_REGISTERS
  *

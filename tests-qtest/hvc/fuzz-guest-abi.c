@@ -36,9 +36,9 @@
 #include "contract-loader.h"
 #include "fuzz-guest-abi.h"
 
-#define NAME_SIZE  32
+#define NAME_SIZE  GUEST_ABI_NAME_SIZE
 #define ENTRY_SIZE (NAME_SIZE + 8)
-#define ENTRIES    32
+#define ENTRIES    GUEST_ABI_MAX_ENTRIES
 
 /* What migration/guest-abi-qmp.c calls, and nobody needs here */
 

@@ -95,18 +95,18 @@ static const RuleCase rules[] = {
 
     { "test.unknown", 0 },
     { "test.unknown", 1, "guest-abi: incoming VM has 'test.unknown' = 0x1, "
-      "which this VM does not know; use a QEMU and a machine type that have "
-      "it, or start the VM anew" },
+      "which this VM does not know; use a QEMU, a machine type and a host "
+      "that have it, or start the VM anew" },
     /* Names are compared whole, and by case. */
     { "test.exac", 5, "guest-abi: incoming VM has 'test.exac' = 0x5, which "
-      "this VM does not know; use a QEMU and a machine type that have it, or "
-      "start the VM anew" },
+      "this VM does not know; use a QEMU, a machine type and a host that "
+      "have it, or start the VM anew" },
     { "test.exact2", 5, "guest-abi: incoming VM has 'test.exact2' = 0x5, "
-      "which this VM does not know; use a QEMU and a machine type that have "
-      "it, or start the VM anew" },
+      "which this VM does not know; use a QEMU, a machine type and a host "
+      "that have it, or start the VM anew" },
     { "Test.exact", 5, "guest-abi: incoming VM has 'Test.exact' = 0x5, which "
-      "this VM does not know; use a QEMU and a machine type that have it, or "
-      "start the VM anew" },
+      "this VM does not know; use a QEMU, a machine type and a host that "
+      "have it, or start the VM anew" },
 };
 
 /* Leaves @err as it has to be for the next call. */

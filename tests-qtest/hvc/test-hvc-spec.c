@@ -101,9 +101,10 @@ static void test_round_trip(void)
     unsigned sets = 1U << hvc_services_count;
 
     for (unsigned bits = 0; bits < sets; bits++) {
-        for (const uint32_t *psci = hvc_psci_versions; *psci; psci++) {
+        for (const HvcPsciVersion *psci = hvc_psci_versions; psci->version;
+             psci++) {
             g_autofree char *format = NULL;
-            HvcSet set = { .psci_version = *psci };
+            HvcSet set = { .psci_version = psci->version };
             HvcSet again;
 
             for (size_t i = 0; i < hvc_services_count; i++) {

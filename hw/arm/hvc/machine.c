@@ -13,6 +13,7 @@
 #include "hw/qdev-core.h"
 #include "migration/qemu-compat.h"
 #include "target/arm/hvc/abi.h"
+#include "target/arm/hvc/kvm-host.h"
 #include "target/arm/hvc/services.h"
 #include "target/arm/hvc/tcg.h"
 #include "machine.h"
@@ -94,6 +95,21 @@ static void set_psci_version(Object *obj, const char *value, Error **errp)
     }
 }
 
+static char *get_profile(Object *obj, Error **errp)
+{
+    return g_strdup(VIRT_MACHINE(obj)->hvc.profile);
+}
+
+static void set_profile(Object *obj, const char *value, Error **errp)
+{
+    VirtHvc *hvc = &VIRT_MACHINE(obj)->hvc;
+
+    if (can_change("guest-abi-profile", errp)) {
+        g_free(hvc->profile);
+        hvc->profile = g_strdup(value);
+    }
+}
+
 /* What can be refused before the machine is made. */
 static bool check_options(const VirtHvc *hvc, Error **errp)
 {
@@ -105,9 +121,16 @@ static bool check_options(const VirtHvc *hvc, Error **errp)
                    hvc->services ?: "host");
         return false;
     }
-    if (hvc->pinned && !tcg_enabled() && !qtest_enabled()) {
+    if (hvc->profile && !(hvc->pinned && kvm_enabled())) {
+        error_setg(errp, "guest-abi-profile=%s needs -accel kvm and a choice "
+                   "of hvc-services, this VM has '%s' and hvc-services=%s; "
+                   "leave it out, or add what is missing", hvc->profile,
+                   current_accel_name(), hvc->services ?: "host");
+        return false;
+    }
+    if (hvc->pinned && !tcg_enabled() && !kvm_enabled() && !qtest_enabled()) {
         error_setg(errp, "hvc-services=%s is not supported with the '%s' "
-                   "accelerator; use -accel tcg, or hvc-services=host",
+                   "accelerator; use -accel kvm or tcg, or hvc-services=host",
                    hvc->services, current_accel_name());
         return false;
     }
@@ -191,28 +214,108 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
     hvc_abi_promise(set, options, services, psci_version);
 }
 
-static void virt_hvc_init(MachineState *machine)
+/*
+ * KVM's stolen time has an option of its own, kvm-steal-time, which decides
+ * whether vCPUs get their records. Its default is to follow the services; as a
+ * compat property it comes before what the user says with -cpu or -global.
+ */
+static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
+                               Error **errp)
+{
+    static GlobalProperty steal_time = {
+        .driver = TYPE_ARM_CPU,
+        .property = "kvm-steal-time",
+        .optional = true,
+    };
+    bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
+
+    if (wanted && !hvc_kvm_host_has_steal_time()) {
+        g_autofree char *options = describe_options(machine);
+
+        error_setg(errp, "%s: this host's kernel cannot give a guest hvc "
+                   "service 'pv-time', as it does not account for stolen time; "
+                   "needed: a kernel with CONFIG_SCHED_INFO; add :-pv-time to "
+                   "hvc-services", options);
+        return false;
+    }
+    steal_time.value = wanted ? "on" : "off";
+    g_ptr_array_add(MACHINE_GET_CLASS(machine)->compat_props, &steal_time);
+    return true;
+}
+
+static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    g_autofree char *options = describe_options(machine);
+    HvcKvmProfile *profile = NULL;
+
+    if (hvc->profile) {
+        profile = hvc_kvm_profile_load(hvc->profile, errp);
+        if (!profile) {
+            return false;
+        }
+    }
+    hvc_kvm_host_pin(set, options, profile);
+    return prepare_steal_time(machine, set, errp);
+}
+
+static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
+                             Error **errp)
+{
+    bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
+    bool given = hvc_kvm_host_gives_steal_time(ARM_CPU(first_cpu));
+
+    if (wanted == given) {
+        return true;
+    }
+    error_setg(errp, "kvm-steal-time=%s contradicts hvc-services=%s, which "
+               "%s hvc service 'pv-time'; leave out kvm-steal-time, or %s "
+               "hvc-services", given ? "on" : "off", hvc->services,
+               wanted ? "gives the guest" : "does not give the guest",
+               wanted ? "add :-pv-time to" : "add :pv-time to");
+    return false;
+}
+
+static bool prepare(MachineState *machine, const HvcSet *set, Error **errp)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+
+    return check_options(hvc, errp) &&
+           (!hvc->pinned || !kvm_enabled() || prepare_kvm(machine, set, errp));
+}
+
+static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
 {
     VirtMachineState *vms = VIRT_MACHINE(machine);
-    HvcSet set = pinned_set(&vms->hvc);
+
+    if (!check_conduit(&vms->hvc, errp)) {
+        return false;
+    }
+    promise_services(machine, set);
+    if (kvm_enabled()) {
+        return check_steal_time(&vms->hvc, set, errp) &&
+               hvc_kvm_host_promise(errp);
+    }
+    if (tcg_enabled()) {
+        offer_services(vms, set);
+    }
+    return true;
+}
+
+static void virt_hvc_init(MachineState *machine)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    HvcSet set = pinned_set(hvc);
     Error *err = NULL;
 
-    if (!check_options(&vms->hvc, &err)) {
-        error_report_err(err);
-        exit(EXIT_FAILURE);
+    if (prepare(machine, &set, &err)) {
+        virt_init(machine);
+        if (!hvc->pinned || complete(machine, &set, &err)) {
+            return;
+        }
     }
-    virt_init(machine);
-    if (!vms->hvc.pinned) {
-        return;
-    }
-    if (!check_conduit(&vms->hvc, &err)) {
-        error_report_err(err);
-        exit(EXIT_FAILURE);
-    }
-    promise_services(machine, &set);
-    if (tcg_enabled()) {
-        offer_services(vms, &set);
-    }
+    error_report_err(err);
+    exit(EXIT_FAILURE);
 }
 
 void virt_hvc_class_init(ObjectClass *oc)
@@ -232,6 +335,11 @@ void virt_hvc_class_init(ObjectClass *oc)
                                   NULL);
     object_class_property_set_description(oc, "hvc-services-list",
         "The services that hvc-services stands for");
+    object_class_property_add_str(oc, "guest-abi-profile", get_profile,
+                                  set_profile);
+    object_class_property_set_description(oc, "guest-abi-profile",
+        "File with what query-guest-abi returned on the fleet's oldest host: "
+        "under KVM the guest's CPU and caches are as on that host");
     object_class_property_add_str(oc, "psci-version", get_psci_version,
                                   set_psci_version);
     object_class_property_set_description(oc, "psci-version",

@@ -14,12 +14,14 @@
  * @services: the value of hvc-services=, NULL if there is none
  * @psci_version: the value of psci-version=, 0 if it was not given
  * @from_type: @services was not chosen by the user, but by the machine type
+ * @profile: the value of guest-abi-profile=, NULL if it was not given
  * @pinned: the VM has a pinned set; else the accelerator's default
  * @set: the pinned set
  */
 typedef struct VirtHvc {
     char *services;
     uint32_t psci_version;
+    char *profile;
     bool from_type;
     bool pinned;
     HvcSet set;

@@ -46,8 +46,8 @@ static char *list_psci_versions(void)
 {
     GString *names = g_string_new(NULL);
 
-    for (const uint32_t *version = hvc_psci_versions; *version; version++) {
-        g_autofree char *name = hvc_psci_version_format(*version);
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        g_autofree char *name = hvc_psci_version_format(row->version);
 
         append_name(names, name);
     }
@@ -262,11 +262,11 @@ bool hvc_psci_version_parse(const char *text, uint32_t *version, Error **errp)
 {
     g_autofree char *versions = NULL;
 
-    for (const uint32_t *known = hvc_psci_versions; *known; known++) {
-        g_autofree char *name = hvc_psci_version_format(*known);
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        g_autofree char *name = hvc_psci_version_format(row->version);
 
         if (!strcmp(text, name)) {
-            *version = *known;
+            *version = row->version;
             return true;
         }
     }

@@ -1,0 +1,257 @@
+/*
+ * What a KVM/arm64 VM promises its guest beside the services
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "migration/qemu-compat.h"
+#include "kvm-abi.h"
+#include "kvm-registers.h"
+#include "sysregs.h"
+
+/* Names in the stream never change. */
+#define CLIDR_ENTRY "arm.clidr-el1"
+
+static HvcKvm probed_kvm;
+static bool promised;
+
+uint64_t hvc_kvm_register_id(const GuestAbiDefinition *definition)
+{
+    return definition->rule == GUEST_ABI_RULE_ACCEPTED ?
+           *(const uint64_t *)definition->opaque : 0;
+}
+
+/*
+ * The value is tried and taken back: before a VM runs, the kernel lets it be
+ * changed as often as one likes. A vCPU that runs is left alone.
+ */
+static bool accepts_register(const GuestAbiDefinition *definition,
+                             uint64_t incoming)
+{
+    uint64_t id = hvc_kvm_register_id(definition);
+    uint64_t now = 0;
+    bool accepted;
+
+    if (runstate_is_running() || probed_kvm.set(&probed_kvm, id, incoming)) {
+        return false;
+    }
+    accepted = !probed_kvm.get(&probed_kvm, id, &now) && now == incoming;
+    return !probed_kvm.set(&probed_kvm, id, definition->value) && accepted;
+}
+
+/* Of the caches' registers those count whose cache exists. */
+static bool is_cache_there(const GuestAbiDefinition *definition)
+{
+    const GuestAbiDefinition *clidr = guest_abi_definition_by_name(CLIDR_ENTRY);
+
+    return clidr && hvc_clidr_has_cache(clidr->value,
+                                        hvc_kvm_register_id(definition));
+}
+
+static void refuse_register(const GuestAbiDefinition *definition,
+                            uint64_t incoming, Error **errp)
+{
+    uint64_t id = hvc_kvm_register_id(definition);
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *fields = hvc_sysreg_differences(id, incoming,
+                                                     definition->value);
+
+    error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this VM "
+               "has 0x%" PRIx64 " and its kernel and CPU take no other value "
+               "(%s); start the source VM with guest-abi-profile=FILE, FILE "
+               "being query-guest-abi of a VM on this host, or use a host like "
+               "the source", name, incoming, definition->value, fields);
+}
+
+/* Words of Linux' KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_n levels, by number */
+static const char *const levels_1_3[] = {
+    "not available", "available", "not required",
+};
+static const char *const levels_2[] = {
+    "not available", "unknown", "available", "not required",
+};
+
+typedef struct Workaround {
+    const char *entry;
+    unsigned number;
+    const char *const *levels;
+    unsigned count;
+} Workaround;
+
+static const Workaround workarounds[] = {
+    { "arm.smccc-arch-workaround-1", 1, levels_1_3, ARRAY_SIZE(levels_1_3) },
+    { "arm.smccc-arch-workaround-2", 2, levels_2, ARRAY_SIZE(levels_2) },
+    { "arm.smccc-arch-workaround-3", 3, levels_1_3, ARRAY_SIZE(levels_1_3) },
+};
+
+static const char *level_name(const Workaround *workaround, uint64_t level)
+{
+    return level < workaround->count ? workaround->levels[level] : "unheard of";
+}
+
+static strList *decode_workaround(const GuestAbiDefinition *definition,
+                                  uint64_t value)
+{
+    strList *list = NULL;
+
+    QAPI_LIST_PREPEND(list, g_strdup(level_name(definition->opaque, value)));
+    return list;
+}
+
+static void refuse_workaround(const GuestAbiDefinition *definition,
+                              uint64_t incoming, Error **errp)
+{
+    const Workaround *workaround = definition->opaque;
+
+    error_setg(errp, "guest-abi: incoming VM was told that "
+               "SMCCC_ARCH_WORKAROUND_%u is '%s' [%" PRIu64 "], on this host "
+               "it is '%s' [%" PRIu64 "]; use a host whose CPU and kernel are "
+               "as safe as the source's", workaround->number,
+               level_name(workaround, incoming), incoming,
+               level_name(workaround, definition->value), definition->value);
+}
+
+static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
+                                     uint64_t incoming, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM %s, on this host it %s "
+               "(SMCCC_ARCH_FEATURES of PV_TIME_FEATURES, which kernels before "
+               "Linux 5.19 always answer); use a host with a kernel like the "
+               "source's, or start the VM anew",
+               incoming ? "discovers hvc service 'pv-time' but cannot use it"
+                        : "does not discover hvc service 'pv-time'",
+               definition->value ? "would" : "would not");
+}
+
+/*
+ * A kernel without the register says that PV_TIME_FEATURES can be called, even
+ * where no vCPU was given a record. Nothing can be done about it, but a guest
+ * shall not see it change.
+ */
+static void promise_pv_time_discovery(const uint64_t *ids, int count)
+{
+    bool hidden = bsearch(&(uint64_t) { HVC_KVM_FW_FEAT(HVC_STD_HYP_BMAP) },
+                          ids, count, sizeof(*ids), hvc_compare_ids);
+
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.pv-time-discovery",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = !hidden,
+        .origin = GUEST_ABI_ORIGIN_DEFAULT,
+        .refuse = refuse_pv_time_discovery,
+    });
+}
+
+static bool promise_workaround(const HvcKvm *kvm, const Workaround *workaround,
+                               Error **errp)
+{
+    uint64_t level = 0;
+    int ret = kvm->get(kvm, HVC_KVM_WORKAROUND(workaround->number), &level);
+
+    /* A kernel that has not heard of it says what level 0 says. */
+    if (ret && ret != -ENOENT) {
+        error_setg_errno(errp, -ret, "cannot read "
+                         "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_%u",
+                         workaround->number);
+        return false;
+    }
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = workaround->entry,
+        .rule = GUEST_ABI_RULE_AT_LEAST,
+        .value = level,
+        .origin = GUEST_ABI_ORIGIN_DEFAULT,
+        .decode = decode_workaround,
+        .refuse = refuse_workaround,
+        .opaque = workaround,
+    });
+    return true;
+}
+
+static bool promise_register(const HvcKvm *kvm, uint64_t id,
+                             GuestAbiOrigin origin, Error **errp)
+{
+    uint64_t value = 0;
+    int ret = kvm->get(kvm, id, &value);
+
+    if (ret) {
+        g_autofree char *name = hvc_sysreg_name(id);
+
+        error_setg_errno(errp, -ret, "cannot read %s", name);
+        return false;
+    }
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = hvc_sysreg_entry_name(id),
+        .rule = GUEST_ABI_RULE_ACCEPTED,
+        .value = value,
+        .origin = origin,
+        .accepts = accepts_register,
+        .needed = hvc_is_ccsidr(id) ? is_cache_there : NULL,
+        .refuse = refuse_register,
+        .opaque = g_memdup2(&id, sizeof(id)),
+    });
+    return true;
+}
+
+bool hvc_kvm_promise(const HvcKvm *kvm, GuestAbiOrigin registers, Error **errp)
+{
+    g_autofree uint64_t *ids = NULL;
+    int count = kvm->list(kvm, &ids);
+
+    if (count < 0) {
+        error_setg_errno(errp, -count, "cannot read the list of registers");
+        return false;
+    }
+    probed_kvm = *kvm;
+    promise_pv_time_discovery(ids, count);
+    for (size_t i = 0; i < ARRAY_SIZE(workarounds); i++) {
+        if (!promise_workaround(kvm, &workarounds[i], errp)) {
+            return false;
+        }
+    }
+    /* CLIDR_EL1 says more clearly what is wrong than a cache's register. */
+    for (int caches = 0; caches < 2; caches++) {
+        for (int i = 0; i < count; i++) {
+            if (hvc_sysreg_describes_cpu(ids[i]) &&
+                hvc_is_ccsidr(ids[i]) == caches &&
+                !promise_register(kvm, ids[i], registers, errp)) {
+                return false;
+            }
+        }
+    }
+    promised = true;
+    return true;
+}
+
+bool hvc_kvm_is_promised(void)
+{
+    return promised;
+}
+
+bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
+{
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+        uint64_t id = hvc_kvm_register_id(definition);
+        uint64_t now = 0;
+        int ret;
+
+        if (!id || !guest_abi_is_needed(definition)) {
+            continue;
+        }
+        ret = kvm->get(kvm, id, &now);
+        if (!ret && now != definition->value) {
+            ret = kvm->set(kvm, id, definition->value);
+        }
+        if (ret) {
+            g_autofree char *name = hvc_sysreg_name(id);
+
+            error_setg_errno(errp, -ret, "guest-abi: %s was 0x%" PRIx64
+                             " before the reset, is 0x%" PRIx64 " now, and "
+                             "cannot be set", name, definition->value, now);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,53 @@
+/*
+ * What a KVM/arm64 VM promises its guest beside the services
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The mitigations that the firmware says it has, and the registers that tell a
+ * guest about its CPU and caches. They depend on the host's hardware and
+ * kernel, so they are read from the VM, and become part of the contract.
+ */
+
+#ifndef TARGET_ARM_HVC_KVM_ABI_H
+#define TARGET_ARM_HVC_KVM_ABI_H
+
+#include "migration/guest-abi.h"
+#include "kvm.h"
+
+/**
+ * hvc_kvm_promise: add them to the VM's contract with its guest
+ * @kvm: a vCPU of a VM that has not run; copied, its @opaque must stay
+ * @registers: who chose the registers' values
+ * @errp: a register that cannot be read
+ *
+ * Returns: true on success.
+ */
+bool hvc_kvm_promise(const HvcKvm *kvm, GuestAbiOrigin registers,
+                     Error **errp);
+
+/**
+ * hvc_kvm_is_promised: was hvc_kvm_promise() called?
+ */
+bool hvc_kvm_is_promised(void);
+
+/**
+ * hvc_kvm_restore: give a vCPU the registers of the contract again
+ * @kvm: a vCPU that was reset
+ * @errp: a register that the kernel refuses
+ *
+ * Kernels before 6.10 give the registers of the caches their own values at
+ * each KVM_ARM_VCPU_INIT.
+ *
+ * Returns: true on success.
+ */
+bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp);
+
+/**
+ * hvc_kvm_register_id: the register of an entry of the contract
+ * @definition: any entry
+ *
+ * Returns: the register's id; 0 for an entry that is none.
+ */
+uint64_t hvc_kvm_register_id(const GuestAbiDefinition *definition);
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * Hypercall services under KVM: the kernel of this host
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <linux/kvm.h>
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "cpu.h"
+#include "migration/qemu-compat.h"
+#include "kvm-abi.h"
+#include "kvm-host.h"
+#include "kvm-registers.h"
+#include "sysregs.h"
+
+QEMU_BUILD_BUG_ON(HVC_KVM_PSCI_VERSION != KVM_REG_ARM_PSCI_VERSION);
+QEMU_BUILD_BUG_ON(HVC_KVM_WORKAROUND(1) != KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1);
+QEMU_BUILD_BUG_ON(HVC_KVM_WORKAROUND(2) != KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2);
+
+/* More than any kernel lists beside what this one does. */
+#define FOREIGN_REGISTERS 1024
+
+/**
+ * Pinned: what was chosen for the VM
+ * @options: as in messages; NULL: no set was pinned
+ * @set: the services
+ * @profile: the registers of another host, or NULL
+ * @written: the kernel has been told
+ */
+static struct Pinned {
+    char *options;
+    HvcSet set;
+    HvcKvmProfile *profile;
+    bool written;
+} pinned;
+
+static int host_list(const HvcKvm *kvm, uint64_t **ids)
+{
+    g_autofree struct kvm_reg_list *list = g_new0(struct kvm_reg_list, 1);
+    int ret;
+
+    /* Asked again when the list grew in between. */
+    while ((ret = kvm_vcpu_ioctl(kvm->opaque, KVM_GET_REG_LIST, list)) ==
+           -E2BIG) {
+        list = g_realloc(list, sizeof(*list) + list->n * sizeof(list->reg[0]));
+    }
+    if (ret) {
+        return ret;
+    }
+    qsort(list->reg, list->n, sizeof(list->reg[0]), hvc_compare_ids);
+    *ids = g_memdup2(list->reg, list->n * sizeof(list->reg[0]));
+    return list->n;
+}
+
+static int host_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
+{
+    uint32_t value32;
+    int ret;
+
+    switch (id & KVM_REG_SIZE_MASK) {
+    case KVM_REG_SIZE_U32:
+        ret = kvm_get_one_reg(kvm->opaque, id, &value32);
+        if (!ret) {
+            *value = value32;
+        }
+        return ret;
+    case KVM_REG_SIZE_U64:
+        return kvm_get_one_reg(kvm->opaque, id, value);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int host_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
+{
+    uint32_t value32 = value;
+
+    switch (id & KVM_REG_SIZE_MASK) {
+    case KVM_REG_SIZE_U32:
+        return value == value32 ? kvm_set_one_reg(kvm->opaque, id, &value32)
+                                : -EINVAL;
+    case KVM_REG_SIZE_U64:
+        return kvm_set_one_reg(kvm->opaque, id, &value);
+    default:
+        return -EINVAL;
+    }
+}
+
+static HvcKvm host_kvm(CPUState *cs)
+{
+    return (HvcKvm) {
+        .list = host_list,
+        .get = host_get,
+        .set = host_set,
+        .opaque = cs,
+    };
+}
+
+static void die(Error *err)
+{
+    error_report_err(err);
+    exit(EXIT_FAILURE);
+}
+
+void hvc_kvm_host_pin(const HvcSet *set, const char *options,
+                      HvcKvmProfile *profile)
+{
+    pinned.options = g_strdup(options);
+    pinned.set = *set;
+    pinned.profile = profile;
+}
+
+bool hvc_kvm_host_promise(Error **errp)
+{
+    HvcKvm kvm = host_kvm(first_cpu);
+    GuestAbiOrigin registers = pinned.profile ? GUEST_ABI_ORIGIN_OPTION
+                                              : GUEST_ABI_ORIGIN_DEFAULT;
+
+    return hvc_kvm_promise(&kvm, registers, errp) &&
+           (!pinned.profile || hvc_kvm_profile_check(pinned.profile, errp));
+}
+
+bool hvc_kvm_host_has_steal_time(void)
+{
+    return kvm_check_extension(kvm_state, KVM_CAP_STEAL_TIME);
+}
+
+bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu)
+{
+    return cpu->kvm_steal_time == ON_OFF_AUTO_ON;
+}
+
+void arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
+{
+    HvcKvm kvm = host_kvm(CPU(cpu));
+    Error *err = NULL;
+
+    if (!pinned.options) {
+        return;
+    }
+    kvm.ptp = kvm_check_extension(kvm_state, KVM_CAP_PTP_KVM);
+    /* The firmware registers hold for the VM, so one vCPU is enough. */
+    if (!pinned.written &&
+        !hvc_kvm_pin(&kvm, &pinned.set, pinned.options, &err)) {
+        die(err);
+    }
+    pinned.written = true;
+    if (pinned.profile &&
+        !hvc_kvm_profile_apply(pinned.profile, &kvm, &err)) {
+        die(err);
+    }
+}
+
+void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
+{
+    HvcKvm kvm = host_kvm(CPU(cpu));
+    Error *err = NULL;
+
+    if (hvc_kvm_is_promised()) {
+        if (!hvc_kvm_restore(&kvm, &err)) {
+            error_report_err(err);
+        }
+    } else if (pinned.profile &&
+               !hvc_kvm_profile_apply(pinned.profile, &kvm, &err)) {
+        die(err);
+    }
+}
+
+bool arm_hvc_kvm_owns(uint64_t id)
+{
+    return pinned.options && hvc_kvm_is_firmware(id);
+}
+
+void arm_hvc_kvm_pre_load(ARMCPU *cpu)
+{
+    int room = cpu->cpreg_array_len + FOREIGN_REGISTERS;
+
+    if (!pinned.options) {
+        return;
+    }
+    cpu->cpreg_vmstate_indexes = g_renew(uint64_t, cpu->cpreg_vmstate_indexes,
+                                         room);
+    cpu->cpreg_vmstate_values = g_renew(uint64_t, cpu->cpreg_vmstate_values,
+                                        room);
+    /* The stream's number is compared with this one. */
+    cpu->cpreg_vmstate_array_len = room;
+}
+
+bool arm_hvc_kvm_post_load(ARMCPU *cpu)
+{
+    HvcRegisterList incoming = {
+        .ids = cpu->cpreg_vmstate_indexes,
+        .values = cpu->cpreg_vmstate_values,
+        .count = cpu->cpreg_vmstate_array_len,
+    };
+    size_t size = cpu->cpreg_array_len * sizeof(uint64_t);
+    g_autofree uint64_t *values = NULL;
+    g_autoptr(Error) err = NULL;
+    HvcKvm kvm;
+
+    if (!pinned.options) {
+        return true;
+    }
+    kvm = host_kvm(CPU(cpu));
+    values = g_malloc(size);
+    if (!hvc_kvm_match(&kvm, &incoming, cpu->cpreg_indexes, values,
+                       cpu->cpreg_array_len, &err)) {
+        guest_abi_refuse(err);
+        return false;
+    }
+    memcpy(cpu->cpreg_vmstate_indexes, cpu->cpreg_indexes, size);
+    memcpy(cpu->cpreg_vmstate_values, values, size);
+    cpu->cpreg_vmstate_array_len = cpu->cpreg_array_len;
+    return true;
+}
+
+void arm_hvc_kvm_report_refused(ARMCPU *cpu)
+{
+    HvcKvm kvm = host_kvm(CPU(cpu));
+
+    if (!pinned.options) {
+        return;
+    }
+    for (int i = 0; i < cpu->cpreg_array_len; i++) {
+        uint64_t id = cpu->cpreg_indexes[i], now = 0;
+        int ret = host_set(&kvm, id, cpu->cpreg_values[i]);
+
+        if (ret) {
+            g_autofree char *name = hvc_sysreg_name(id);
+            g_autofree char *fields = NULL;
+            g_autoptr(Error) err = NULL;
+
+            host_get(&kvm, id, &now);
+            fields = hvc_sysreg_differences(id, cpu->cpreg_values[i], now);
+            error_setg(&err, "guest-abi: incoming VM has %s = 0x%" PRIx64
+                       " [0x%" PRIx64 "], this VM has 0x%" PRIx64 " and its "
+                       "kernel takes no other value: %s (%s); use a host like "
+                       "the source", name, cpu->cpreg_values[i], id, now,
+                       strerror(-ret), fields);
+            guest_abi_refuse(err);
+            return;
+        }
+    }
+}

@@ -1,0 +1,277 @@
+/*
+ * guest-abi-profile: a VM like those of the fleet's oldest host
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-visit-guest-abi.h"
+#include "qapi/qobject-input-visitor.h"
+#include "qemu/units.h"
+#include "migration/qemu-compat.h"
+#include "kvm-profile.h"
+#include "kvm-registers.h"
+#include "sysregs.h"
+
+/* A contract has some 80 entries of some 100 bytes. */
+#define MAX_FILE_SIZE (1 * MiB)
+
+#define MIDR_ENTRY "arm.midr-el1"
+#define CTR_ENTRY  "arm.ctr-el0"
+
+#define REMEDY "make FILE with query-guest-abi of a VM under KVM on the " \
+               "fleet's oldest host"
+
+void hvc_kvm_profile_free(HvcKvmProfile *profile)
+{
+    if (profile) {
+        g_free(profile->file);
+        g_free(profile);
+    }
+}
+
+static const GuestAbiValue *profile_value(const HvcKvmProfile *profile,
+                                          const char *name)
+{
+    for (unsigned i = 0; i < profile->count; i++) {
+        if (!strcmp(profile->values[i].name, name)) {
+            return &profile->values[i];
+        }
+    }
+    return NULL;
+}
+
+static bool read_file(const char *file, char **text, Error **errp)
+{
+    g_autoptr(GError) err = NULL;
+    struct stat status;
+    gsize length;
+
+    /* Whatever is there: neither wait for a pipe nor fill the memory. */
+    if (stat(file, &status)) {
+        error_setg_errno(errp, errno, "cannot read it");
+        return false;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size > MAX_FILE_SIZE) {
+        error_setg(errp, "not a file of at most %u bytes",
+                   (unsigned)MAX_FILE_SIZE);
+        return false;
+    }
+    if (!g_file_get_contents(file, text, &length, &err)) {
+        error_setg(errp, "%s", err->message);
+        return false;
+    }
+    if (strlen(*text) != length) {
+        error_setg(errp, "not a text file");
+        return false;
+    }
+    return true;
+}
+
+/* What a monitor prints is { "return": CONTRACT }, with or without "id". */
+static QObject *contract_object(const char *text, Error **errp)
+{
+    QObject *reply = qobject_from_json(text, errp);
+    QDict *dict = qobject_to(QDict, reply);
+    QObject *contract;
+
+    if (!reply) {
+        if (errp && !*errp) {
+            error_setg(errp, "the file is empty");
+        }
+        return NULL;
+    }
+    if (!dict || !qdict_haskey(dict, "return")) {
+        return reply;
+    }
+    contract = qobject_ref(qdict_get(dict, "return"));
+    qobject_unref(reply);
+    return contract;
+}
+
+static bool parse(const char *text, HvcKvmProfile *profile, Error **errp)
+{
+    QObject *object = contract_object(text, errp);
+    g_autoptr(GuestAbiContract) contract = NULL;
+    Visitor *visitor;
+
+    if (!object) {
+        return false;
+    }
+    visitor = qobject_input_visitor_new(object);
+    visit_type_GuestAbiContract(visitor, NULL, &contract, errp);
+    visit_free(visitor);
+    qobject_unref(object);
+    if (!contract || !guest_abi_values(contract->entries, profile->values,
+                                       &profile->count, errp)) {
+        return false;
+    }
+    if (!profile_value(profile, MIDR_ENTRY)) {
+        error_setg(errp, "no entry '%s', so it is not the contract of a VM "
+                   "under KVM/arm64", MIDR_ENTRY);
+        return false;
+    }
+    return true;
+}
+
+HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp)
+{
+    ERRP_GUARD();
+    g_autoptr(HvcKvmProfile) profile = g_new0(HvcKvmProfile, 1);
+    g_autofree char *text = NULL;
+
+    profile->file = g_strdup(file);
+    if (!read_file(file, &text, errp) || !parse(text, profile, errp)) {
+        g_autofree char *reason = g_strdup(error_get_pretty(*errp));
+
+        error_free(*errp);
+        *errp = NULL;
+        error_setg(errp, "guest-abi-profile=%s is not a profile: %s; " REMEDY,
+                   file, reason);
+        return NULL;
+    }
+    return g_steal_pointer(&profile);
+}
+
+static bool check_hardware(const HvcKvmProfile *profile, const HvcKvm *kvm,
+                           const char *entry, uint64_t id, Error **errp)
+{
+    const GuestAbiValue *value = profile_value(profile, entry);
+    g_autofree char *name = NULL, *fields = NULL;
+    uint64_t now = 0;
+    int ret = kvm->get(kvm, id, &now);
+
+    if (!value || (!ret && now == value->value)) {
+        return true;
+    }
+    name = hvc_sysreg_name(id);
+    fields = hvc_sysreg_differences(id, value->value, now);
+    error_setg(errp, "guest-abi-profile=%s is of other hardware: its %s is 0x%"
+               PRIx64 ", this host's is 0x%" PRIx64 " (%s); use the profile of "
+               "a host with this CPU", profile->file, name, value->value, now,
+               fields);
+    return false;
+}
+
+/* What the profile lacks, its kernel had not heard of: 0. */
+static bool apply_register(const HvcKvmProfile *profile, const HvcKvm *kvm,
+                           uint64_t id, Error **errp)
+{
+    g_autofree char *entry = hvc_sysreg_entry_name(id);
+    const GuestAbiValue *value = profile_value(profile, entry);
+    uint64_t wanted = value ? value->value : 0;
+    uint64_t offered = 0, now = 0;
+    int ret;
+
+    if (!value && hvc_is_ccsidr(id)) {
+        /* A cache that the profile's CLIDR_EL1 has not got; nobody looks. */
+        return true;
+    }
+    ret = kvm->get(kvm, id, &offered);
+    if (!ret && offered == wanted) {
+        return true;
+    }
+    if (!ret) {
+        ret = kvm->set(kvm, id, wanted);
+    }
+    if (!ret) {
+        ret = kvm->get(kvm, id, &now);
+    }
+    if (ret || now != wanted) {
+        g_autofree char *name = hvc_sysreg_name(id);
+        g_autofree char *fields = hvc_sysreg_differences(id, wanted, offered);
+
+        error_setg(errp, "guest-abi-profile=%s has %s = 0x%" PRIx64 ", this "
+                   "host's kernel and CPU have 0x%" PRIx64 " and take no "
+                   "other value (%s); use the profile of an older kernel, or "
+                   "of a CPU with fewer features", profile->file, name, wanted,
+                   offered, fields);
+        return false;
+    }
+    return true;
+}
+
+static bool has_entry(const uint64_t *ids, int count, const char *entry)
+{
+    for (int i = 0; i < count; i++) {
+        if (hvc_sysreg_describes_cpu(ids[i])) {
+            g_autofree char *name = hvc_sysreg_entry_name(ids[i]);
+
+            if (!strcmp(name, entry)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Is an entry of the profile about a register, on whatever kernel? */
+static bool is_register_entry(const char *entry)
+{
+    return g_str_has_suffix(entry, "-el1") || g_str_has_suffix(entry, "-el0") ||
+           g_str_has_prefix(entry, "arm.s3-") ||
+           g_str_has_prefix(entry, "arm.ccsidr-el1.");
+}
+
+static bool check_all_listed(const HvcKvmProfile *profile, const uint64_t *ids,
+                             int count, Error **errp)
+{
+    for (unsigned i = 0; i < profile->count; i++) {
+        const GuestAbiValue *value = &profile->values[i];
+
+        if (value->value && is_register_entry(value->name) &&
+            !has_entry(ids, count, value->name)) {
+            error_setg(errp, "guest-abi-profile=%s has '%s' = 0x%" PRIx64
+                       ", a register that this host's kernel does not have; "
+                       "use the profile of the fleet's oldest host",
+                       profile->file, value->name, value->value);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
+                           Error **errp)
+{
+    g_autofree uint64_t *ids = NULL;
+    int count = kvm->list(kvm, &ids);
+
+    if (count < 0) {
+        error_setg_errno(errp, -count, "guest-abi-profile=%s: cannot read this "
+                         "kernel's list of registers", profile->file);
+        return false;
+    }
+    if (!check_hardware(profile, kvm, MIDR_ENTRY,
+                        HVC_SYSREG_ID(3, 0, 0, 0, 0), errp) ||
+        !check_hardware(profile, kvm, CTR_ENTRY,
+                        HVC_SYSREG_ID(3, 3, 0, 0, 1), errp) ||
+        !check_all_listed(profile, ids, count, errp)) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (hvc_sysreg_describes_cpu(ids[i]) &&
+            !apply_register(profile, kvm, ids[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
+{
+    ERRP_GUARD();
+
+    for (unsigned i = 0; i < profile->count; i++) {
+        const GuestAbiDefinition *definition =
+            guest_abi_definition_by_name(profile->values[i].name);
+
+        if (definition && definition->rule == GUEST_ABI_RULE_AT_LEAST &&
+            !guest_abi_check_entry(profile->values, i, errp)) {
+            error_prepend(errp, "guest-abi-profile=%s: ", profile->file);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,233 @@
+/*
+ * Hypercall services under KVM: the firmware pseudo-registers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "kvm.h"
+#include "services.h"
+#include "trace.h"
+
+#define REMEDY "use another floor or other services (hvc-services=help lists " \
+               "them)"
+
+/**
+ * Firmware: what a kernel shows of its firmware registers before any is changed
+ * @options: for messages
+ * @listed: the kernel has the bitmap register
+ * @offered: its value
+ * @unknown: ids of bitmap registers that nobody here has heard of
+ */
+typedef struct Firmware {
+    const char *options;
+    bool listed[HVC_REGISTERS];
+    HvcSet offered;
+    GArray *unknown;
+} Firmware;
+
+bool hvc_kvm_is_firmware(uint64_t id)
+{
+    uint64_t class = id & HVC_KVM_CLASS_MASK;
+
+    return class == HVC_KVM_CLASS_FW || class == HVC_KVM_CLASS_FW_FEAT;
+}
+
+static bool is_known_bitmap(uint64_t id)
+{
+    return id >= HVC_KVM_FW_FEAT(0) && id < HVC_KVM_FW_FEAT(HVC_REGISTERS);
+}
+
+static bool probe(const HvcKvm *kvm, Firmware *firmware, Error **errp)
+{
+    g_autofree uint64_t *ids = NULL;
+    int count = kvm->list(kvm, &ids);
+
+    if (count < 0) {
+        error_setg_errno(errp, -count, "%s: cannot read this kernel's list of "
+                         "registers", firmware->options);
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if ((ids[i] & HVC_KVM_CLASS_MASK) != HVC_KVM_CLASS_FW_FEAT) {
+            continue;
+        }
+        if (is_known_bitmap(ids[i])) {
+            HvcRegister reg = ids[i] - HVC_KVM_FW_FEAT(0);
+            int ret = kvm->get(kvm, ids[i], &firmware->offered.bmap[reg]);
+
+            if (ret) {
+                error_setg_errno(errp, -ret, "%s: cannot read this kernel's "
+                                 "%s register [0x%" PRIx64 "]",
+                                 firmware->options, hvc_register_name(reg),
+                                 ids[i]);
+                return false;
+            }
+            firmware->listed[reg] = true;
+        } else {
+            g_array_append_val(firmware->unknown, ids[i]);
+        }
+    }
+    return true;
+}
+
+/* Between Linux 5.13 and 5.18 a guest is shown all, and nothing hides it. */
+static bool check_can_hide(const HvcKvm *kvm, const Firmware *firmware,
+                           Error **errp)
+{
+    if (!kvm->ptp || firmware->listed[HVC_VENDOR_HYP_BMAP]) {
+        return true;
+    }
+    error_setg(errp, "%s: this host's kernel shows every guest the hvc "
+               "services 'trng', 'vendor-features' and 'ptp' and has no "
+               "firmware register to hide them; needed: Linux 5.19 or later, "
+               "or one before 5.12; run the VM on such a host, or use "
+               "hvc-services=host", firmware->options);
+    return false;
+}
+
+static char *describe_kernel(const char *first)
+{
+    return first ? g_strdup_printf("Linux %s or later", first)
+                 : g_strdup("a kernel that has it");
+}
+
+/* Why a bit of @wanted is not to be had in a register */
+static void refuse_bits(const Firmware *firmware, HvcRegister reg,
+                        uint64_t wanted, Error **errp)
+{
+    uint64_t lacking = wanted & ~firmware->offered.bmap[reg];
+    uint64_t bits = lacking ?: wanted;
+    const HvcService *service = hvc_service_by_bit(reg, ctz64(bits));
+    g_autofree char *kernel = describe_kernel(service ? service->kernel : NULL);
+    g_autofree char *name = hvc_describe_bit(reg, bits);
+    g_autofree char *offered = hvc_set_services(&firmware->offered);
+
+    error_setg(errp, "%s: this host's kernel cannot give a guest %s, it "
+               "offers %s; needed: %s; " REMEDY, firmware->options, name,
+               offered, kernel);
+}
+
+static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
+                         HvcRegister reg, uint64_t wanted, Error **errp)
+{
+    uint64_t id = HVC_KVM_FW_FEAT(reg);
+    uint64_t now = 0;
+    int ret;
+
+    if (!firmware->listed[reg]) {
+        if (wanted) {
+            refuse_bits(firmware, reg, wanted, errp);
+        }
+        return !wanted;
+    }
+    ret = kvm->set(kvm, id, wanted);
+    if (ret == -EINVAL && wanted) {
+        refuse_bits(firmware, reg, wanted, errp);
+        return false;
+    }
+    if (!ret) {
+        ret = kvm->get(kvm, id, &now);
+    }
+    if (ret || now != wanted) {
+        error_setg(errp, "%s: this host's kernel does not take 0x%" PRIx64
+                   " for its %s register [0x%" PRIx64 "], which is 0x%" PRIx64
+                   ": %s; " REMEDY, firmware->options, wanted,
+                   hvc_register_name(reg), id,
+                   ret ? firmware->offered.bmap[reg] : now,
+                   ret ? strerror(-ret) : "it kept another value");
+        return false;
+    }
+    trace_hvc_kvm_bitmap(hvc_register_name(reg), firmware->offered.bmap[reg],
+                         wanted);
+    return true;
+}
+
+static bool clear_unknown(const HvcKvm *kvm, const Firmware *firmware,
+                          uint64_t id, Error **errp)
+{
+    uint64_t value = 0, now = 0;
+    int ret = kvm->get(kvm, id, &value);
+
+    if (!ret && value) {
+        ret = kvm->set(kvm, id, 0);
+        if (!ret) {
+            ret = kvm->get(kvm, id, &now);
+        }
+    }
+    if (ret || now) {
+        error_setg(errp, "%s: this host's kernel shows guests services in its "
+                   "firmware register 0x%" PRIx64 " (0x%" PRIx64 "), which "
+                   "this QEMU does not know and cannot hide: %s; use a QEMU "
+                   "that knows them, or hvc-services=host", firmware->options,
+                   id, value, ret ? strerror(-ret) : "it kept its value");
+        return false;
+    }
+    trace_hvc_kvm_unknown(id, value);
+    return true;
+}
+
+static const char *psci_version_kernel(uint32_t version)
+{
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        if (row->version == version) {
+            return row->kernel;
+        }
+    }
+    return NULL;
+}
+
+static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
+                               uint32_t wanted, Error **errp)
+{
+    uint64_t offered = 0, now = 0;
+    int ret;
+
+    kvm->get(kvm, HVC_KVM_PSCI_VERSION, &offered);
+    ret = kvm->set(kvm, HVC_KVM_PSCI_VERSION, wanted);
+    if (!ret) {
+        ret = kvm->get(kvm, HVC_KVM_PSCI_VERSION, &now);
+    }
+    if (ret || now != wanted) {
+        g_autofree char *kernel = describe_kernel(psci_version_kernel(wanted));
+
+        error_setg(errp, "%s: this host's kernel cannot give a guest PSCI "
+                   "%u.%u, it has %u.%u; needed: %s; use another floor or "
+                   "psci-version", firmware->options, wanted >> 16,
+                   wanted & 0xffff, (unsigned)(offered >> 16) & 0xffff,
+                   (unsigned)offered & 0xffff, kernel);
+        return false;
+    }
+    trace_hvc_kvm_psci_version(offered, wanted);
+    return true;
+}
+
+static bool write_all(const HvcKvm *kvm, const Firmware *firmware,
+                      const HvcSet *set, Error **errp)
+{
+    for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
+        if (!write_bitmap(kvm, firmware, reg, set->bmap[reg], errp)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < firmware->unknown->len; i++) {
+        if (!clear_unknown(kvm, firmware,
+                           g_array_index(firmware->unknown, uint64_t, i),
+                           errp)) {
+            return false;
+        }
+    }
+    return write_psci_version(kvm, firmware, set->psci_version, errp);
+}
+
+bool hvc_kvm_pin(const HvcKvm *kvm, const HvcSet *set, const char *options,
+                 Error **errp)
+{
+    g_autoptr(GArray) unknown = g_array_new(false, false, sizeof(uint64_t));
+    Firmware firmware = { .options = options, .unknown = unknown };
+
+    return probe(kvm, &firmware, errp) &&
+           check_can_hide(kvm, &firmware, errp) &&
+           write_all(kvm, &firmware, set, errp);
+}
