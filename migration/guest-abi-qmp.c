@@ -131,7 +131,7 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
         const GuestAbiEntry *entry = e->value;
         const strList *name;
 
-        monitor_printf(mon, "%-24s 0x%-8" PRIx64 " %-8s %-7s", entry->name,
+        monitor_printf(mon, "%-28s 0x%-8" PRIx64 " %-8s %-7s", entry->name,
                        entry->value, GuestAbiRule_str(entry->rule),
                        GuestAbiOrigin_str(entry->origin));
         for (name = entry->names; name; name = name->next) {

@@ -108,12 +108,13 @@ static void test_machine(const char *machine)
             const char *name = qdict_get_str(property, "name");
 
             if (!strcmp(name, "hvc-services") ||
+                !strcmp(name, "guest-abi-profile") ||
                 !strcmp(name, "psci-version")) {
                 g_assert_true(qdict_haskey(property, "description"));
                 found++;
             }
         }
-        g_assert_cmpuint(found, ==, 2);
+        g_assert_cmpuint(found, ==, 3);
     } else {
         /* "virt" is the alias of a type, not a type of its own. */
         g_assert_cmpstr(machine, ==, "virt");
@@ -129,7 +130,9 @@ static void test_machines(void)
 
 static void test_no_change_later(void)
 {
-    static const char *const properties[] = { "hvc-services", "psci-version" };
+    static const char *const properties[] = {
+        "hvc-services", "psci-version", "guest-abi-profile",
+    };
     QTestState *qts = qtest_init("-machine virt,hvc-services=trng");
 
     for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
@@ -231,6 +234,12 @@ static const RefusalCase refusals[] = {
     { "-machine virt,hvc-services=host,psci-version=1.1",
       "*psci-version=1.1 needs a choice of hvc-services*" },
     { "-machine virt,hvc-services-list=trng", "*" },
+    /* The CPU's registers are QEMU's own under TCG. */
+    { "-machine virt-hvc-10.0,guest-abi-profile=/dev/null",
+      "*guest-abi-profile=/dev/null needs -accel kvm and a choice of "
+      "hvc-services*'tcg'*hvc-services=linux-6.12*" },
+    { "-machine virt,guest-abi-profile=/dev/null",
+      "*guest-abi-profile=/dev/null needs*hvc-services=host*" },
     /* secure=on with firmware: the firmware at EL3 serves the calls */
     { "-machine virt,secure=on,hvc-services=trng -bios /dev/null",
       "*no conduit*secure=off*" },
