@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A matrix as text and as SVG."""
+
+from collections.abc import Iterator
+from xml.sax.saxutils import escape
+
+from .matrix import Matrix
+from .verdict import Kind
+
+# --- text ---
+
+
+def heading(matrix: Matrix) -> str:
+    text = (f'QEMU {matrix.version} ({matrix.qemu_name}), hosts with CPU '
+            f'{matrix.hardware.cpu}')
+    if matrix.hardware.append:
+        text += f' and "{matrix.hardware.append}"'
+    if matrix.profile:
+        text += (f', profile of {matrix.profile.series} on every newer kernel')
+    return text
+
+
+class Notes:
+    """Equal texts share a letter: a, b ... z, aa, ab ..."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def letter(self, text: str) -> str:
+        return self.texts.setdefault(text, self._name(len(self.texts)))
+
+    @staticmethod
+    def _name(number: int) -> str:
+        name = ''
+        while number >= 0:
+            name = chr(ord('a') + number % 26) + name
+            number = number // 26 - 1
+        return name
+
+
+def grid(matrix: Matrix, machine: str, notes: Notes) -> Iterator[str]:
+    series = [kernel.series for kernel in matrix.kernels]
+    yield 'from / to '.ljust(10) + ''.join(f'{name:12}' for name in
+                                           series).rstrip()
+    for source in series:
+        row = f'{source:10}'
+        for target in series:
+            verdict = matrix.cell(machine, source, target).verdict
+            mark = verdict.kind.value.short
+            if verdict.remark:
+                mark += f' {notes.letter(verdict.remark)}'
+            row += f'{mark:12}'
+        yield row.rstrip()
+
+
+def summary(matrix: Matrix, machine: str) -> str:
+    cells = [cell for cell in matrix.cells if cell.machine == machine and
+             cell.source != cell.target]
+    counts = [(kind, sum(cell.verdict.kind is kind for cell in cells))
+              for kind in Kind]
+    return f'{len(cells)} pairs: ' + ', '.join(
+        f'{count} {kind.title}' for kind, count in counts if count)
+
+
+def as_text(matrix: Matrix) -> str:
+    lines = [heading(matrix), '']
+    notes = Notes()
+    for machine in matrix.machines:
+        lines += [machine, *(f'  {line}' for line in
+                             grid(matrix, machine, notes)),
+                  f'  {summary(matrix, machine)}', '']
+    lines += [f'{kind.value.short:8} {kind.title}: {kind.value.meaning}'
+              for kind in Kind
+              if any(cell.verdict.kind is kind for cell in matrix.cells)]
+    lines += ['', *(f'{letter}: {text}'
+                    for text, letter in notes.texts.items()), '']
+    lines += ['kernels: ' + ', '.join(kernel.release
+                                      for kernel in matrix.kernels)]
+    return '\n'.join(lines) + '\n'
+
+
+# --- SVG ---
+
+CELL_WIDTH, CELL_HEIGHT = 58, 30
+LEFT, TOP, GAP = 60, 70, 40
+LEGEND_LINE = 22
+
+
+class Svg:
+    """An image that grows by what is put into it."""
+
+    def __init__(self) -> None:
+        self.elements: list[str] = []
+
+    def text(self, x: float, y: float, text: str, **attributes: str) -> None:
+        more = ''.join(f' {name.replace("_", "-")}="{value}"'
+                       for name, value in attributes.items())
+        self.elements.append(f'<text x="{x:g}" y="{y:g}"{more}>'
+                             f'{escape(text)}</text>')
+
+    def box(self, x: float, y: float, width: float, height: float,
+            colour: str, title: str) -> None:
+        self.elements.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+            f'fill="{colour}" stroke="white"><title>{escape(title)}</title>'
+            '</rect>')
+
+    def document(self, width: float, height: float) -> str:
+        return '\n'.join([
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<!-- SPDX-License-Identifier: GPL-2.0-or-later -->',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" '
+            f'height="{height:g}" font-family="sans-serif" font-size="13">',
+            f'<rect width="{width:g}" height="{height:g}" fill="white"/>',
+            *self.elements, '</svg>', ''])
+
+
+def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float) -> None:
+    series = [kernel.series for kernel in matrix.kernels]
+    middle = {'text_anchor': 'middle'}
+    svg.text(left, TOP - 26, machine, font_weight='bold')
+    for column, target in enumerate(series):
+        svg.text(left + (column + 0.5) * CELL_WIDTH, TOP - 6, target, **middle)
+    for row, source in enumerate(series):
+        y = TOP + row * CELL_HEIGHT
+        svg.text(left - 6, y + 20, source, text_anchor='end')
+        for column, target in enumerate(series):
+            verdict = matrix.cell(machine, source, target).verdict
+            x = left + column * CELL_WIDTH
+            svg.box(x, y, CELL_WIDTH, CELL_HEIGHT, verdict.kind.value.colour,
+                    f'{source} to {target}: {verdict}')
+            svg.text(x + CELL_WIDTH / 2, y + 20, verdict.kind.value.short,
+                     fill='white', font_size='11', pointer_events='none',
+                     **middle)
+
+
+def as_svg(matrix: Matrix) -> str:
+    """The machine types side by side; what was said is in the tooltips."""
+    svg = Svg()
+    side = len(matrix.kernels) * CELL_WIDTH
+    step = side + LEFT + GAP
+    svg.text(LEFT, 22, f'{heading(matrix)}; from row to column')
+    for number, machine in enumerate(matrix.machines):
+        draw_grid(svg, matrix, machine, LEFT + number * step)
+    bottom = TOP + len(matrix.kernels) * CELL_HEIGHT + 20
+    for line, kind in enumerate(Kind):
+        y = bottom + line * LEGEND_LINE
+        svg.box(LEFT, y, 16, 16, kind.value.colour, kind.title)
+        svg.text(LEFT + 24, y + 13, f'{kind.title}: {kind.value.meaning}')
+    return svg.document(max(LEFT + len(matrix.machines) * step - GAP, 760),
+                        bottom + len(Kind) * LEGEND_LINE + 10)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A KVM guest inside a host: its QEMU, its monitor, its serial port."""
+
+from collections.abc import Sequence
+import json
+import re
+import shlex
+import time
+
+from .common import LabError
+from .host import CommandFailed, Host, quoted
+
+START_TIMEOUT = 60
+QMP_TIMEOUT = 60
+MIGRATION_TIMEOUT = 120
+ANSWER_TIMEOUT = 60
+
+# -nodefaults: no network card, so no ROM of one.
+COMMON = ('-nodefaults', '-display', 'none', '-accel', 'kvm', '-cpu', 'host')
+
+
+class VmEnded(LabError):
+    """The QEMU inside the host ended; messages are what it wrote."""
+
+    def __init__(self, name: str, status: int, messages: str) -> None:
+        super().__init__(f'QEMU of {name} ended with status {status}: '
+                         f'{messages or "(no message)"}')
+        self.status = status
+        self.messages = messages
+
+
+class QmpError(LabError):
+    """The monitor's answer to a command was an error."""
+
+
+class Vm:
+    """One QEMU inside a host. Making it does not start it."""
+
+    def __init__(self, host: Host, name: str, *, qemu: str = './qemu',
+                 wrapper: Sequence[str] = ()) -> None:
+        self.host = host
+        self.name = name
+        self.program = [*wrapper, qemu]
+        self.offset = 0
+
+    # --- QEMU ---
+
+    def start(self, *options: str) -> None:
+        """VmEnded if QEMU does not get as far as its monitor."""
+        command = [
+            'vm_start', self.name, *self.program, *COMMON, *options,
+            '-qmp', f'unix:{self.name}.qmp,server=on,wait=off',
+            '-chardev',
+            f'file,id=serial,path={self.name}.out,append=on,'
+            f'input-path={self.name}.in',
+            '-serial', 'chardev:serial']
+        self.offset = 0
+        self.host.run(quoted(command))
+        try:
+            self.host.run(f'vm_monitor {self.name} {START_TIMEOUT}',
+                          START_TIMEOUT * 2)
+        except CommandFailed:
+            raise self._ended() from None
+        # It listens before it has made its machine, and may yet refuse to.
+        self.qmp('query-status')
+
+    def qmp(self, command: str, **arguments: object) -> object:
+        """The answer to a command; VmEnded if there is no QEMU any more."""
+        text = json.dumps({'execute': command, 'arguments': arguments})
+        try:
+            answer = json.loads(self.host.run(
+                f'qmp {self.name}.qmp {QMP_TIMEOUT} {shlex.quote(text)} 2>&1',
+                QMP_TIMEOUT * 2))
+        except CommandFailed as failure:
+            if failure.status == 1:
+                raise self._ended() from None
+            raise LabError(f'QEMU of {self.name} does not answer {command}: '
+                           f'{self.messages()}') from None
+        if 'error' in answer:
+            raise QmpError(f'{command}: {answer["error"]["desc"]}')
+        return answer['return']
+
+    def hmp(self, command: str) -> str:
+        return self.qmp('human-monitor-command',
+                        **{'command-line': command}).strip()
+
+    def _ended(self) -> LabError:
+        """The error for a QEMU whose monitor went away."""
+        try:
+            output = self.host.run(f'vm_ended {self.name} {START_TIMEOUT}',
+                                   START_TIMEOUT * 2)
+        except CommandFailed:
+            return LabError(f'QEMU of {self.name} has no monitor, but has not '
+                            'ended: ' + self.messages())
+        status, _, messages = output.partition('\n')
+        return VmEnded(self.name, int(status), messages.strip())
+
+    def messages(self) -> str:
+        """What QEMU wrote so far."""
+        return self.host.run(f'cat {self.name}.err').strip()
+
+    def quit(self) -> None:
+        """Ends QEMU, if it has not ended."""
+        try:
+            self.qmp('quit')
+            self._ended()
+        except VmEnded:
+            pass
+
+    # --- migration ---
+
+    def wait_migration(self) -> dict:
+        """query-migrate's answer, once the migration is over."""
+        deadline = time.monotonic() + MIGRATION_TIMEOUT
+        while time.monotonic() < deadline:
+            info = self.qmp('query-migrate')
+            if info.get('status') in ('completed', 'failed', 'cancelled'):
+                return info
+        raise LabError(f'the migration of {self.name} hangs: {info}')
+
+    def migrate(self, uri: str) -> None:
+        self.qmp('migrate', uri=uri)
+        info = self.wait_migration()
+        if info['status'] != 'completed':
+            raise LabError(f'{self.name} cannot be saved to {uri}: '
+                           f'{info.get("error-desc", info)}; '
+                           + self.messages())
+
+    def listen(self, uri: str) -> None:
+        """Of one that was started with -incoming defer."""
+        self.qmp('migrate-incoming', uri=uri, **{'exit-on-error': False})
+
+    # --- what the guest says ---
+
+    def memory(self, address: int, size: int) -> str:
+        """Text in the guest's memory."""
+        name = f'{self.name}.memory'
+        self.qmp('pmemsave', val=address, size=size,
+                 filename=f'/tmp/{name}')
+        return self.host.run(f'cat {name}')
+
+    def write(self, text: str) -> None:
+        escaped = text.replace('\\', '\\\\').replace('\n', '\\n')
+        self.host.run(f'vm_write {self.name} {shlex.quote(escaped)}')
+
+    def expect(self, pattern: str, timeout: float = ANSWER_TIMEOUT) -> str:
+        """The output up to a line that matches, since the last such call."""
+        try:
+            output = self.host.run(
+                f'vm_await {self.name} {self.offset} {timeout:.0f} '
+                + shlex.quote(f'^({pattern})'), timeout * 2)
+        except CommandFailed as failure:
+            raise LabError(
+                f'the guest of {self.name} gave no {pattern!r} within '
+                f'{timeout:g} s, but {failure.output[-300:]!r}; QEMU: '
+                f'{self.messages() or "no message"}') from None
+        match = re.search(rf'(?m)^(?:{pattern})[^\n]*\n', output)
+        if not match:
+            raise LabError(f'the guest of {self.name} wrote half a line: '
+                           f'{output[-300:]!r}')
+        output = output[:match.end()]
+        self.offset += len(output.encode())
+        return output
