@@ -6,13 +6,22 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "migration/qemu-compat.h"
 #include "kvm-abi.h"
 #include "kvm-registers.h"
 #include "sysregs.h"
+#include "trace.h"
 
 /* Names in the stream never change. */
 #define CLIDR_ENTRY "arm.clidr-el1"
+
+#define AIDR_EL1   HVC_SYSREG_ID(3, 1, 0, 0, 7)
+#define CLIDR_EL1  HVC_SYSREG_ID(3, 1, 0, 0, 1)
+#define CTR_EL0    HVC_SYSREG_ID(3, 3, 0, 0, 1)
+#define MIDR_EL1   HVC_SYSREG_ID(3, 0, 0, 0, 0)
+#define PMMIR_EL1  HVC_SYSREG_ID(3, 0, 9, 14, 6)
+#define REVIDR_EL1 HVC_SYSREG_ID(3, 0, 0, 0, 6)
 
 static HvcKvm probed_kvm;
 static bool promised;
@@ -25,7 +34,8 @@ uint64_t hvc_kvm_register_id(const GuestAbiDefinition *definition)
 
 /*
  * The value is tried and taken back: before a VM runs, the kernel lets it be
- * changed as often as one likes. A vCPU that runs is left alone.
+ * changed as often as one likes, but for PMMIR_EL1, whose 0 is for good. A vCPU
+ * that runs is left alone.
  */
 static bool accepts_register(const GuestAbiDefinition *definition,
                              uint64_t incoming)
@@ -34,11 +44,21 @@ static bool accepts_register(const GuestAbiDefinition *definition,
     uint64_t now = 0;
     bool accepted;
 
-    if (runstate_is_running() || probed_kvm.set(&probed_kvm, id, incoming)) {
+    if (id == PMMIR_EL1 || runstate_is_running() ||
+        probed_kvm.set(&probed_kvm, id, incoming)) {
         return false;
     }
-    accepted = !probed_kvm.get(&probed_kvm, id, &now) && now == incoming;
-    return !probed_kvm.set(&probed_kvm, id, definition->value) && accepted;
+    accepted = !probed_kvm.get(&probed_kvm, id, &now) &&
+               hvc_kvm_same_register(id, now, incoming);
+    if (probed_kvm.set(&probed_kvm, id, definition->value)) {
+        g_autofree char *name = hvc_sysreg_name(id);
+
+        error_report("guest-abi: this host's kernel took 0x%" PRIx64 " for %s, "
+                     "but does not take 0x%" PRIx64 " again", incoming, name,
+                     definition->value);
+        return false;
+    }
+    return accepted;
 }
 
 /* Of the caches' registers those count whose cache exists. */
@@ -57,12 +77,18 @@ static void refuse_register(const GuestAbiDefinition *definition,
     g_autofree char *name = hvc_sysreg_name(id);
     g_autofree char *fields = hvc_sysreg_differences(id, incoming,
                                                      definition->value);
+    bool hardware = id == MIDR_EL1 || id == REVIDR_EL1 || id == AIDR_EL1 ||
+                    id == CTR_EL0;
 
     error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this VM "
-               "has 0x%" PRIx64 " and its kernel and CPU take no other value "
-               "(%s); start the source VM with guest-abi-profile=FILE, FILE "
-               "being query-guest-abi of a VM on this host, or use a host like "
-               "the source", name, incoming, definition->value, fields);
+               "has 0x%" PRIx64 " and %s (%s); %s", name, incoming,
+               definition->value, runstate_is_running() ?
+               "runs, so that it can have no other value" :
+               "its kernel and CPU take no other value", fields, hardware ?
+               "use a host with the source's CPU" :
+               "start the source VM with guest-abi-profile=FILE, FILE being "
+               "query-guest-abi of a VM on this host, or use a host like the "
+               "source");
 }
 
 /* Words of Linux' KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_n levels, by number */
@@ -169,6 +195,32 @@ static bool promise_workaround(const HvcKvm *kvm, const Workaround *workaround,
     return true;
 }
 
+/* Like the levels that are known: a host may have more, not less. */
+static bool promise_unknown(const HvcKvm *kvm, uint64_t id, Error **errp)
+{
+    uint64_t index = id & ~HVC_KVM_FW(0), value = 0;
+    int ret = kvm->get(kvm, id, &value);
+
+    if (ret) {
+        error_setg_errno(errp, -ret, "cannot read the firmware register 0x%"
+                         PRIx64, id);
+        return false;
+    }
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = g_strdup_printf("arm.firmware-register-%" PRIu64, index),
+        .rule = GUEST_ABI_RULE_AT_LEAST,
+        .value = value,
+        .origin = GUEST_ABI_ORIGIN_DEFAULT,
+    });
+    return true;
+}
+
+static bool is_unknown_firmware(uint64_t id)
+{
+    return id >= HVC_KVM_WORKAROUND(ARRAY_SIZE(workarounds) + 1) &&
+           id <= HVC_KVM_FW(0xffff);
+}
+
 static bool promise_register(const HvcKvm *kvm, uint64_t id,
                              GuestAbiOrigin origin, Error **errp)
 {
@@ -210,6 +262,12 @@ bool hvc_kvm_promise(const HvcKvm *kvm, GuestAbiOrigin registers, Error **errp)
             return false;
         }
     }
+    for (int i = 0; i < count; i++) {
+        if (is_unknown_firmware(ids[i]) &&
+            !promise_unknown(kvm, ids[i], errp)) {
+            return false;
+        }
+    }
     /* CLIDR_EL1 says more clearly what is wrong than a cache's register. */
     for (int caches = 0; caches < 2; caches++) {
         for (int i = 0; i < count; i++) {
@@ -229,6 +287,47 @@ bool hvc_kvm_is_promised(void)
     return promised;
 }
 
+static const GuestAbiDefinition *promised_register(uint64_t id)
+{
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+
+        if (hvc_kvm_register_id(definition) == id) {
+            return guest_abi_is_needed(definition) ? definition : NULL;
+        }
+    }
+    return NULL;
+}
+
+bool hvc_kvm_check_registers(const uint64_t *ids, uint64_t *values,
+                             size_t count, Error **errp)
+{
+    for (size_t i = 0; i < count; i++) {
+        const GuestAbiDefinition *definition;
+        g_autofree char *name = NULL;
+
+        if (!hvc_sysreg_describes_cpu(ids[i])) {
+            continue;
+        }
+        definition = promised_register(ids[i]);
+        if (!definition ||
+            hvc_kvm_same_register(ids[i], values[i], definition->value)) {
+            continue;
+        }
+        name = hvc_sysreg_name(ids[i]);
+        if (ids[i] != CLIDR_EL1 && !hvc_is_ccsidr(ids[i])) {
+            error_setg(errp, "guest-abi: a vCPU of the incoming VM has %s = "
+                       "0x%" PRIx64 ", its contract has 0x%" PRIx64 "; the "
+                       "stream is damaged", name, values[i],
+                       definition->value);
+            return false;
+        }
+        trace_hvc_kvm_forgotten(name, values[i], definition->value);
+        values[i] = definition->value;
+    }
+    return true;
+}
+
 bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
 {
     for (unsigned i = 0; guest_abi_definition(i); i++) {
@@ -241,15 +340,19 @@ bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
             continue;
         }
         ret = kvm->get(kvm, id, &now);
-        if (!ret && now != definition->value) {
+        if (!ret && !hvc_kvm_same_register(id, now, definition->value)) {
             ret = kvm->set(kvm, id, definition->value);
+            if (!ret) {
+                ret = kvm->get(kvm, id, &now);
+            }
         }
-        if (ret) {
+        if (ret || !hvc_kvm_same_register(id, now, definition->value)) {
             g_autofree char *name = hvc_sysreg_name(id);
 
-            error_setg_errno(errp, -ret, "guest-abi: %s was 0x%" PRIx64
-                             " before the reset, is 0x%" PRIx64 " now, and "
-                             "cannot be set", name, definition->value, now);
+            error_setg(errp, "guest-abi: %s was 0x%" PRIx64 " before the "
+                       "reset, is 0x%" PRIx64 " now, and the kernel does not "
+                       "take it back: %s", name, definition->value, now,
+                       ret ? strerror(-ret) : "it kept its value");
             return false;
         }
     }

@@ -43,6 +43,21 @@ bool hvc_kvm_is_promised(void);
 bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp);
 
 /**
+ * hvc_kvm_check_registers: does a vCPU come with what the contract says?
+ * @ids: the registers of this kernel
+ * @values: their values as they came with the vCPU
+ * @count: number of both
+ * @errp: which register differs
+ *
+ * Kernels before 6.10 forget the values of the caches' registers, so those of
+ * the contract replace them; any other difference is damage.
+ *
+ * Returns: true if @values is what the guest was promised.
+ */
+bool hvc_kvm_check_registers(const uint64_t *ids, uint64_t *values,
+                             size_t count, Error **errp);
+
+/**
  * hvc_kvm_register_id: the register of an entry of the contract
  * @definition: any entry
  *

@@ -153,6 +153,24 @@ void arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
     }
 }
 
+/*
+ * Linux 6.3 to 6.9 takes another CLIDR_EL1, and forgets it when a CPU is reset:
+ * here, where it is given again, but also inside of the kernel, when the guest
+ * turns a CPU on.
+ */
+static bool check_kept(const HvcKvm *kvm, Error **errp)
+{
+    if (current_machine->smp.max_cpus == 1 ||
+        hvc_kvm_profile_is_kept(pinned.profile, kvm)) {
+        return true;
+    }
+    error_setg(errp, "guest-abi-profile=%s: this host's kernel forgets "
+               "CLIDR_EL1 when the guest turns a CPU on; needed: Linux 6.10 or "
+               "later, or 6.2 or earlier; leave out the profile, or give the "
+               "VM one CPU", pinned.profile->file);
+    return false;
+}
+
 void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
 {
     HvcKvm kvm = host_kvm(CPU(cpu));
@@ -160,10 +178,14 @@ void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
 
     if (hvc_kvm_is_promised()) {
         if (!hvc_kvm_restore(&kvm, &err)) {
+            /* The guest must not go on with another CPU than it had. */
             error_report_err(err);
+            qemu_system_vmstop_request_prepare();
+            qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
         }
     } else if (pinned.profile &&
-               !hvc_kvm_profile_apply(pinned.profile, &kvm, &err)) {
+               (!check_kept(&kvm, &err) ||
+                !hvc_kvm_profile_apply(pinned.profile, &kvm, &err))) {
         die(err);
     }
 }
@@ -206,7 +228,9 @@ bool arm_hvc_kvm_post_load(ARMCPU *cpu)
     kvm = host_kvm(CPU(cpu));
     values = g_malloc(size);
     if (!hvc_kvm_match(&kvm, &incoming, cpu->cpreg_indexes, values,
-                       cpu->cpreg_array_len, &err)) {
+                       cpu->cpreg_array_len, &err) ||
+        !hvc_kvm_check_registers(cpu->cpreg_indexes, values,
+                                 cpu->cpreg_array_len, &err)) {
         guest_abi_refuse(err);
         return false;
     }
@@ -240,7 +264,12 @@ void arm_hvc_kvm_report_refused(ARMCPU *cpu)
                        "the source", name, cpu->cpreg_values[i], id, now,
                        strerror(-ret), fields);
             guest_abi_refuse(err);
-            return;
+            break;
         }
     }
+    /*
+     * What is in the list will be written once more, even though the load
+     * failed; QEMU would end before anybody could ask why.
+     */
+    write_kvmstate_to_list(cpu);
 }

@@ -17,8 +17,9 @@
 /* A contract has some 80 entries of some 100 bytes. */
 #define MAX_FILE_SIZE (1 * MiB)
 
-#define MIDR_ENTRY "arm.midr-el1"
-#define CTR_ENTRY  "arm.ctr-el0"
+#define MIDR_ENTRY  "arm.midr-el1"
+#define CTR_ENTRY   "arm.ctr-el0"
+#define CLIDR_ENTRY "arm.clidr-el1"
 
 #define REMEDY "make FILE with query-guest-abi of a VM under KVM on the " \
                "fleet's oldest host"
@@ -77,12 +78,14 @@ static QObject *contract_object(const char *text, Error **errp)
     QObject *contract;
 
     if (!reply) {
-        if (errp && !*errp) {
-            error_setg(errp, "the file is empty");
-        }
         return NULL;
     }
-    if (!dict || !qdict_haskey(dict, "return")) {
+    if (!dict) {
+        error_setg(errp, "it has no JSON object");
+        qobject_unref(reply);
+        return NULL;
+    }
+    if (!qdict_haskey(dict, "return")) {
         return reply;
     }
     contract = qobject_ref(qdict_get(dict, "return"));
@@ -106,6 +109,14 @@ static bool parse(const char *text, HvcKvmProfile *profile, Error **errp)
     if (!contract || !guest_abi_values(contract->entries, profile->values,
                                        &profile->count, errp)) {
         return false;
+    }
+    for (unsigned i = 0; i < profile->count; i++) {
+        const char *name = profile->values[i].name;
+
+        if (profile_value(profile, name) != &profile->values[i]) {
+            error_setg(errp, "'%s' comes twice", name);
+            return false;
+        }
     }
     if (!profile_value(profile, MIDR_ENTRY)) {
         error_setg(errp, "no entry '%s', so it is not the contract of a VM "
@@ -146,6 +157,11 @@ static bool check_hardware(const HvcKvmProfile *profile, const HvcKvm *kvm,
         return true;
     }
     name = hvc_sysreg_name(id);
+    if (ret) {
+        error_setg_errno(errp, -ret, "guest-abi-profile=%s: cannot read this "
+                         "host's %s", profile->file, name);
+        return false;
+    }
     fields = hvc_sysreg_differences(id, value->value, now);
     error_setg(errp, "guest-abi-profile=%s is of other hardware: its %s is 0x%"
                PRIx64 ", this host's is 0x%" PRIx64 " (%s); use the profile of "
@@ -169,23 +185,28 @@ static bool apply_register(const HvcKvmProfile *profile, const HvcKvm *kvm,
         return true;
     }
     ret = kvm->get(kvm, id, &offered);
-    if (!ret && offered == wanted) {
+    if (ret) {
+        g_autofree char *name = hvc_sysreg_name(id);
+
+        error_setg_errno(errp, -ret, "guest-abi-profile=%s: cannot read this "
+                         "host's %s", profile->file, name);
+        return false;
+    }
+    if (hvc_kvm_same_register(id, offered, wanted)) {
         return true;
     }
-    if (!ret) {
-        ret = kvm->set(kvm, id, wanted);
-    }
+    ret = kvm->set(kvm, id, wanted);
     if (!ret) {
         ret = kvm->get(kvm, id, &now);
     }
-    if (ret || now != wanted) {
+    if (ret || !hvc_kvm_same_register(id, now, wanted)) {
         g_autofree char *name = hvc_sysreg_name(id);
         g_autofree char *fields = hvc_sysreg_differences(id, wanted, offered);
 
         error_setg(errp, "guest-abi-profile=%s has %s = 0x%" PRIx64 ", this "
                    "host's kernel and CPU have 0x%" PRIx64 " and take no "
-                   "other value (%s); use the profile of an older kernel, or "
-                   "of a CPU with fewer features", profile->file, name, wanted,
+                   "other value (%s); use the profile of an older kernel, "
+                   "made with the -cpu options of this VM", profile->file, name, wanted,
                    offered, fields);
         return false;
     }
@@ -259,17 +280,36 @@ bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
     return true;
 }
 
+bool hvc_kvm_profile_is_kept(const HvcKvmProfile *profile, const HvcKvm *kvm)
+{
+    const GuestAbiValue *value = profile_value(profile, CLIDR_ENTRY);
+    uint64_t now = 0;
+
+    return !value || (!kvm->get(kvm, HVC_SYSREG_ID(3, 1, 0, 0, 1), &now) &&
+                      now == value->value);
+}
+
+/* Services are chosen, registers were applied: the rest is the host's. */
+static bool is_of_the_host(const GuestAbiDefinition *definition)
+{
+    return definition->rule == GUEST_ABI_RULE_AT_LEAST ||
+           !strcmp(definition->name, "arm.pv-time-discovery");
+}
+
 bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
 {
-    ERRP_GUARD();
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+        const GuestAbiValue *value = profile_value(profile, definition->name);
+        uint64_t wanted = value ? value->value : 0;
 
-    for (unsigned i = 0; i < profile->count; i++) {
-        const GuestAbiDefinition *definition =
-            guest_abi_definition_by_name(profile->values[i].name);
-
-        if (definition && definition->rule == GUEST_ABI_RULE_AT_LEAST &&
-            !guest_abi_check_entry(profile->values, i, errp)) {
-            error_prepend(errp, "guest-abi-profile=%s: ", profile->file);
+        if (is_of_the_host(definition) && definition->value != wanted) {
+            error_setg(errp, "guest-abi-profile=%s has '%s' = %" PRIu64
+                       ", this host has %" PRIu64 ", which cannot be chosen; "
+                       "a VM could not go both ways between the two; use a "
+                       "host with the same mitigations and kernel, or leave "
+                       "out the profile", profile->file, definition->name,
+                       wanted, definition->value);
             return false;
         }
     }

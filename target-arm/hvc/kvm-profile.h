@@ -60,11 +60,22 @@ bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
                            Error **errp);
 
 /**
- * hvc_kvm_profile_check: is this host as safe as that of a profile?
+ * hvc_kvm_profile_is_kept: does a reset leave a profile's CLIDR_EL1 alone?
  * @profile: the profile
- * @errp: which WORKAROUND level this host lacks
+ * @kvm: a vCPU that was given @profile, and then reset
  *
- * To be called when the VM's contract is complete.
+ * Returns: true if the vCPU still has it.
+ */
+bool hvc_kvm_profile_is_kept(const HvcKvmProfile *profile, const HvcKvm *kvm);
+
+/**
+ * hvc_kvm_profile_check: is a VM like those of the profile's host otherwise?
+ * @profile: the profile
+ * @errp: which promise of the firmware is another one on this host
+ *
+ * To be called when the VM's contract is complete. Of what cannot be chosen, a
+ * guest here must be told the same: less, and it cannot come from there; more,
+ * and it cannot go there.
  *
  * Returns: true if it is.
  */

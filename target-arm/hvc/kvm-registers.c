@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/bitops.h"
 #include "qemu/error-report.h"
 #include "kvm-registers.h"
 #include "sysregs.h"
@@ -23,6 +24,9 @@
 #define CNTP_CTL_EL0     HVC_SYSREG_ID(3, 3, 14, 2, 1)
 #define CNTP_CVAL_EL0    HVC_SYSREG_ID(3, 3, 14, 2, 2)
 #define CNTPCT_EL0       HVC_SYSREG_ID(3, 3, 14, 0, 1)
+
+#define SIZE_MASK        0x00f0000000000000ULL /* KVM_REG_SIZE_MASK */
+#define SIZE_U32         0x0020000000000000ULL
 
 #define OSLSR_UNLOCKED   0x8 /* OSLM = 0b10: implemented, not locked */
 #define TIMER_ENABLE     0x1
@@ -128,7 +132,8 @@ static int state_unlocked(const HvcKvm *kvm, const HvcRegisterList *incoming,
 
 /*
  * A kernel that does not list the counter shows the host's, without an offset.
- * So does one that lists it and is given what the counter is just now.
+ * What it is just now comes next to that: it is behind by the time that the
+ * load still takes.
  */
 static int state_host_counter(const HvcKvm *kvm,
                               const HvcRegisterList *incoming, uint64_t id,
@@ -201,8 +206,7 @@ static const RegisterRule rules[] = {
     }, {
         .id = CCSIDR,
         .mask = ~CCSIDR_CSSELR,
-        .kernels = "all of them from 6.3 on; before, those of the host's "
-                   "caches",
+        .kernels = "6.3 on, or one on hardware with that cache",
         .may_stay = no_such_cache,
         .unless = "the guest's CLIDR_EL1 has that cache",
         .why = "the guest's CLIDR_EL1 has no such cache",
@@ -216,6 +220,32 @@ static const RegisterRule rules[] = {
         .stated = state_unlocked,
     },
 };
+
+/*
+ * Fields of features that KVM has never given a guest, but which kernels showed
+ * for some time where the hardware has them.
+ */
+static const struct {
+    uint64_t id;
+    uint64_t field;
+} shown_by_mistake[] = {
+    /* ID_AA64PFR0_EL1.MPAM, ID_AA64PFR1_EL1.MPAM_frac, ID_AA64MMFR2_EL1.NV */
+    { HVC_SYSREG_ID(3, 0, 0, 4, 0), MAKE_64BIT_MASK(40, 4) },
+    { HVC_SYSREG_ID(3, 0, 0, 4, 1), MAKE_64BIT_MASK(16, 4) },
+    { HVC_SYSREG_ID(3, 0, 0, 7, 2), MAKE_64BIT_MASK(24, 4) },
+};
+
+bool hvc_kvm_same_register(uint64_t id, uint64_t a, uint64_t b)
+{
+    uint64_t different = a ^ b;
+
+    for (size_t i = 0; i < ARRAY_SIZE(shown_by_mistake); i++) {
+        if (shown_by_mistake[i].id == id) {
+            different &= ~shown_by_mistake[i].field;
+        }
+    }
+    return !different;
+}
 
 static const RegisterRule *rule_of(uint64_t id)
 {
@@ -233,18 +263,19 @@ static const RegisterRule *rule_of(uint64_t id)
     return &other;
 }
 
-static void report_left_behind(const char *name, uint64_t value,
-                               const char *why)
+/* Once for the VM, and only when all of a vCPU's registers fit. */
+static void warn_left_behind(const HvcRegisterList *incoming, size_t index)
 {
     static bool warned;
+    uint64_t id = incoming->ids[index];
+    g_autofree char *name = hvc_sysreg_name(id);
 
-    trace_hvc_kvm_left_behind(name, value, why);
     if (!warned) {
         warned = true;
         warn_report("guest-abi: %s = 0x%" PRIx64 " of the incoming VM is left "
                     "behind, as this host's kernel does not list it: %s; "
-                    "others are only traced (hvc_kvm_left_behind)", name, value,
-                    why);
+                    "others are only traced (hvc_kvm_left_behind)", name,
+                    incoming->values[index], rule_of(id)->why);
     }
 }
 
@@ -257,7 +288,7 @@ static bool leave_behind(const HvcRegisterList *incoming, size_t index,
     g_autofree char *name = hvc_sysreg_name(id);
 
     if (rule->may_stay(incoming, id, value)) {
-        report_left_behind(name, value, rule->why);
+        trace_hvc_kvm_left_behind(name, value, rule->why);
         return true;
     }
     error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 " [0x%"
@@ -288,14 +319,23 @@ static bool state(const HvcKvm *kvm, const HvcRegisterList *incoming,
     return true;
 }
 
-static bool is_ascending(const HvcRegisterList *incoming, Error **errp)
+static bool is_undamaged(const HvcRegisterList *incoming, Error **errp)
 {
-    for (size_t i = 1; i < incoming->count; i++) {
-        if (incoming->ids[i - 1] >= incoming->ids[i]) {
+    for (size_t i = 0; i < incoming->count; i++) {
+        uint64_t id = incoming->ids[i], value = incoming->values[i];
+
+        if ((id & SIZE_MASK) == SIZE_U32 && value > UINT32_MAX) {
+            g_autofree char *name = hvc_sysreg_name(id);
+
+            error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64
+                       ", which is more than the register's 32 bits; the "
+                       "stream is damaged", name, value);
+            return false;
+        }
+        if (i && incoming->ids[i - 1] >= id) {
             error_setg(errp, "guest-abi: registers of the incoming VM are not "
                        "in order (0x%" PRIx64 " before 0x%" PRIx64 "); the "
-                       "stream is damaged", incoming->ids[i - 1],
-                       incoming->ids[i]);
+                       "stream is damaged", incoming->ids[i - 1], id);
             return false;
         }
     }
@@ -306,9 +346,9 @@ bool hvc_kvm_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
                    const uint64_t *ids, uint64_t *values, size_t count,
                    Error **errp)
 {
-    size_t in = 0;
+    size_t in = 0, left = SIZE_MAX;
 
-    if (!is_ascending(incoming, errp)) {
+    if (!is_undamaged(incoming, errp)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -316,6 +356,7 @@ bool hvc_kvm_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
             if (!leave_behind(incoming, in, errp)) {
                 return false;
             }
+            left = MIN(left, in);
         }
         if (in < incoming->count && incoming->ids[in] == ids[i]) {
             values[i] = incoming->values[in++];
@@ -327,6 +368,10 @@ bool hvc_kvm_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
         if (!leave_behind(incoming, in, errp)) {
             return false;
         }
+        left = MIN(left, in);
+    }
+    if (left < incoming->count) {
+        warn_left_behind(incoming, left);
     }
     return true;
 }

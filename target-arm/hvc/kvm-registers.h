@@ -51,6 +51,17 @@ bool hvc_is_ccsidr(uint64_t id);
 bool hvc_clidr_has_cache(uint64_t clidr, uint64_t id);
 
 /**
+ * hvc_kvm_same_register: does a guest see the same in two values?
+ * @id: a register id
+ * @a: a value
+ * @b: another one
+ *
+ * Returns: true if they are equal but for fields that some kernels show by
+ * mistake; kernels that do not, take such a value and leave the field out.
+ */
+bool hvc_kvm_same_register(uint64_t id, uint64_t a, uint64_t b);
+
+/**
  * hvc_kvm_match: make the registers of this kernel from those of another
  * @kvm: the vCPU that is loaded; for a register whose value runs by itself
  * @incoming: what came

@@ -123,7 +123,7 @@ static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
         return !wanted;
     }
     ret = kvm->set(kvm, id, wanted);
-    if (ret == -EINVAL && wanted) {
+    if (ret == -EINVAL && (wanted & ~firmware->offered.bmap[reg])) {
         refuse_bits(firmware, reg, wanted, errp);
         return false;
     }
@@ -184,7 +184,13 @@ static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
     uint64_t offered = 0, now = 0;
     int ret;
 
-    kvm->get(kvm, HVC_KVM_PSCI_VERSION, &offered);
+    ret = kvm->get(kvm, HVC_KVM_PSCI_VERSION, &offered);
+    if (ret) {
+        error_setg_errno(errp, -ret, "%s: cannot read this kernel's PSCI "
+                         "version [0x%" PRIx64 "]", firmware->options,
+                         (uint64_t)HVC_KVM_PSCI_VERSION);
+        return false;
+    }
     ret = kvm->set(kvm, HVC_KVM_PSCI_VERSION, wanted);
     if (!ret) {
         ret = kvm->get(kvm, HVC_KVM_PSCI_VERSION, &now);

@@ -64,7 +64,8 @@ char *hvc_sysreg_name(uint64_t id);
  *
  * Returns: its name in the form that guest_abi_name_is_valid() wants, and no
  * other register's: "arm.id-aa64dfr0-el1", "arm.ccsidr-el1.l2-data",
- * "arm.s3-0-c0-c4-3". The caller frees it with g_free().
+ * "arm.s3-0-c0-c4-3". It never changes: a name that the table learns later
+ * must leave the entry's as it was. The caller frees it with g_free().
  */
 char *hvc_sysreg_entry_name(uint64_t id);
 

@@ -216,8 +216,9 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
 
 /*
  * KVM's stolen time has an option of its own, kvm-steal-time, which decides
- * whether vCPUs get their records. Its default is to follow the services; as a
- * compat property it comes before what the user says with -cpu or -global.
+ * whether vCPUs get their records. Its default is to give them; for services
+ * without pv-time a compat property changes that, which comes before what the
+ * user says with -cpu or -global.
  */
 static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
                                Error **errp)
@@ -225,6 +226,7 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
     static GlobalProperty steal_time = {
         .driver = TYPE_ARM_CPU,
         .property = "kvm-steal-time",
+        .value = "off",
         .optional = true,
     };
     bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
@@ -238,8 +240,9 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
                    "hvc-services", options);
         return false;
     }
-    steal_time.value = wanted ? "on" : "off";
-    g_ptr_array_add(MACHINE_GET_CLASS(machine)->compat_props, &steal_time);
+    if (!wanted) {
+        g_ptr_array_add(MACHINE_GET_CLASS(machine)->compat_props, &steal_time);
+    }
     return true;
 }
 
@@ -267,6 +270,12 @@ static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
 
     if (wanted == given) {
         return true;
+    }
+    if (!arm_feature(&ARM_CPU(first_cpu)->env, ARM_FEATURE_AARCH64)) {
+        error_setg(errp, "hvc-services=%s: KVM cannot give an AArch32 guest "
+                   "hvc service 'pv-time', which is for AArch64; add :-pv-time "
+                   "to hvc-services", hvc->services);
+        return false;
     }
     error_setg(errp, "kvm-steal-time=%s contradicts hvc-services=%s, which "
                "%s hvc service 'pv-time'; leave out kvm-steal-time, or %s "
