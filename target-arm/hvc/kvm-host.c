@@ -9,6 +9,8 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "cpu.h"
+#include "kvm_arm.h"
+#include "hw/boards.h"
 #include "migration/qemu-compat.h"
 #include "kvm-abi.h"
 #include "kvm-host.h"

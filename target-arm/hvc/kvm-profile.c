@@ -73,24 +73,22 @@ static bool read_file(const char *file, char **text, Error **errp)
 /* What a monitor prints is { "return": CONTRACT }, with or without "id". */
 static QObject *contract_object(const char *text, Error **errp)
 {
-    QObject *reply = qobject_from_json(text, errp);
-    QDict *dict = qobject_to(QDict, reply);
-    QObject *contract;
+    QObject *object = qobject_from_json(text, errp);
+    QDict *reply = qobject_to(QDict, object);
 
-    if (!reply) {
+    if (!object) {
         return NULL;
     }
-    if (!dict) {
-        error_setg(errp, "it has no JSON object");
+    if (reply && qdict_haskey(reply, "return")) {
+        object = qobject_ref(qdict_get(reply, "return"));
         qobject_unref(reply);
+    }
+    if (!qobject_to(QDict, object)) {
+        error_setg(errp, "it has no JSON object");
+        qobject_unref(object);
         return NULL;
     }
-    if (!qdict_haskey(dict, "return")) {
-        return reply;
-    }
-    contract = qobject_ref(qdict_get(dict, "return"));
-    qobject_unref(reply);
-    return contract;
+    return object;
 }
 
 static bool parse(const char *text, HvcKvmProfile *profile, Error **errp)
