@@ -134,13 +134,13 @@ bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu)
     return cpu->kvm_steal_time == ON_OFF_AUTO_ON;
 }
 
-void arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
+int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version)
 {
     HvcKvm kvm = host_kvm(CPU(cpu));
     Error *err = NULL;
 
     if (!pinned.options) {
-        return;
+        return host_get(&kvm, HVC_KVM_PSCI_VERSION, psci_version);
     }
     kvm.ptp = kvm_check_extension(kvm_state, KVM_CAP_PTP_KVM);
     /* The firmware registers hold for the VM, so one vCPU is enough. */
@@ -153,6 +153,8 @@ void arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
         !hvc_kvm_profile_apply(pinned.profile, &kvm, &err)) {
         die(err);
     }
+    *psci_version = pinned.set.psci_version;
+    return 0;
 }
 
 /*

@@ -50,11 +50,16 @@ bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu);
 /**
  * arm_hvc_kvm_init_vcpu: pin the services, before the registers are listed
  * @cpu: a vCPU after KVM_ARM_VCPU_INIT
+ * @psci_version: set to what the guest will be told; major version in bits
+ *                [31:16], minor one in bits [15:0]
  *
  * Where this host cannot give the pinned set, the reason is printed and QEMU
- * exits: an errno would lose it.
+ * exits: an errno would lose it. Without a pinned set the kernel is asked for
+ * its PSCI version, as unpatched QEMU does.
+ *
+ * Returns: 0, or a negative errno if the kernel does not tell its version.
  */
-void arm_hvc_kvm_init_vcpu(ARMCPU *cpu);
+int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version);
 
 /**
  * arm_hvc_kvm_reset_vcpu: give a vCPU what a reset in the kernel took away
