@@ -17,7 +17,7 @@ from . import (guests, host, ioctls, kernels, linux, live, parts, probe,
 from .common import ROOT, LabError, say
 from .host import Hardware
 from .kernels import Kernel
-from .matrix import Matrix, machine_list
+from .matrix import Matrix, from_json, machine_list
 
 T = TypeVar('T')
 U = TypeVar('U')
@@ -154,20 +154,34 @@ def run_matrix(args: argparse.Namespace) -> int:
                            'one of them; correct it')
     machines = machine_list(args.machine) if args.machine else \
         ['virt'] if args.qemu == 'stock' else list(MACHINES)
-    matrix = Matrix(hardware, inner_qemu(args), args.qemu, chosen, machines,
-                    profile, args.jobs)
+    matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
+                    machines, profile, args.jobs)
     parts.guest()
     parts.initramfs()
     matrix.run()
-    text = render.as_text(matrix)
-    print(text, end='')
-    write(args.text, text)
+    show(args, matrix)
     write(args.json, matrix.as_json())
-    write(args.svg, render.as_svg(matrix))
     for cell in matrix.problems():
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
             f'{cell.verdict}')
     return bool(matrix.problems())
+
+
+def show(args: argparse.Namespace, matrix: Matrix) -> None:
+    text = render.as_text(matrix)
+    print(text, end='')
+    write(args.text, text)
+    write(args.svg, render.as_svg(matrix))
+
+
+def run_show(args: argparse.Namespace) -> int:
+    try:
+        text = args.matrix.read_text(encoding='utf-8')
+        show(args, from_json(text))
+    except (OSError, UnicodeError, LabError) as error:
+        raise LabError(f'{args.matrix}: {error}') from error
+    return 0
+
 
 def run_live(args: argparse.Namespace) -> int:
     hardware, kernel, qemu = one_host(args)
@@ -200,7 +214,6 @@ def run_ioctls(args: argparse.Namespace) -> int:
 def run_test(args: argparse.Namespace) -> int:
     try:
         chosen = tap.chosen()
-        parts.initramfs()
         kernels.fetch('lab-sysroot')
     except LabError as error:
         tap.skip(error)
@@ -302,9 +315,19 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--profile', metavar='SERIES',
                         help="give what query-guest-abi says on this kernel's "
                         'host to every newer one as guest-abi-profile=')
-    for name in 'json', 'svg', 'text':
+    output_options(parser, 'json', 'svg', 'text')
+
+
+def output_options(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
         parser.add_argument(f'--{name}', metavar='FILE', type=Path,
                             help=f'write the matrix there as {name.upper()}')
+
+
+def add_show(parser: argparse.ArgumentParser) -> None:
+    output_options(parser, 'svg', 'text')
+    parser.add_argument('matrix', metavar='JSON', type=Path,
+                        help='what "matrix --json" wrote')
 
 
 def cpu_counts(text: str) -> list[int]:
@@ -385,6 +408,8 @@ COMMANDS = {
                            for kind in render.Kind)
                + '\n\nStatus 1 if a cell failed, or a pinned type '
                '(virt-hvc-*) has a silent change.'),
+    'show': (run_show, add_show, 'show a matrix again',
+             'What "kvm-lab matrix --json FILE" found, as text and as SVG.'),
     'live': (run_live, add_live, 'live migration inside a host',
              'In one host, a guest whose CPUs all run moves from QEMU to QEMU '
              'over a unix\nsocket, TIMES times. Before the first and after '
@@ -404,8 +429,9 @@ COMMANDS = {
                'With a tracer of our own, as strace does not say which '
                'register\nan ioctl is about.'),
     'test': (run_test, add_test, 'a small matrix, as TAP',
-             'Three kernels (6.1, 6.12 and the newest), one pinned machine '
-             'type, and one live\nmigration. Skipped without kernels.'),
+             'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
+             'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
+             'without it, and one live migration.\nSkipped without kernels.'),
 }
 
 

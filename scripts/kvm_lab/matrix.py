@@ -204,6 +204,34 @@ class Matrix:
         }, indent=1) + '\n'
 
 
+def from_json(text: str) -> Matrix:
+    """What as_json() wrote, to be shown; it cannot be run again. LabError if it
+    is something else."""
+    try:
+        values = json.loads(text)
+        kernels = {series: Kernel(series, Path(), release)
+                   for series, release in values['kernels'].items()}
+        matrix = Matrix(Hardware(Path(), values['cpu'], values['append']),
+                        Path(), values['qemu'], list(kernels.values()),
+                        values['machines'],
+                        values['profile'] and kernels[values['profile']],
+                        version=values['version'])
+        matrix.cells = [
+            Cell(cell['machine'], cell['from'], cell['to'],
+                 Verdict(Kind.of(cell['verdict']), cell['text'],
+                         cell['notes'], cell['aside']), cell['seconds'])
+            for cell in values['cells']]
+        for machine in matrix.machines:
+            for source in kernels:
+                for target in kernels:
+                    matrix.cell(machine, source, target)
+    except (ValueError, LookupError, TypeError, AttributeError,
+            StopIteration) as error:
+        raise LabError(f'not a matrix as JSON ({error!r}); needed: what '
+                       '"kvm-lab matrix --json FILE" wrote') from error
+    return matrix
+
+
 class Hosts:
     """A host that is booted when it is wanted, and again after a drop."""
 

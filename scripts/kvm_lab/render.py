@@ -84,6 +84,14 @@ def as_text(matrix: Matrix) -> str:
 CELL_WIDTH, CELL_HEIGHT = 58, 30
 LEFT, TOP, GAP = 60, 70, 40
 LEGEND_LINE = 22
+GRIDS_PER_ROW = 2
+# Of a tooltip
+TITLE_LENGTH = 300
+
+
+def shorten(title: str) -> str:
+    return title if len(title) <= TITLE_LENGTH else \
+        title[:TITLE_LENGTH - 3] + '...'
 
 
 class Svg:
@@ -102,8 +110,8 @@ class Svg:
             colour: str, title: str) -> None:
         self.elements.append(
             f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
-            f'fill="{colour}" stroke="white"><title>{escape(title)}</title>'
-            '</rect>')
+            f'fill="{colour}" stroke="white"><title>'
+            f'{escape(shorten(title))}</title></rect>')
 
     def document(self, width: float, height: float) -> str:
         return '\n'.join([
@@ -115,14 +123,15 @@ class Svg:
             *self.elements, '</svg>', ''])
 
 
-def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float) -> None:
+def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float,
+              top: float) -> None:
     series = [kernel.series for kernel in matrix.kernels]
     middle = {'text_anchor': 'middle'}
-    svg.text(left, TOP - 26, machine, font_weight='bold')
+    svg.text(left, top - 26, machine, font_weight='bold')
     for column, target in enumerate(series):
-        svg.text(left + (column + 0.5) * CELL_WIDTH, TOP - 6, target, **middle)
+        svg.text(left + (column + 0.5) * CELL_WIDTH, top - 6, target, **middle)
     for row, source in enumerate(series):
-        y = TOP + row * CELL_HEIGHT
+        y = top + row * CELL_HEIGHT
         svg.text(left - 6, y + 20, source, text_anchor='end')
         for column, target in enumerate(series):
             verdict = matrix.cell(machine, source, target).verdict
@@ -135,17 +144,22 @@ def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float) -> None:
 
 
 def as_svg(matrix: Matrix) -> str:
-    """The machine types side by side; what was said is in the tooltips."""
+    """Two machine types side by side; what was said is in the tooltips."""
     svg = Svg()
-    side = len(matrix.kernels) * CELL_WIDTH
-    step = side + LEFT + GAP
+    count = len(matrix.machines)
+    side = len(matrix.kernels)
+    across = min(count, GRIDS_PER_ROW)
+    width = side * CELL_WIDTH + LEFT + GAP
+    height = side * CELL_HEIGHT + GAP + 30
     svg.text(LEFT, 22, f'{heading(matrix)}; from row to column')
     for number, machine in enumerate(matrix.machines):
-        draw_grid(svg, matrix, machine, LEFT + number * step)
-    bottom = TOP + len(matrix.kernels) * CELL_HEIGHT + 20
+        row, column = divmod(number, GRIDS_PER_ROW)
+        draw_grid(svg, matrix, machine, LEFT + column * width,
+                  TOP + row * height)
+    bottom = TOP + (count + across - 1) // across * height - GAP - 10
     for line, kind in enumerate(Kind):
         y = bottom + line * LEGEND_LINE
         svg.box(LEFT, y, 16, 16, kind.value.colour, kind.title)
         svg.text(LEFT + 24, y + 13, f'{kind.title}: {kind.value.meaning}')
-    return svg.document(max(LEFT + len(matrix.machines) * step - GAP, 760),
+    return svg.document(max(LEFT + across * width - GAP, 760),
                         bottom + len(Kind) * LEGEND_LINE + 10)

@@ -37,6 +37,10 @@ class Kind(Enum):
                    'silent change')
     FAILED = Look('failed', 'FAILED', '#702080', 'anything else')
 
+    @classmethod
+    def of(cls, title: str) -> 'Kind':
+        return {kind.title: kind for kind in cls}[title]
+
     @property
     def title(self) -> str:
         return self.value.title
