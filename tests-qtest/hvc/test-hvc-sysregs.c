@@ -158,6 +158,122 @@ static void test_names(void)
     }
 }
 
+/*
+ * What the registers that describe the CPU are called in migration streams:
+ * released QEMUs know them by these names. Add to the list; never change it.
+ */
+static const struct {
+    uint64_t id;
+    const char *entry;
+} golden[] = {
+    { 0x603000000013c000, "arm.midr-el1" },
+    { 0x603000000013c006, "arm.revidr-el1" },
+    { 0x603000000013c008, "arm.id-pfr0-el1" },
+    { 0x603000000013c009, "arm.id-pfr1-el1" },
+    { 0x603000000013c00a, "arm.id-dfr0-el1" },
+    { 0x603000000013c00b, "arm.id-afr0-el1" },
+    { 0x603000000013c00c, "arm.id-mmfr0-el1" },
+    { 0x603000000013c00d, "arm.id-mmfr1-el1" },
+    { 0x603000000013c00e, "arm.id-mmfr2-el1" },
+    { 0x603000000013c00f, "arm.id-mmfr3-el1" },
+    { 0x603000000013c010, "arm.id-isar0-el1" },
+    { 0x603000000013c011, "arm.id-isar1-el1" },
+    { 0x603000000013c012, "arm.id-isar2-el1" },
+    { 0x603000000013c013, "arm.id-isar3-el1" },
+    { 0x603000000013c014, "arm.id-isar4-el1" },
+    { 0x603000000013c015, "arm.id-isar5-el1" },
+    { 0x603000000013c016, "arm.id-mmfr4-el1" },
+    { 0x603000000013c017, "arm.id-isar6-el1" },
+    { 0x603000000013c018, "arm.mvfr0-el1" },
+    { 0x603000000013c019, "arm.mvfr1-el1" },
+    { 0x603000000013c01a, "arm.mvfr2-el1" },
+    { 0x603000000013c01c, "arm.id-pfr2-el1" },
+    { 0x603000000013c01d, "arm.id-dfr1-el1" },
+    { 0x603000000013c01e, "arm.id-mmfr5-el1" },
+    { 0x603000000013c020, "arm.id-aa64pfr0-el1" },
+    { 0x603000000013c021, "arm.id-aa64pfr1-el1" },
+    { 0x603000000013c022, "arm.id-aa64pfr2-el1" },
+    { 0x603000000013c024, "arm.id-aa64zfr0-el1" },
+    { 0x603000000013c025, "arm.id-aa64smfr0-el1" },
+    { 0x603000000013c027, "arm.id-aa64fpfr0-el1" },
+    { 0x603000000013c028, "arm.id-aa64dfr0-el1" },
+    { 0x603000000013c029, "arm.id-aa64dfr1-el1" },
+    { 0x603000000013c02a, "arm.id-aa64dfr2-el1" },
+    { 0x603000000013c02c, "arm.id-aa64afr0-el1" },
+    { 0x603000000013c02d, "arm.id-aa64afr1-el1" },
+    { 0x603000000013c030, "arm.id-aa64isar0-el1" },
+    { 0x603000000013c031, "arm.id-aa64isar1-el1" },
+    { 0x603000000013c032, "arm.id-aa64isar2-el1" },
+    { 0x603000000013c033, "arm.id-aa64isar3-el1" },
+    { 0x603000000013c038, "arm.id-aa64mmfr0-el1" },
+    { 0x603000000013c039, "arm.id-aa64mmfr1-el1" },
+    { 0x603000000013c03a, "arm.id-aa64mmfr2-el1" },
+    { 0x603000000013c03b, "arm.id-aa64mmfr3-el1" },
+    { 0x603000000013c03c, "arm.id-aa64mmfr4-el1" },
+    { 0x603000000013c4f6, "arm.pmmir-el1" },
+    { 0x603000000013c801, "arm.clidr-el1" },
+    { 0x603000000013c807, "arm.aidr-el1" },
+    { 0x603000000013d801, "arm.ctr-el0" },
+    { 0x6020000000110000, "arm.ccsidr-el1.l1-data" },
+    { 0x6020000000110001, "arm.ccsidr-el1.l1-instruction" },
+    { 0x6020000000110002, "arm.ccsidr-el1.l2-data" },
+    { 0x6020000000110003, "arm.ccsidr-el1.l2-instruction" },
+    { 0x6020000000110004, "arm.ccsidr-el1.l3-data" },
+    { 0x6020000000110005, "arm.ccsidr-el1.l3-instruction" },
+    { 0x6020000000110006, "arm.ccsidr-el1.l4-data" },
+    { 0x6020000000110007, "arm.ccsidr-el1.l4-instruction" },
+    { 0x6020000000110008, "arm.ccsidr-el1.l5-data" },
+    { 0x6020000000110009, "arm.ccsidr-el1.l5-instruction" },
+    { 0x602000000011000a, "arm.ccsidr-el1.l6-data" },
+    { 0x602000000011000b, "arm.ccsidr-el1.l6-instruction" },
+    { 0x602000000011000c, "arm.ccsidr-el1.l7-data" },
+    { 0x602000000011000d, "arm.ccsidr-el1.l7-instruction" },
+};
+
+/* Arm has named none of the others, and what has no name gets none later. */
+static char *golden_entry_name(uint64_t id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(golden); i++) {
+        if (golden[i].id == id) {
+            return g_strdup(golden[i].entry);
+        }
+    }
+    return g_strdup_printf("arm.s%u-%u-c%u-c%u-%u", (unsigned)(id >> 14 & 3),
+                           (unsigned)(id >> 11 & 7), (unsigned)(id >> 7 & 15),
+                           (unsigned)(id >> 3 & 15), (unsigned)(id & 7));
+}
+
+static unsigned check_golden(uint64_t id)
+{
+    g_autofree char *entry = NULL, *expected = NULL;
+
+    if (!hvc_sysreg_describes_cpu(id)) {
+        return 0;
+    }
+    entry = hvc_sysreg_entry_name(id);
+    expected = golden_entry_name(id);
+    g_test_message("0x%" PRIx64, id);
+    g_assert_cmpstr(entry, ==, expected);
+    return 1;
+}
+
+static void test_golden(void)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(golden); i++) {
+        g_test_message("%s", golden[i].entry);
+        g_assert_true(hvc_sysreg_describes_cpu(golden[i].id));
+    }
+    /* Each register that there can be, and so each that the table names */
+    for (uint32_t i = 0; i <= 0xffff; i++) {
+        count += check_golden(ID(0, 0, 0, 0, 0) + i);
+        count += check_golden(CCSIDR(0) + i);
+    }
+    /* 64 ids but for MPIDR_EL1, four others, and 14 caches */
+    g_assert_cmpuint(count, ==, 63 + 4 + 14);
+}
+
 static void test_differences(void)
 {
     static const struct {
@@ -291,6 +407,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc/sysregs/table", test_table);
     g_test_add_func("/hvc/sysregs/unique", test_unique);
     g_test_add_func("/hvc/sysregs/names", test_names);
+    g_test_add_func("/hvc/sysregs/golden", test_golden);
     g_test_add_func("/hvc/sysregs/differences", test_differences);
     g_test_add_func("/hvc/sysregs/every-bit", test_every_bit);
     g_test_add_func("/hvc/sysregs/field", test_field);

@@ -1,0 +1,206 @@
+/*
+ * A fake kernel: the registers of one vCPU, for tests of target/arm/hvc/kvm*
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Behaves as KVM/arm64 does on a Neoverse N1, for the registers in which its
+ * releases differ and some in which they do not. Tests change it into kernels
+ * that do not exist yet, or are broken.
+ */
+
+#ifndef TESTS_QTEST_HVC_FAKE_KVM_H
+#define TESTS_QTEST_HVC_FAKE_KVM_H
+
+#include "target/arm/hvc/kvm.h"
+#include "target/arm/hvc/sysregs.h"
+
+/* Written out, so that a slip in the code under test shows. */
+#define FAKE_PSCI_VERSION  0x6030000000140000ULL
+#define FAKE_WORKAROUND_1  0x6030000000140001ULL
+#define FAKE_WORKAROUND_2  0x6030000000140002ULL
+#define FAKE_WORKAROUND_3  0x6030000000140003ULL
+#define FAKE_FIRMWARE(n)   (0x6030000000140000ULL | (n))
+#define FAKE_STD           0x6030000000160000ULL
+#define FAKE_STD_HYP       0x6030000000160001ULL
+#define FAKE_VENDOR_HYP    0x6030000000160002ULL
+#define FAKE_VENDOR_HYP_2  0x6030000000160003ULL
+#define FAKE_BITMAP_5      0x6030000000160004ULL
+#define FAKE_X0            0x6030000000100000ULL
+#define FAKE_CCSIDR(n)     (0x6020000000110000ULL | (n))
+#define FAKE_OSLSR         0x603000000013808cULL
+#define FAKE_MIDR          0x603000000013c000ULL
+#define FAKE_MPIDR         0x603000000013c005ULL
+#define FAKE_REVIDR        0x603000000013c006ULL
+#define FAKE_PFR0          0x603000000013c020ULL
+#define FAKE_PFR1          0x603000000013c021ULL
+#define FAKE_DFR0          0x603000000013c028ULL
+#define FAKE_MMFR2         0x603000000013c03aULL
+#define FAKE_MMFR3         0x603000000013c03bULL
+#define FAKE_TCR2          0x603000000013c103ULL
+#define FAKE_PMMIR         0x603000000013c4f6ULL
+#define FAKE_PIRE0         0x603000000013c512ULL
+#define FAKE_PIR           0x603000000013c513ULL
+#define FAKE_POR           0x603000000013c514ULL
+#define FAKE_CLIDR         0x603000000013c801ULL
+#define FAKE_AIDR          0x603000000013c807ULL
+#define FAKE_CTR           0x603000000013d801ULL
+#define FAKE_CNTPCT        0x603000000013df01ULL
+#define FAKE_CNTP_CTL      0x603000000013df11ULL
+#define FAKE_CNTP_CVAL     0x603000000013df12ULL
+
+/* What Linux puts into a register that has no reset value */
+#define FAKE_RESET_PATTERN 0x1de7ec7edbadc0deULL
+
+/**
+ * FakeKernel: the kernels that are played; oldest first
+ */
+typedef enum FakeKernel {
+    FAKE_5_10,
+    FAKE_5_15, /* as 5.13 to 5.18: shows all, hides nothing */
+    FAKE_6_1,
+    FAKE_6_12,
+    FAKE_6_16,
+    FAKE_7_3,
+    FAKE_KERNELS,
+} FakeKernel;
+
+/**
+ * FakeKind: what a register takes
+ *
+ * @FAKE_STATE: any value
+ * @FAKE_BITMAP: bits of @limit with all of @stuck; not after the first run
+ * @FAKE_ID: fields of four bits, none above that of @limit; not after the
+ *           first run
+ * @FAKE_FIXED: nothing but what it is
+ * @FAKE_PSCI: a PSCI version up to @limit, of those that exist
+ * @FAKE_LEVEL: a number up to its own, which it keeps
+ * @FAKE_CACHE: 32 bits, lines not shorter than those of @limit
+ * @FAKE_COUNTER: any value; each read finds it one higher
+ */
+typedef enum FakeKind {
+    FAKE_STATE,
+    FAKE_BITMAP,
+    FAKE_ID,
+    FAKE_FIXED,
+    FAKE_PSCI,
+    FAKE_LEVEL,
+    FAKE_CACHE,
+    FAKE_COUNTER,
+} FakeKind;
+
+/**
+ * FakeRegister: one register
+ * @id: KVM's id
+ * @kind: what it takes
+ * @value: what it is
+ * @limit: see FakeKind
+ * @stuck: see FakeKind
+ * @ignores: bits that a write does not change, though it succeeds
+ * @get_errno: reading fails with it, if not 0
+ * @set_errno: writing fails with it, if not 0
+ * @reread_errno: reading fails with it after a write, if not 0
+ * @hidden_in: bit n: call number n of list, counted from 0, leaves it out
+ */
+typedef struct FakeRegister {
+    uint64_t id;
+    FakeKind kind;
+    uint64_t value;
+    uint64_t limit;
+    uint64_t stuck;
+    uint64_t ignores;
+    int get_errno;
+    int set_errno;
+    int reread_errno;
+    uint32_t hidden_in;
+} FakeRegister;
+
+/**
+ * FakeKvm: a kernel, and one vCPU on it
+ * @kvm: the way in, for the code under test
+ * @registers: FakeRegister, ascending by id
+ * @has_run: the VM has run
+ * @list_errno: list fails with it, if not 0
+ * @lists: calls of list so far
+ * @sets: calls of set so far
+ */
+typedef struct FakeKvm {
+    HvcKvm kvm;
+    GArray *registers;
+    bool has_run;
+    int list_errno;
+    unsigned lists;
+    unsigned sets;
+} FakeKvm;
+
+/**
+ * fake_kvm_name: as in "6.12"
+ * @kernel: below FAKE_KERNELS
+ */
+const char *fake_kvm_name(FakeKernel kernel);
+
+/**
+ * fake_kvm_new: a VM that has not run
+ * @kernel: below FAKE_KERNELS
+ *
+ * Returns: the fake; the caller frees it with fake_kvm_free().
+ */
+FakeKvm *fake_kvm_new(FakeKernel kernel);
+
+/**
+ * fake_kvm_new_empty: a kernel without any register
+ */
+FakeKvm *fake_kvm_new_empty(void);
+
+/**
+ * fake_kvm_free: free a fake
+ * @fake: may be NULL
+ */
+void fake_kvm_free(FakeKvm *fake);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeKvm, fake_kvm_free)
+
+/**
+ * fake_kvm_is_firmware: is a register one of those that hold for the VM?
+ * @id: any id
+ */
+bool fake_kvm_is_firmware(uint64_t id);
+
+/**
+ * fake_kvm_register: a register, to look at or to break it
+ * @fake: the fake
+ * @id: the register's id
+ *
+ * Returns: the register, valid until one is added or removed; NULL if there is
+ * none.
+ */
+FakeRegister *fake_kvm_register(const FakeKvm *fake, uint64_t id);
+
+/**
+ * fake_kvm_value: what a register is
+ * @fake: the fake
+ * @id: the id of a register that there is
+ */
+uint64_t fake_kvm_value(const FakeKvm *fake, uint64_t id);
+
+/**
+ * fake_kvm_add: let the kernel have a register
+ * @fake: the fake
+ * @reg: the register; takes the place of one with its id
+ */
+void fake_kvm_add(FakeKvm *fake, const FakeRegister *reg);
+
+/**
+ * fake_kvm_remove: let the kernel not have a register
+ * @fake: the fake
+ * @id: the id of a register that there is
+ */
+void fake_kvm_remove(FakeKvm *fake, uint64_t id);
+
+/**
+ * fake_kvm_assert_same: the registers of two fakes have the same values
+ * @a: a fake
+ * @b: one with the same registers
+ * @firmware: look at the firmware registers as well
+ */
+void fake_kvm_assert_same(const FakeKvm *a, const FakeKvm *b, bool firmware);
+
+#endif

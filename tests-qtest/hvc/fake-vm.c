@@ -1,0 +1,37 @@
+/*
+ * What a VM's contract asks of the rest of QEMU, for tests of
+ * target/arm/hvc/kvm-*
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "migration/guest-abi.h"
+#include "migration/qemu-compat.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "fake-vm.h"
+
+bool fake_vm_is_running;
+
+bool runstate_is_running(void)
+{
+    return fake_vm_is_running;
+}
+
+const char *guest_abi_machine_type(void)
+{
+    return FAKE_VM_MACHINE;
+}
+
+/* What migration/guest-abi-qmp.c calls, and nobody needs here */
+
+int monitor_printf(Monitor *mon, const char *fmt, ...)
+{
+    return 0;
+}
+
+void monitor_register_hmp(const char *name, bool info,
+                          void (*cmd)(Monitor *mon, const QDict *qdict))
+{
+}

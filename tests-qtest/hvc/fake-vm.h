@@ -1,0 +1,16 @@
+/*
+ * What a VM's contract asks of the rest of QEMU, for tests of
+ * target/arm/hvc/kvm-*
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_QTEST_HVC_FAKE_VM_H
+#define TESTS_QTEST_HVC_FAKE_VM_H
+
+#define FAKE_VM_MACHINE "virt-hvc-10.0"
+
+/* What runstate_is_running() says */
+extern bool fake_vm_is_running;
+
+#endif
