@@ -32,25 +32,43 @@ uint64_t hvc_kvm_register_id(const GuestAbiDefinition *definition)
            *(const uint64_t *)definition->opaque : 0;
 }
 
+static bool has_value(uint64_t id, uint64_t value)
+{
+    uint64_t now = 0;
+
+    return !probed_kvm.get(&probed_kvm, id, &now) &&
+           hvc_kvm_same_register(id, now, value);
+}
+
 /*
  * The value is tried and taken back: before a VM runs, the kernel lets it be
- * changed as often as one likes, but for PMMIR_EL1, whose 0 is for good. A vCPU
- * that runs is left alone.
+ * changed as often as one likes. A vCPU that runs is left alone.
  */
 static bool accepts_register(const GuestAbiDefinition *definition,
                              uint64_t incoming)
 {
     uint64_t id = hvc_kvm_register_id(definition);
-    uint64_t now = 0;
     bool accepted;
 
-    if (id == PMMIR_EL1 || runstate_is_running() ||
-        probed_kvm.set(&probed_kvm, id, incoming)) {
+    if (hvc_kvm_same_register(id, definition->value, incoming)) {
+        return true;
+    }
+    if (runstate_is_running()) {
         return false;
     }
-    accepted = !probed_kvm.get(&probed_kvm, id, &now) &&
-               hvc_kvm_same_register(id, now, incoming);
-    if (probed_kvm.set(&probed_kvm, id, definition->value)) {
+    if (id == PMMIR_EL1) {
+        /*
+         * All that the kernel takes is 0, and that for good: trying it would
+         * change this VM even if the incoming one is refused in the end.
+         */
+        return incoming == 0;
+    }
+    if (probed_kvm.set(&probed_kvm, id, incoming)) {
+        return false;
+    }
+    accepted = has_value(id, incoming);
+    if (probed_kvm.set(&probed_kvm, id, definition->value) ||
+        !has_value(id, definition->value)) {
         g_autofree char *name = hvc_sysreg_name(id);
 
         error_report("guest-abi: this host's kernel took 0x%" PRIx64 " for %s, "
@@ -195,6 +213,15 @@ static bool promise_workaround(const HvcKvm *kvm, const Workaround *workaround,
     return true;
 }
 
+static void refuse_unknown(const GuestAbiDefinition *definition,
+                           uint64_t incoming, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has '%s' = %" PRIu64 ", on this "
+               "host it is %" PRIu64 "; use a host whose CPU and kernel give "
+               "as much as the source's", definition->name, incoming,
+               definition->value);
+}
+
 /* Like the levels that are known: a host may have more, not less. */
 static bool promise_unknown(const HvcKvm *kvm, uint64_t id, Error **errp)
 {
@@ -207,10 +234,11 @@ static bool promise_unknown(const HvcKvm *kvm, uint64_t id, Error **errp)
         return false;
     }
     guest_abi_add(&(GuestAbiDefinition) {
-        .name = g_strdup_printf("arm.firmware-register-%" PRIu64, index),
+        .name = g_strdup_printf(HVC_KVM_UNKNOWN_ENTRY "%" PRIu64, index),
         .rule = GUEST_ABI_RULE_AT_LEAST,
         .value = value,
         .origin = GUEST_ABI_ORIGIN_DEFAULT,
+        .refuse = refuse_unknown,
     });
     return true;
 }
@@ -352,7 +380,7 @@ bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
             error_setg(errp, "guest-abi: %s was 0x%" PRIx64 " before the "
                        "reset, is 0x%" PRIx64 " now, and the kernel does not "
                        "take it back: %s", name, definition->value, now,
-                       ret ? strerror(-ret) : "it kept its value");
+                       ret ? strerror(-ret) : "it kept another value");
             return false;
         }
     }

@@ -14,6 +14,9 @@
 #include "migration/guest-abi.h"
 #include "kvm.h"
 
+/* Entries of firmware registers that are not known, before their numbers */
+#define HVC_KVM_UNKNOWN_ENTRY "arm.firmware-register-"
+
 /**
  * hvc_kvm_promise: add them to the VM's contract with its guest
  * @kvm: a vCPU of a VM that has not run; copied, its @opaque must stay

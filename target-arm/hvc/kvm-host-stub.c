@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "migration/guest-abi.h"
 #include "kvm-host.h"
 
 void hvc_kvm_host_pin(const HvcSet *set, const char *options,
@@ -32,9 +33,9 @@ void arm_hvc_kvm_pre_load(ARMCPU *cpu)
 {
 }
 
-bool arm_hvc_kvm_post_load(ARMCPU *cpu)
+bool arm_hvc_post_load(ARMCPU *cpu)
 {
-    return true;
+    return guest_abi_check_received();
 }
 
 void arm_hvc_kvm_report_refused(ARMCPU *cpu)

@@ -134,13 +134,13 @@ bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu)
     return cpu->kvm_steal_time == ON_OFF_AUTO_ON;
 }
 
-int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version)
+bool arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
 {
     HvcKvm kvm = host_kvm(CPU(cpu));
     Error *err = NULL;
 
     if (!pinned.options) {
-        return host_get(&kvm, HVC_KVM_PSCI_VERSION, psci_version);
+        return false;
     }
     kvm.ptp = kvm_check_extension(kvm_state, KVM_CAP_PTP_KVM);
     /* The firmware registers hold for the VM, so one vCPU is enough. */
@@ -153,8 +153,8 @@ int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version)
         !hvc_kvm_profile_apply(pinned.profile, &kvm, &err)) {
         die(err);
     }
-    *psci_version = pinned.set.psci_version;
-    return 0;
+    cpu->psci_version = pinned.set.psci_version;
+    return true;
 }
 
 /*
@@ -194,9 +194,19 @@ void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
     }
 }
 
-bool arm_hvc_kvm_owns(uint64_t id)
+void arm_hvc_kvm_trim_list(struct kvm_reg_list *list)
 {
-    return pinned.options && hvc_kvm_is_firmware(id);
+    uint64_t kept = 0;
+
+    if (!pinned.options) {
+        return;
+    }
+    for (uint64_t i = 0; i < list->n; i++) {
+        if (!hvc_kvm_is_firmware(list->reg[i])) {
+            list->reg[kept++] = list->reg[i];
+        }
+    }
+    list->n = kept;
 }
 
 void arm_hvc_kvm_pre_load(ARMCPU *cpu)
@@ -214,7 +224,7 @@ void arm_hvc_kvm_pre_load(ARMCPU *cpu)
     cpu->cpreg_vmstate_array_len = room;
 }
 
-bool arm_hvc_kvm_post_load(ARMCPU *cpu)
+bool arm_hvc_post_load(ARMCPU *cpu)
 {
     HvcRegisterList incoming = {
         .ids = cpu->cpreg_vmstate_indexes,
@@ -226,6 +236,9 @@ bool arm_hvc_kvm_post_load(ARMCPU *cpu)
     g_autoptr(Error) err = NULL;
     HvcKvm kvm;
 
+    if (!guest_abi_check_received()) {
+        return false;
+    }
     if (!pinned.options) {
         return true;
     }

@@ -14,6 +14,8 @@
 #include "kvm-profile.h"
 #include "set.h"
 
+struct kvm_reg_list;
+
 /**
  * hvc_kvm_host_pin: have a set of services pinned when the first vCPU is made
  * @set: the services
@@ -50,16 +52,14 @@ bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu);
 /**
  * arm_hvc_kvm_init_vcpu: pin the services, before the registers are listed
  * @cpu: a vCPU after KVM_ARM_VCPU_INIT
- * @psci_version: set to what the guest will be told; major version in bits
- *                [31:16], minor one in bits [15:0]
  *
  * Where this host cannot give the pinned set, the reason is printed and QEMU
- * exits: an errno would lose it. Without a pinned set the kernel is asked for
- * its PSCI version, as unpatched QEMU does.
+ * exits: an errno would lose it.
  *
- * Returns: 0, or a negative errno if the kernel does not tell its version.
+ * Returns: true if the vCPU now has its PSCI version; false if nothing is
+ * pinned, and the kernel has to be asked for it.
  */
-int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version);
+bool arm_hvc_kvm_init_vcpu(ARMCPU *cpu);
 
 /**
  * arm_hvc_kvm_reset_vcpu: give a vCPU what a reset in the kernel took away
@@ -68,13 +68,11 @@ int arm_hvc_kvm_init_vcpu(ARMCPU *cpu, uint64_t *psci_version);
 void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu);
 
 /**
- * arm_hvc_kvm_owns: is a register kept out of the vCPUs' lists?
- * @id: KVM's register id
- *
- * Returns: true for a firmware register of a VM with a pinned set, which
- * travels in the VM's contract with its guest.
+ * arm_hvc_kvm_trim_list: keep a pinned VM's firmware registers from its vCPUs
+ * @list: what the kernel lists for a vCPU; those registers go, as they travel
+ *        in the VM's contract with its guest
  */
-bool arm_hvc_kvm_owns(uint64_t id);
+void arm_hvc_kvm_trim_list(struct kvm_reg_list *list);
 
 /**
  * arm_hvc_kvm_pre_load: make room for another kernel's list of registers
@@ -83,13 +81,14 @@ bool arm_hvc_kvm_owns(uint64_t id);
 void arm_hvc_kvm_pre_load(ARMCPU *cpu);
 
 /**
- * arm_hvc_kvm_post_load: turn another kernel's list of registers into ours
- * @cpu: the vCPU that was loaded; its cpreg_vmstate arrays change
+ * arm_hvc_post_load: did the contract come, and does a vCPU keep it?
+ * @cpu: the vCPU that was loaded; under KVM the registers that another kernel
+ *       lists, in its cpreg_vmstate arrays, become those of this one
  *
- * Returns: false if a register cannot be left behind; it is then reported as
- * the migration's error.
+ * Returns: false if there is no contract, or a register cannot be left behind;
+ * this is then reported as the migration's error.
  */
-bool arm_hvc_kvm_post_load(ARMCPU *cpu);
+bool arm_hvc_post_load(ARMCPU *cpu);
 
 /**
  * arm_hvc_kvm_report_refused: name the register that the kernel refused

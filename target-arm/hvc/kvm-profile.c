@@ -10,6 +10,7 @@
 #include "qapi/qobject-input-visitor.h"
 #include "qemu/units.h"
 #include "migration/qemu-compat.h"
+#include "kvm-abi.h"
 #include "kvm-profile.h"
 #include "kvm-registers.h"
 #include "sysregs.h"
@@ -204,8 +205,8 @@ static bool apply_register(const HvcKvmProfile *profile, const HvcKvm *kvm,
         error_setg(errp, "guest-abi-profile=%s has %s = 0x%" PRIx64 ", this "
                    "host's kernel and CPU have 0x%" PRIx64 " and take no "
                    "other value (%s); use the profile of an older kernel, "
-                   "made with the -cpu options of this VM", profile->file, name, wanted,
-                   offered, fields);
+                   "made with the -cpu options of this VM", profile->file, name,
+                   wanted, offered, fields);
         return false;
     }
     return true;
@@ -294,6 +295,16 @@ static bool is_of_the_host(const GuestAbiDefinition *definition)
            !strcmp(definition->name, "arm.pv-time-discovery");
 }
 
+static void refuse_host(const HvcKvmProfile *profile, const char *name,
+                        uint64_t wanted, uint64_t given, Error **errp)
+{
+    error_setg(errp, "guest-abi-profile=%s has '%s' = %" PRIu64 ", this host "
+               "has %" PRIu64 ", which cannot be chosen; a VM could not go "
+               "both ways between the two; use a host with the same "
+               "mitigations and kernel, or leave out the profile",
+               profile->file, name, wanted, given);
+}
+
 bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
 {
     for (unsigned i = 0; guest_abi_definition(i); i++) {
@@ -302,12 +313,18 @@ bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
         uint64_t wanted = value ? value->value : 0;
 
         if (is_of_the_host(definition) && definition->value != wanted) {
-            error_setg(errp, "guest-abi-profile=%s has '%s' = %" PRIu64
-                       ", this host has %" PRIu64 ", which cannot be chosen; "
-                       "a VM could not go both ways between the two; use a "
-                       "host with the same mitigations and kernel, or leave "
-                       "out the profile", profile->file, definition->name,
-                       wanted, definition->value);
+            refuse_host(profile, definition->name, wanted, definition->value,
+                        errp);
+            return false;
+        }
+    }
+    /* A kernel that does not list one of these says 0. */
+    for (unsigned i = 0; i < profile->count; i++) {
+        const GuestAbiValue *value = &profile->values[i];
+
+        if (g_str_has_prefix(value->name, HVC_KVM_UNKNOWN_ENTRY) &&
+            value->value && !guest_abi_definition_by_name(value->name)) {
+            refuse_host(profile, value->name, value->value, 0, errp);
             return false;
         }
     }

@@ -930,6 +930,10 @@ static void test_check(void)
         { { "arm.firmware-register-4", 0 } },
         { { "arm.firmware-register-4", 1 },
           OTHER_HOST("arm.firmware-register-4", "1", "0") },
+        /* One that this kernel does not list */
+        { { "arm.firmware-register-9", 0 } },
+        { { "arm.firmware-register-9", 1 },
+          OTHER_HOST("arm.firmware-register-9", "1", "0") },
         { { "arm.pv-time-discovery", 0 } },
         { { "arm.pv-time-discovery", 1 },
           OTHER_HOST("arm.pv-time-discovery", "1", "0") },
