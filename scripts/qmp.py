@@ -2,6 +2,7 @@
 """A QEMU and its monitor."""
 
 import json
+import re
 import subprocess
 import threading
 
@@ -68,3 +69,11 @@ class Qemu:
                 raise QemuError(f'{name}: {answer["error"]["desc"]}')
             if 'return' in answer:
                 return answer['return']
+
+    def pinned_types(self):
+        """query-machines' answer for the virt-hvc types, oldest first"""
+        return sorted((machine for machine in self.command('query-machines')
+                       if machine['name'].startswith('virt-hvc-')),
+                      key=lambda machine: [
+                          int(n) for n in re.findall(r'\d+',
+                                                     machine['name'])])
