@@ -625,8 +625,8 @@ def print_table(guest: Guest, findings: list[Finding]) -> None:
 # --- the program ---
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='run', add_help=False,
-                                     usage='see scripts/run --help')
+    parser = argparse.ArgumentParser(prog='run', epilog='scripts/run --help '
+                                     'describes these options.')
     parser.add_argument('--qemu', type=Path, required=True)
     parser.add_argument('--kernel', type=Path, required=True)
     parser.add_argument('--machine', default='virt')

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the tests of a unittest.TestCase and prints TAP, for Meson."""
 
+import argparse
+from pathlib import Path
+import sys
 import unittest
 
 
@@ -25,9 +28,23 @@ class TapResult(unittest.TestResult):
         self.line('not ok', test, self.errors[-1][1])
 
 
-def run(case):
+def arguments(*, build=False):
+    """The command line of a test program, which says --help."""
+    parser = argparse.ArgumentParser(
+        description=sys.modules['__main__'].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    if build:
+        parser.add_argument('build', type=Path, metavar='BUILD',
+                            help='the directory that scripts/build-qemu '
+                            'built in')
+    return parser.parse_args()
+
+
+def run(*cases):
     """Ends the program, with an exit status of 0 if all tests passed."""
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+    suite = unittest.TestSuite(
+        unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        for case in cases)
     print(f'1..{suite.countTestCases()}')
     result = TapResult()
     suite.run(result)
