@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Contracts as QMP's query-guest-abi returns them."""
+
+import json
+from pathlib import Path
+
+MAX_VALUE = 2 ** 64 - 1
+RULES = {
+    'exact': lambda incoming, here: incoming == here,
+    'at-least': lambda incoming, here: incoming <= here,
+    'subset': lambda incoming, here: not incoming & ~here,
+    # Another value may fit, which only the destination's kernel knows.
+    'accepted': lambda incoming, here: incoming == here,
+}
+
+
+class ContractError(Exception):
+    """The input is not a contract."""
+
+
+def load(path, remedy):
+    """A file's JSON"""
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ContractError(f'{path}: {error}; {remedy}') from error
+
+
+class Contract:
+    """A contract: its entries by name."""
+
+    REMEDY = 'give a file with the reply of query-guest-abi'
+
+    def __init__(self, label, document):
+        self.label = str(label)
+        if isinstance(document, dict) and 'return' in document:
+            document = document['return']
+        entries = document.get('entries') \
+            if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise ContractError(f'{label}: has no list "entries"; '
+                                f'{self.REMEDY}')
+        self.migrated = bool(document.get('migrated', True))
+        self.machine = document.get('machine')
+        self.entries = {}
+        for entry in entries:
+            self.add(entry)
+
+    @classmethod
+    def load(cls, path):
+        return cls(path, load(path, cls.REMEDY))
+
+    def add(self, entry):
+        if not isinstance(entry, dict) or \
+           not isinstance(entry.get('name'), str):
+            raise ContractError(f'{self.label}: an entry has no "name"')
+        name, value = entry['name'], entry.get('value')
+        if not isinstance(value, int) or isinstance(value, bool) or \
+           not 0 <= value <= MAX_VALUE:
+            raise ContractError(f'{self.label}: {name}: value {value!r} is '
+                                f'not a number from 0 to {MAX_VALUE}')
+        if not isinstance(entry.get('rule', 'exact'), str) or \
+           entry.get('rule', 'exact') not in RULES:
+            raise ContractError(f'{self.label}: {name}: rule '
+                                f'{entry["rule"]!r} is not one of '
+                                f'{", ".join(RULES)}')
+        if not isinstance(entry.get('names', []), list):
+            raise ContractError(f'{self.label}: {name}: names '
+                                f'{entry["names"]!r} are not a list')
+        if name in self.entries:
+            raise ContractError(f'{self.label}: {name} is there twice')
+        self.entries[name] = entry
+
+    def value(self, name):
+        """An entry that is not there is one not heard of: 0."""
+        return self.entries.get(name, {}).get('value', 0)
+
+    def rule(self, name):
+        """Like an incoming migration: what is not known here must be 0."""
+        return self.entries.get(name, {}).get('rule', 'exact')
+
+    def describe(self, name):
+        entry = self.entries.get(name)
+        if entry is None:
+            return 'nothing of it'
+        words = ' '.join(str(word) for word in entry.get('names') or [])
+        return f'{entry["value"]:#x}' + (f' ({words})' if words else '')
+
+
+def obstacles(source, destination):
+    """One line for each entry with which a guest cannot go over."""
+    if source.machine and destination.machine and \
+       source.machine != destination.machine:
+        yield f'{source.label} -> {destination.label}: a guest has a ' \
+              f'{source.machine} machine, the destination ' \
+              f'{destination.machine}'
+        return
+    if source.migrated != destination.migrated:
+        without = destination if source.migrated else source
+        yield f'{source.label} -> {destination.label}: {without.label} ' \
+              'does not carry its contract in its migration stream; start ' \
+              'it with the same -machine options as the other'
+        return
+    for name in sorted(source.entries.keys() | destination.entries.keys()):
+        rule = destination.rule(name)
+        if not RULES[rule](source.value(name), destination.value(name)):
+            yield f'{source.label} -> {destination.label}: {name}: a guest ' \
+                  f'has {source.describe(name)}, the destination ' \
+                  f'{destination.describe(name)}' + \
+                  ('; check-guest-abi there says whether its kernel takes it'
+                   if rule == 'accepted' else '')
