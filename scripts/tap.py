@@ -10,6 +10,8 @@ import unittest
 class TapResult(unittest.TestResult):
     """Prints a line for each test as it ends."""
 
+    failing = None
+
     def line(self, outcome, test, detail=''):
         name = test.id().rsplit('.', 1)[-1].removeprefix('test_')
         print(f'{outcome} {self.testsRun} - {name.replace("_", "-")}')
@@ -26,6 +28,17 @@ class TapResult(unittest.TestResult):
     def addError(self, test, err):
         super().addError(test, err)
         self.line('not ok', test, self.errors[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        """Of those that fail: one line for the test, which gets no other."""
+        super().addSubTest(test, subtest, err)
+        if err:
+            if self.failing != test.id():
+                self.line('not ok', test)
+            self.failing = test.id()
+            print(f'# {subtest.id()}')
+            for line in self._exc_info_to_string(err, test).splitlines():
+                print(f'# {line}')
 
 
 def arguments(*, build=False):
