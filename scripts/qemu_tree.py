@@ -21,9 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SERIES_VERSION = '10.0'
 PATCHES = ROOT / 'qemu-patches' / SERIES_VERSION
 
-# A folder here is copied to the folder of QEMU's tree.
+# A folder here is copied to the folder of QEMU's tree. Of docs/, the rest is
+# about this project.
 OVERLAY = {
-    'docs': 'docs',
+    'docs/system': 'docs/system',
     'hw': 'hw',
     'migration': 'migration',
     'qapi': 'qapi',
