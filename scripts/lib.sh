@@ -142,8 +142,9 @@ END
 #
 # apt on another suite or architecture, with lists of its own. Signature and
 # hash checks are apt's; neither this machine's apt configuration nor its
-# dpkg database changes. ARCH is a Debian architecture, or "source". For a
-# foreign one apt must not see what is installed here, hence the empty status.
+# dpkg database changes. ARCH is a Debian architecture, or "source". apt must
+# not see what is installed here, hence the empty status: it would insist on
+# that version, which the suite may not have.
 # On failure the error is printed here; the caller only has to stop.
 private_apt() {
     local suite=$1 arch=$2 dir=$CACHE_DIR/apt/$1-$2 types=deb options
@@ -168,7 +169,7 @@ private_apt() {
     )
     if [ "$arch" = source ]; then
         types=deb-src
-    elif [ "$arch" != "$(dpkg --print-architecture)" ]; then
+    else
         : >"$dir/status"
         options+=(
             -o "APT::Architecture=$arch"
