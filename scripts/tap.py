@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the tests of a unittest.TestCase and prints TAP, for Meson."""
+"""Runs tests and prints TAP, for Meson."""
 
 import argparse
 from pathlib import Path
 import sys
+import traceback
 import unittest
+
+
+class Skip(Exception):
+    """A test point cannot be judged here; the text says why."""
 
 
 class TapResult(unittest.TestResult):
@@ -62,3 +67,26 @@ def run(*cases):
     result = TapResult()
     suite.run(result)
     raise SystemExit(not result.wasSuccessful())
+
+
+def run_points(points):
+    """Runs test points, pairs of a name and a function, in order. A failed
+    one raises. Returns whether all passed."""
+    print(f'1..{len(points)}')
+    passed = True
+    for number, (name, check) in enumerate(points, 1):
+        outcome, directive, detail = 'ok', '', ''
+        try:
+            check()
+        except Skip as reason:
+            directive = f' # SKIP {reason}'
+        except AssertionError as failure:
+            outcome, detail = 'not ok', str(failure)
+        except Exception:  # pylint: disable=broad-exception-caught
+            outcome, detail = 'not ok', traceback.format_exc()
+        print(f'{outcome} {number} - {name}{directive}')
+        for line in detail.splitlines():
+            print(f'# {line}')
+        sys.stdout.flush()
+        passed = passed and outcome == 'ok'
+    return passed
