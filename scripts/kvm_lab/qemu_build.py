@@ -94,11 +94,15 @@ def assemble(build: Path, stock: bool) -> Path:
 
 def build_qemu(build: Path, stock: bool = False) -> Path:
     """The program, up to date; the first time takes some minutes."""
+    return build_tree(assemble(build, stock),
+                      build / ('kvm-stock' if stock else 'kvm'))
+
+
+def build_tree(tree: Path, out: Path) -> Path:
+    """The same, of a tree that is there"""
     require('ninja')
     require(f'{CROSS}gcc')
     sysroot = fetch('lab-sysroot')
-    tree = assemble(build, stock)
-    out = build / ('kvm-stock' if stock else 'kvm')
     out.mkdir(parents=True, exist_ok=True)
     env = environment(out, sysroot)
     configure(tree, out, sysroot, env)
