@@ -12,6 +12,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "hw/arm/virt.h"
 #include "floors.h"
@@ -28,13 +29,15 @@ typedef struct VirtHvcType {
     const char *floor;
 } VirtHvcType;
 
-/* Oldest first; the last one is what the alias stands for. */
+/* Oldest first */
 static const VirtHvcType types[] = {
     { "virt-hvc-9.0",  "virt-9.0",  "linux-5.10" },
     { "virt-hvc-9.2",  "virt-9.2",  "linux-6.1" },
     { "virt-hvc-10.0", "virt-10.0", "linux-6.12" },
+#include "distro-types.c.inc"
 };
 
+#define LATEST "virt-hvc-10.0"
 #define LATEST_ALIAS "virt-hvc"
 
 static const VirtHvcType *type_of(ObjectClass *oc)
@@ -58,10 +61,16 @@ static void type_class_init(ObjectClass *oc, void *data)
     MachineClass *parent = MACHINE_CLASS(object_class_get_parent(oc));
     const VirtHvcType *type = type_of(oc);
 
+    if (!hvc_floor_by_name(type->floor)) {
+        error_report("machine type %s: there is no floor '%s'; give its row "
+                     "one of those in hw/arm/hvc/floors.c", type->name,
+                     type->floor);
+        abort();
+    }
     mc->desc = g_strdup_printf("%s, hypercall services of %s", parent->desc,
                                type->floor);
     /* Inherited, but there can be only one machine of a name. */
-    mc->alias = type == &types[ARRAY_SIZE(types) - 1] ? LATEST_ALIAS : NULL;
+    mc->alias = !strcmp(type->name, LATEST) ? LATEST_ALIAS : NULL;
     mc->is_default = false;
     /* Not inherited: every class gets an empty list of its own. */
     for (size_t i = 0; i < parent->compat_props->len; i++) {
@@ -76,6 +85,8 @@ static void type_instance_init(Object *obj)
     const HvcFloor *floor = hvc_floor_by_name(type_of(object_get_class(obj))
                                               ->floor);
 
+    /* A parent may have been one of ours. */
+    g_free(hvc->services);
     hvc->services = g_strdup(floor->name);
     hvc->from_type = true;
     hvc->pinned = true;
@@ -84,7 +95,7 @@ static void type_instance_init(Object *obj)
 
 static void type_instance_finalize(Object *obj)
 {
-    g_free(VIRT_MACHINE(obj)->hvc.services);
+    g_clear_pointer(&VIRT_MACHINE(obj)->hvc.services, g_free);
 }
 
 static void register_types(void)
