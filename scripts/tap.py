@@ -30,6 +30,11 @@ class TapResult(unittest.TestResult):
         super().addFailure(test, err)
         self.line('not ok', test, self.failures[-1][1])
 
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        name = test.id().rsplit('.', 1)[-1].removeprefix('test_')
+        print(f'ok {self.testsRun} - {name.replace("_", "-")} # SKIP {reason}')
+
     def addError(self, test, err):
         super().addError(test, err)
         self.line('not ok', test, self.errors[-1][1])
