@@ -22,6 +22,7 @@
 #include "system/replay.h"
 #include "system/reset.h"
 #include "system/runstate.h"
+#include "system/system.h"
 #include "system/tcg.h"
 #else
 #include "qapi/qmp/qdict.h"
@@ -31,6 +32,7 @@
 #include "sysemu/replay.h"
 #include "sysemu/reset.h"
 #include "sysemu/runstate.h"
+#include "sysemu/sysemu.h"
 #include "sysemu/tcg.h"
 #endif
 

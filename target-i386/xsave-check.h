@@ -1,0 +1,123 @@
+/*
+ * XSAVE components: what a guest may bring along, and what it may not
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Numbers and names only; knows neither CPUs nor accelerators.
+ */
+
+#ifndef TARGET_I386_XSAVE_CHECK_H
+#define TARGET_I386_XSAVE_CHECK_H
+
+#include "qapi/qapi-builtin-types.h"
+
+/* Every x86-64 CPU has them, and KVM saves them with or without XSAVE. */
+#define XSAVE_LEGACY 3
+
+/**
+ * XsaveComponent: what users call one component, or several that come together
+ * @mask: its bits
+ * @name: as in a refusal
+ * @feature: the property of -cpu that gives it to a guest; NULL if this QEMU
+ *           has none
+ */
+typedef struct XsaveComponent {
+    uint64_t mask;
+    const char *name;
+    const char *feature;
+} XsaveComponent;
+
+/**
+ * XsaveRegister: a register whose bits are components
+ * @name: the vendors' name for it
+ * @entry: the contract's entry
+ * @components: in the order of their bits, up to one without a name
+ */
+typedef struct XsaveRegister {
+    const char *name;
+    const char *entry;
+    const XsaveComponent *components;
+} XsaveRegister;
+
+/* User components, and those that only a kernel sees */
+extern const XsaveRegister xsave_xcr0;
+extern const XsaveRegister xsave_xss;
+
+/**
+ * XsaveState: what an incoming vCPU says of its components
+ * @xstate_bv: those that come with content
+ * @xcr0: those that the guest has enabled
+ * @xss: the same for supervisor components
+ * @pke: the guest uses protection keys; that needs no bit of @xcr0
+ */
+typedef struct XsaveState {
+    uint64_t xstate_bv;
+    uint64_t xcr0;
+    uint64_t xss;
+    bool pke;
+} XsaveState;
+
+/**
+ * XsaveLimits: what this VM has
+ * @xcr0: user components that its CPUID shows to the guest
+ * @xss: the same for supervisor components
+ * @host_xcr0: user components that this host can load
+ * @host_xss: the same for supervisor components
+ * @pku: its CPUID shows protection keys; a guest can have them, and so PKRU,
+ *       even without XSAVE
+ */
+typedef struct XsaveLimits {
+    uint64_t xcr0;
+    uint64_t xss;
+    uint64_t host_xcr0;
+    uint64_t host_xss;
+    bool pku;
+} XsaveLimits;
+
+/**
+ * xsave_names: components in words
+ * @reg: whose bits they are
+ * @mask: the bits
+ *
+ * Returns: a name for each component of which @mask has a bit, and "bitN" for
+ * each bit that is of none. The caller frees the list.
+ */
+strList *xsave_names(const XsaveRegister *reg, uint64_t mask);
+
+/**
+ * xsave_names_text: components in words, in one string
+ * @reg: whose bits they are
+ * @mask: the bits
+ *
+ * Returns: names in quotation marks, with commas. The caller frees the string.
+ */
+char *xsave_names_text(const XsaveRegister *reg, uint64_t mask);
+
+/**
+ * xsave_refuse_exposed: say why a contract does not fit
+ * @reg: of which register
+ * @incoming: what the other VM shows to its guest
+ * @exposed: what this VM shows to its guest
+ * @host: what this host can load
+ * @errp: set
+ */
+void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
+                          uint64_t exposed, uint64_t host, Error **errp);
+
+/**
+ * xsave_check: can an incoming vCPU be run here?
+ * @state: what the stream says
+ * @limits: what this VM has
+ * @xstate_bv: set to the components whose content is to be loaded
+ * @errp: why the vCPU cannot be run here, and what to do
+ *
+ * A component that the guest does not see is left out of @xstate_bv: a kernel
+ * has saved it only because its host has it. One that the guest uses is never
+ * left out: either it can be loaded, or the vCPU is refused.
+ *
+ * Returns: true if the vCPU can be run here
+ */
+bool xsave_check(const XsaveState *state, const XsaveLimits *limits,
+                 uint64_t *xstate_bv, Error **errp);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The XSAVE components of a guest, across migration
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_XSAVE_MASK_H
+#define TARGET_I386_XSAVE_MASK_H
+
+/**
+ * x86_xsave_mask_post_load: look at the XSAVE components of an incoming vCPU
+ * @cpu: the vCPU; its fields and subsections are loaded, and the accelerator
+ *       has not seen them
+ *
+ * Components that came only because the source's host has them are brought to
+ * their initial state.
+ *
+ * Returns: false if the vCPU cannot be run here; why not is then reported as
+ * the migration's error.
+ */
+bool x86_xsave_mask_post_load(X86CPU *cpu);
+
+#endif
