@@ -1,6 +1,6 @@
 /*
  * Fuzzer of what comes from outside into a contract: the section, and the
- * input of check-guest-abi
+ * input of check-guest-abi; and of an x86 vCPU's XSAVE components
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -14,6 +14,7 @@
  *   v   the same, behind a byte with the section's version
  *   q   the arguments of check-guest-abi, as read_value() reads them; not as
  *       JSON, as QEMU's JSON parser is not what is looked at, and leaks
+ *   x   a vCPU's XSAVE components and those of a VM, see fuzz_xsave()
  *
  * It is a failure, besides what a sanitizer finds, if something is accepted
  * that valid_contract() below does not accept, or the other way round. That
@@ -33,6 +34,7 @@
 #include "migration/guest-abi.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
+#include "target/i386/xsave-check.h"
 #include "contract-loader.h"
 #include "fuzz-guest-abi.h"
 
@@ -362,6 +364,67 @@ int error_vprintf_unless_qmp(const char *fmt, va_list ap)
     return 0;
 }
 
+/*
+ * Five words of the vCPU and the VM, two of the host, and a byte of flags. A
+ * component that was left out of xstate_bv must be one that the guest does not
+ * have, and no refusal may be without a reason: bit by bit, from the rules.
+ */
+static void fuzz_xsave(const uint8_t *data, size_t size)
+{
+    Reader reader = { .data = data, .size = size };
+    uint64_t word[7];
+    XsaveState state;
+    XsaveLimits limits;
+    uint64_t kept = 0, expected = 0;
+    Error *err = NULL;
+    bool fits = true;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(word); i++) {
+        word[i] = read_number(&reader, 8);
+    }
+    state = (XsaveState) {
+        .xstate_bv = word[0], .xcr0 = word[1], .xss = word[2],
+    };
+    limits = (XsaveLimits) {
+        .xcr0 = word[3], .xss = word[4], .host_xcr0 = word[5],
+        .host_xss = word[6],
+    };
+    word[0] = read_number(&reader, 1);
+    state.pke = word[0] & 1;
+    limits.pku = word[0] & 2;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        bool user = bit < 8 || bit == 9 || (bit >= 17 && bit <= 19);
+        bool supervisor = bit == 8 || (bit >= 10 && bit <= 16);
+        bool content = state.xstate_bv >> bit & 1;
+        bool enabled = state.xcr0 >> bit & 1;
+        bool in_xcr0 = bit < 2 || (limits.xcr0 >> bit & 1);
+        bool exposed = in_xcr0 || (bit == 9 && limits.pku);
+        bool loadable = bit < 2 || (limits.host_xcr0 >> bit & 1);
+
+        fits &= user || !(content || enabled);
+        fits &= in_xcr0 || !enabled;
+        fits &= exposed || bit != 9 || !state.pke;
+        fits &= loadable || !(enabled || (content && exposed));
+        fits &= !(state.xss >> bit & 1) ||
+                (supervisor && (limits.xss >> bit & 1));
+        expected |= (uint64_t)(content && exposed) << bit;
+    }
+    g_assert_true(xsave_check(&state, &limits, &kept, &err) == fits);
+    g_assert_true(fits == !err);
+    g_assert_cmphex(kept, ==, expected);
+    for (const char *at = err ? error_get_pretty(err) : ""; *at; at++) {
+        g_assert_true(*at >= 0x20 && *at < 0x7f);
+    }
+    error_free(err);
+
+    err = NULL;
+    xsave_refuse_exposed(state.pke ? &xsave_xss : &xsave_xcr0,
+                         state.xcr0 | 1 << 20, limits.xcr0, limits.host_xcr0,
+                         &err);
+    g_assert_true(strlen(error_get_pretty(err)) < 1024);
+    error_free(err);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     contract_loader_init();
@@ -385,6 +448,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'q':
         fuzz_check(data + 1, size - 1);
+        break;
+    case 'x':
+        fuzz_xsave(data + 1, size - 1);
         break;
     }
     return 0;
