@@ -13,9 +13,12 @@ OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
 class Vm(Qemu):
     """Its streams can be compared, byte by byte."""
 
+    MACHINE_OPTIONS = ',dtb-randomness=off'
+    OPTIONS = OPTIONS
+
     def __init__(self, qemu, machine, *options):
-        super().__init__(qemu, '-machine', f'{machine},dtb-randomness=off',
-                         *OPTIONS, *options)
+        super().__init__(qemu, '-machine', machine + self.MACHINE_OPTIONS,
+                         *self.OPTIONS, *options)
 
     def wait(self):
         """The migration's end; query-migrate's answer"""

@@ -25,6 +25,7 @@ class Qemu:
         except OSError as error:
             raise QemuError(f'{program}: {error.strerror}') from error
         self.stderr = ''
+        self.events = []
         self._watchdog = threading.Timer(patience_s or 0, self.process.kill)
         if patience_s:
             self._watchdog.start()
@@ -69,6 +70,7 @@ class Qemu:
                 raise QemuError(f'{name}: {answer["error"]["desc"]}')
             if 'return' in answer:
                 return answer['return']
+            self.events.append(answer)
 
     def pinned_types(self):
         """query-machines' answer for the virt-hvc types, oldest first"""

@@ -63,11 +63,15 @@ def arguments(*, build=False):
     return parser.parse_args()
 
 
-def run(*cases):
-    """Ends the program, with an exit status of 0 if all tests passed."""
+def run(*cases, names=()):
+    """Ends the program, with an exit status of 0 if all tests passed.
+
+    names: those to run, as they are printed; all if there are none
+    """
     suite = unittest.TestSuite(
-        unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        for case in cases)
+        [case('test_' + name.replace('-', '_'))
+         for name in names for case in cases] or
+        map(unittest.defaultTestLoader.loadTestsFromTestCase, cases))
     print(f'1..{suite.countTestCases()}')
     result = TapResult()
     suite.run(result)

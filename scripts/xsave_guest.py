@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An x86 VM whose guest looks after its XSAVE components.
+
+The guest is tests-qtest/xsave/guest; layout.h there has the same addresses.
+"""
+
+import re
+import time
+
+from migration_vm import Vm
+from qmp import PATIENCE_S
+
+PARAMETERS = 0x8000
+RESULTS = 0x9000
+RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
+                'bad_value', 'pkru')
+ALL = 0xffffffff
+
+
+class XsaveVm(Vm):
+    """The VM; @guest is the image, or None for a VM that does not run."""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-m', '16', '-smp', '2', '-nodefaults', '-display', 'none',
+               '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
+
+    def __init__(self, qemu, machine, cpu, *options, guest=None, xcr0=ALL,
+                 pke=1, accel='tcg'):
+        arguments = ['-accel', accel, '-cpu', cpu, *options]
+        if guest:
+            arguments += ['-bios', guest]
+            for index, value in enumerate((xcr0, pke)):
+                arguments += ['-device',
+                              f'loader,addr={PARAMETERS + 8 * index:#x},'
+                              f'data={value:#x},data-len=8']
+        super().__init__(qemu, machine, *map(str, arguments))
+
+    def hmp(self, line):
+        return self.command('human-monitor-command', **{'command-line': line})
+
+    def results(self):
+        """What the guest says of itself"""
+        text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
+        values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
+        return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))
+
+    def state(self):
+        return self.command('query-status')['status']
+
+    def watch(self):
+        """The results when the guest has looked at all registers again"""
+        first = self.results()
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            results = self.results()
+            if results['errors'] or (results['filled'] and
+                                     results['rounds'] > first['rounds'] + 2):
+                return results
+            time.sleep(0.01)
+        raise RuntimeError(f'the guest does not run: {results}')
