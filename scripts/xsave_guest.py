@@ -17,35 +17,23 @@ RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
 ALL = 0xffffffff
 
 
-class XsaveVm(Vm):
-    """The VM; @guest is the image, or None for a VM that does not run."""
+def guest_options(image, xcr0=ALL, pke=1):
+    """QEMU's options for a VM with the guest, and its parameters"""
+    options = ['-bios', str(image)]
+    for index, value in enumerate((xcr0, pke)):
+        options += ['-device', f'loader,addr={PARAMETERS + 8 * index:#x},'
+                    f'data={value:#x},data-len=8']
+    return options
 
-    MACHINE_OPTIONS = ''
-    OPTIONS = ('-m', '16', '-smp', '2', '-nodefaults', '-display', 'none',
-               '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
 
-    def __init__(self, qemu, machine, cpu, *options, guest=None, xcr0=ALL,
-                 pke=1, accel='tcg'):
-        arguments = ['-accel', accel, '-cpu', cpu, *options]
-        if guest:
-            arguments += ['-bios', guest]
-            for index, value in enumerate((xcr0, pke)):
-                arguments += ['-device',
-                              f'loader,addr={PARAMETERS + 8 * index:#x},'
-                              f'data={value:#x},data-len=8']
-        super().__init__(qemu, machine, *map(str, arguments))
-
-    def hmp(self, line):
-        return self.command('human-monitor-command', **{'command-line': line})
+class Watched:
+    """What can be seen of the guest in a VM that has a monitor, hmp()"""
 
     def results(self):
         """What the guest says of itself"""
         text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
         values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
         return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))
-
-    def state(self):
-        return self.command('query-status')['status']
 
     def watch(self):
         """The results when the guest has looked at all registers again"""
@@ -58,3 +46,24 @@ class XsaveVm(Vm):
                 return results
             time.sleep(0.01)
         raise RuntimeError(f'the guest does not run: {results}')
+
+
+class XsaveVm(Watched, Vm):
+    """The VM; @guest is the image, or None for a VM that does not run."""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-m', '16', '-smp', '2', '-nodefaults', '-display', 'none',
+               '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
+
+    def __init__(self, qemu, machine, cpu, *options, guest=None, xcr0=ALL,
+                 pke=1, accel='tcg'):
+        arguments = ['-accel', accel, '-cpu', cpu, *options]
+        if guest:
+            arguments += guest_options(guest, xcr0, pke)
+        super().__init__(qemu, machine, *map(str, arguments))
+
+    def hmp(self, line):
+        return self.command('human-monitor-command', **{'command-line': line})
+
+    def state(self):
+        return self.command('query-status')['status']

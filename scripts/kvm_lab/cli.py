@@ -13,7 +13,7 @@ import sys
 from typing import TypeVar
 
 from . import (guests, host, ioctls, kernels, linux, live, parts, probe,
-               qemu_build, render, tap)
+               qemu_build, render, tap, x86)
 from .common import ROOT, LabError, say
 from .host import Hardware
 from .kernels import Kernel
@@ -222,6 +222,20 @@ def run_test(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_x86(args: argparse.Namespace) -> int:
+    reason = x86.skip_reason(args.build)
+    try:
+        if reason:
+            raise LabError(reason)
+        kernel = kernels.one(args.kernel, 'amd64')
+        kernels.fetch('busybox', 'amd64')
+    except LabError as error:
+        tap.skip(error)
+        return 0
+    x86.run(args.build, kernel)
+    return 0
+
+
 def one_host(args: argparse.Namespace) -> tuple[Hardware, Kernel, Path]:
     """What a command on a single host needs."""
     result = hardware_of(args), kernels.one(args.kernel), inner_qemu(args)
@@ -380,6 +394,10 @@ def add_test(parser: argparse.ArgumentParser) -> None:
     del parser
 
 
+def add_x86(parser: argparse.ArgumentParser) -> None:
+    kernel_option(parser, '6.12')
+
+
 # name: function, its options, one line of help, and more of it
 COMMANDS = {
     'fetch': (run_fetch, add_fetch, 'get kernels and libraries from Debian',
@@ -432,6 +450,12 @@ COMMANDS = {
              'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
              'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
              'without it, and one live migration.\nSkipped without kernels.'),
+    'x86': (run_x86, add_x86, 'XSAVE components of x86 guests, as TAP',
+            'Two amd64 hosts, with and without protection keys (kvm-amd under '
+            "TCG's SVM). What\nthe first saves, the second loads, or refuses by "
+            'name, where an unpatched QEMU\nends. Inside run the programs of '
+            'BUILD/qemu and BUILD/stock. Skipped without a\nkernel, and on '
+            'other machines than x86-64.'),
 }
 
 

@@ -96,8 +96,7 @@ class Host:
         process = subprocess.Popen(
             [require('timeout'), '--kill-after=5', str(self.lifetime),
              *self.hardware.command(self.kernel, f'lab_tag={self.tag}'),
-             '-chardev', 'stdio,id=console,signal=off',
-             '-serial', 'chardev:console'],
+             *self._serial_ports()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
             cwd=self.directory)
         stack.callback(stop, process)
@@ -106,6 +105,11 @@ class Host:
         for name in self.files:
             self.run(f'get {shlex.quote(name)}')
             self.run(f'chmod +x {shlex.quote(name)}')
+
+    def _serial_ports(self) -> list[str]:
+        """The console first"""
+        return ['-chardev', 'stdio,id=console,signal=off',
+                '-serial', 'chardev:console']
 
     def _await(self, pattern: str, timeout: float) -> re.Match:
         try:

@@ -32,9 +32,9 @@ class Kernel:
         return as_number(self.series)
 
 
-def one(series: str) -> Kernel:
+def one(series: str, arch: str = 'arm64') -> Kernel:
     """LabError if it cannot be had."""
-    directory = fetch('lab-kernel', series)
+    directory = fetch('lab-kernel', series, arch)
     release = (directory / 'version').read_text(encoding='utf-8').strip()
     return Kernel(series, directory / 'vmlinuz', release)
 
