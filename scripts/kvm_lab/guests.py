@@ -21,6 +21,14 @@ MAX_CPUS = 8
 # its driver's. It is shown, but it is no answer of the machine's.
 KERNELS_OWN = frozenset(('CTR_EL0', 'PMCR_EL0', 'PMCEID0_EL0', 'PMCEID1_EL0'))
 
+# Fields of the same kind: some kernels show the hardware's, of features that no
+# guest has. QEMU warns where a migration changes one.
+KERNELS_OWN_FIELDS = {
+    'ID_AA64PFR0_EL1': 0xf << 40,   # MPAM
+    'ID_AA64PFR1_EL1': 0xf << 16,   # MPAM_frac
+    'ID_AA64MMFR2_EL1': 0xf << 24,  # NV
+}
+
 # ID_*_EL1 by CRm and op2; the others have no name, and are zero.
 ID_REGISTERS = {
     (1, 0): 'ID_PFR0', (1, 1): 'ID_PFR1', (1, 2): 'ID_DFR0',
@@ -90,19 +98,26 @@ class LabGuest:
 
 
 def differences(before: Answers, after: Answers) -> list[str]:
-    """What changed, as "NAME: BEFORE, then AFTER"; without KERNELS_OWN."""
-    return [text for name, text in _changes(before, after)
-            if name not in KERNELS_OWN]
+    """What changed, as "NAME: BEFORE, then AFTER"; without the kernel's own."""
+    return [text for own, text in _changes(before, after) if not own]
 
 
 def asides(before: Answers, after: Answers) -> list[str]:
-    """What changed of KERNELS_OWN."""
-    return [text for name, text in _changes(before, after)
-            if name in KERNELS_OWN]
+    """What changed of the kernel's own."""
+    return [text for own, text in _changes(before, after) if own]
 
 
-def _changes(before: Answers, after: Answers) -> Iterator[tuple[str, str]]:
+def _is_kernels_own(name: str, old: str, new: str) -> bool:
+    fields = KERNELS_OWN_FIELDS.get(name, 0)
+    return name in KERNELS_OWN or (
+        bool(fields) and MISSING not in (old, new) and
+        not (int(old, 16) ^ int(new, 16)) & ~fields)
+
+
+def _changes(before: Answers, after: Answers) -> Iterator[tuple[bool, str]]:
+    """Is it the kernel's own?"""
     for name in sorted({*before, *after}):
         old, new = before.get(name, MISSING), after.get(name, MISSING)
         if old != new:
-            yield name, f'{name}: {old}, then {new}'
+            yield (_is_kernels_own(name, old, new),
+                   f'{name}: {old}, then {new}')

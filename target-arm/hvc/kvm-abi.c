@@ -32,12 +32,22 @@ uint64_t hvc_kvm_register_id(const GuestAbiDefinition *definition)
            *(const uint64_t *)definition->opaque : 0;
 }
 
-static bool has_value(uint64_t id, uint64_t value)
+/* A kernel may take a value and leave out what it should never have shown. */
+static void warn_left_out(uint64_t id, uint64_t incoming, uint64_t now)
 {
-    uint64_t now = 0;
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *fields = hvc_sysreg_differences(id, incoming, now);
 
-    return !probed_kvm.get(&probed_kvm, id, &now) &&
-           hvc_kvm_same_register(id, now, value);
+    warn_report("guest-abi: incoming VM has %s = 0x%" PRIx64 ", here its guest "
+                "will read 0x%" PRIx64 " (%s); the source's kernel shows by "
+                "mistake what no guest has, this one does not", name, incoming,
+                now, fields);
+}
+
+static bool has_value(uint64_t id, uint64_t value, uint64_t *now)
+{
+    return !probed_kvm.get(&probed_kvm, id, now) &&
+           hvc_kvm_same_register(id, *now, value);
 }
 
 /*
@@ -48,11 +58,9 @@ static bool accepts_register(const GuestAbiDefinition *definition,
                              uint64_t incoming)
 {
     uint64_t id = hvc_kvm_register_id(definition);
+    uint64_t kept = 0, now = 0;
     bool accepted;
 
-    if (hvc_kvm_same_register(id, definition->value, incoming)) {
-        return true;
-    }
     if (runstate_is_running()) {
         return false;
     }
@@ -66,15 +74,18 @@ static bool accepts_register(const GuestAbiDefinition *definition,
     if (probed_kvm.set(&probed_kvm, id, incoming)) {
         return false;
     }
-    accepted = has_value(id, incoming);
+    accepted = has_value(id, incoming, &kept);
     if (probed_kvm.set(&probed_kvm, id, definition->value) ||
-        !has_value(id, definition->value)) {
+        !has_value(id, definition->value, &now)) {
         g_autofree char *name = hvc_sysreg_name(id);
 
         error_report("guest-abi: this host's kernel took 0x%" PRIx64 " for %s, "
                      "but does not take 0x%" PRIx64 " again", incoming, name,
                      definition->value);
         return false;
+    }
+    if (accepted && kept != incoming) {
+        warn_left_out(id, incoming, kept);
     }
     return accepted;
 }
@@ -327,19 +338,27 @@ static const GuestAbiDefinition *promised_register(uint64_t id)
     return NULL;
 }
 
-bool hvc_kvm_check_registers(const uint64_t *ids, uint64_t *values,
-                             size_t count, Error **errp)
+bool hvc_kvm_check_registers(const HvcKvm *kvm, const uint64_t *ids,
+                             uint64_t *values, size_t count, Error **errp)
 {
     for (size_t i = 0; i < count; i++) {
         const GuestAbiDefinition *definition;
         g_autofree char *name = NULL;
+        uint64_t now = 0;
 
         if (!hvc_sysreg_describes_cpu(ids[i])) {
             continue;
         }
         definition = promised_register(ids[i]);
-        if (!definition ||
-            hvc_kvm_same_register(ids[i], values[i], definition->value)) {
+        if (!definition) {
+            continue;
+        }
+        if (hvc_kvm_same_register(ids[i], values[i], definition->value)) {
+            /* What a kernel shows by mistake, it may not take from others. */
+            if (!kvm->get(kvm, ids[i], &now) &&
+                hvc_kvm_same_register(ids[i], values[i], now)) {
+                values[i] = now;
+            }
             continue;
         }
         name = hvc_sysreg_name(ids[i]);

@@ -47,18 +47,20 @@ bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp);
 
 /**
  * hvc_kvm_check_registers: does a vCPU come with what the contract says?
+ * @kvm: that vCPU
  * @ids: the registers of this kernel
  * @values: their values as they came with the vCPU
  * @count: number of both
  * @errp: which register differs
  *
  * Kernels before 6.10 forget the values of the caches' registers, so those of
- * the contract replace them; any other difference is damage.
+ * the contract replace them; any other difference is damage. Fields that kernels
+ * show by mistake stay as this kernel has them.
  *
  * Returns: true if @values is what the guest was promised.
  */
-bool hvc_kvm_check_registers(const uint64_t *ids, uint64_t *values,
-                             size_t count, Error **errp);
+bool hvc_kvm_check_registers(const HvcKvm *kvm, const uint64_t *ids,
+                             uint64_t *values, size_t count, Error **errp);
 
 /**
  * hvc_kvm_register_id: the register of an entry of the contract

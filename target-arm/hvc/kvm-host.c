@@ -246,7 +246,7 @@ bool arm_hvc_post_load(ARMCPU *cpu)
     values = g_malloc(size);
     if (!hvc_kvm_match(&kvm, &incoming, cpu->cpreg_indexes, values,
                        cpu->cpreg_array_len, &err) ||
-        !hvc_kvm_check_registers(cpu->cpreg_indexes, values,
+        !hvc_kvm_check_registers(&kvm, cpu->cpreg_indexes, values,
                                  cpu->cpreg_array_len, &err)) {
         guest_abi_refuse(err);
         return false;

@@ -206,9 +206,7 @@ static void wrpkru(uint32_t pkru)
 }
 
 /* Called by start.S, in 64-bit mode */
-void guest_main(void);
-
-void guest_main(void)
+int main(void)
 {
     int pke = parameters->pke && (cpuid(7, 0).ecx & CPUID_7_ECX_PKU);
     uint64_t xcr0 = 0;

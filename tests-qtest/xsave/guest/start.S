@@ -77,7 +77,7 @@ start32:
         .code64
 start64:
         movl    $STACK, %esp
-        call    guest_main
+        call    main
         hlt
 
         .balign 8
