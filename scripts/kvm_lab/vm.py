@@ -145,8 +145,25 @@ class Vm:
 
     def expect(self, pattern: str, timeout: float = ANSWER_TIMEOUT) -> str:
         """The output up to a line that matches, since the last such call."""
+        deadline = time.monotonic() + timeout
+        while True:
+            output = self._await(pattern, timeout)
+            match = re.search(rf'(?m)^(?:{pattern})[^\n]*\n', output)
+            if match:
+                break
+            # It is just writing that line.
+            if time.monotonic() > deadline:
+                raise LabError(f'the guest of {self.name} wrote half a line: '
+                               f'{output[-300:]!r}')
+            time.sleep(0.1)
+        output = output[:match.end()]
+        self.offset += len(output.encode())
+        return output
+
+    def _await(self, pattern: str, timeout: float) -> str:
+        """The output, once the start of a line matches."""
         try:
-            output = self.host.run(
+            return self.host.run(
                 f'vm_await {self.name} {self.offset} {timeout:.0f} '
                 + shlex.quote(f'^({pattern})'), timeout * 2)
         except CommandFailed as failure:
@@ -154,10 +171,3 @@ class Vm:
                 f'the guest of {self.name} gave no {pattern!r} within '
                 f'{timeout:g} s, but {failure.output[-300:]!r}; QEMU: '
                 f'{self.messages() or "no message"}') from None
-        match = re.search(rf'(?m)^(?:{pattern})[^\n]*\n', output)
-        if not match:
-            raise LabError(f'the guest of {self.name} wrote half a line: '
-                           f'{output[-300:]!r}')
-        output = output[:match.end()]
-        self.offset += len(output.encode())
-        return output
