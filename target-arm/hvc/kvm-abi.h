@@ -54,8 +54,8 @@ bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp);
  * @errp: which register differs
  *
  * Kernels before 6.10 forget the values of the caches' registers, so those of
- * the contract replace them; any other difference is damage. Fields that kernels
- * show by mistake stay as this kernel has them.
+ * the contract replace them; any other difference is damage. Fields that some
+ * kernels show by mistake stay as this kernel has them.
  *
  * Returns: true if @values is what the guest was promised.
  */
