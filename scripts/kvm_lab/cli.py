@@ -26,7 +26,7 @@ DESCRIPTION = """\
 Runs real KVM/arm64 on any machine: our own QEMU emulates a host with EL2 (TCG,
 no KVM needed), an unmodified Debian kernel boots in it as a KVM host within
 seconds, and a cross-built, KVM-only QEMU starts, saves, loads and migrates
-real KVM guests inside it.
+real KVM guests inside it. The command "x86" does the like for KVM/x86.
 """
 
 EPILOG = """\
@@ -254,12 +254,15 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=79, max_help_position=22)
 
 
-def common_options() -> argparse.ArgumentParser:
+def common_options(arm: bool) -> argparse.ArgumentParser:
+    """Those of all commands, or of all with arm64 hosts."""
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group('the lab')
     group.add_argument('--build', metavar='BUILD', type=Path,
                        default=ROOT / 'build',
                        help='build directory (default: build/)')
+    if not arm:
+        return parser
     group.add_argument('--outer', metavar='QEMU', type=Path,
                        help='emulate the hosts with this qemu-system-aarch64 '
                        '(default: the one in BUILD/qemu)')
@@ -460,14 +463,14 @@ COMMANDS = {
 
 
 def parse() -> argparse.Namespace:
-    common = common_options()
     parser = argparse.ArgumentParser(
         prog='kvm-lab', description=DESCRIPTION, epilog=EPILOG,
         formatter_class=Help)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     for name, (function, add, line, text) in COMMANDS.items():
         command = commands.add_parser(
-            name, help=line, description=text, parents=[common],
+            name, help=line, description=text,
+            parents=[common_options(arm=name != 'x86')],
             formatter_class=Help)
         add(command)
         command.set_defaults(function=function)

@@ -25,9 +25,10 @@ import tap
 from vmstate_stream import Stream
 from xsave_guest import Watched, guest_options
 
-from .common import CACHE, PARTS, LabError, cached, fetch, require, run_tool
+from .common import PARTS, LabError, cached, fetch, require, run_tool
 from .host import CPUS, Host
 from .kernels import Kernel
+from .parts import TOOL_FLAGS
 from .vm import Vm, VmEnded
 
 # What KVM can give to a guest there, measured: x87, SSE, AVX; and PKRU
@@ -67,8 +68,10 @@ class X86Host(Host):
     def _start(self, stack: contextlib.ExitStack) -> None:
         self.outbox = self.directory / 'outbox'
         initrd = self.directory / 'initrd'
+        # The kernel unpacks one archive behind the other.
         initrd.write_bytes(
-            base_initramfs(self.kernel, self.files['qemu']).read_bytes() + linux_guest.newc(
+            base_initramfs(self.kernel, self.files['qemu']).read_bytes() +
+            linux_guest.newc(
                 {'files': (FOLDER, b''),
                  **{f'files/{name}': (DATA, path.read_bytes())
                     for name, path in self.files.items()}}))
@@ -84,14 +87,12 @@ class X86Host(Host):
 
     def fetch(self, name: str, target: Path) -> None:
         self.run(f'put {name}')
-        record = re.compile(rf'file {re.escape(name)}\n([^\n]*\n)*?end\n')
         text = self.outbox.read_text(encoding='ascii').replace('\r', '')
-        lines = record.findall(text) and \
-            list(record.finditer(text))[-1][0].split('\n')[1:-2]
-        if not lines:
+        found = re.findall(rf'(?ms)^file {re.escape(name)}$(.*?)^end$', text)
+        if not found:
             raise LabError(f'{name} did not come out of the host whole; '
                            'needed: a line "end" behind it')
-        target.write_bytes(gzip.decompress(base64.b64decode(''.join(lines))))
+        target.write_bytes(gzip.decompress(base64.b64decode(found[-1])))
 
 
 def libraries(program: Path) -> Iterator[Path]:
@@ -112,15 +113,15 @@ def library_files(program: Path) -> dict[str, tuple[int, bytes]]:
 
 def base_initramfs(kernel: Kernel, program: Path) -> Path:
     """With all that a host needs to run that program under KVM"""
-    qmp = CACHE / 'qmp-amd64'
-    CACHE.mkdir(parents=True, exist_ok=True)
-    run_tool(require('gcc'), '-D_GNU_SOURCE', '-Os', '-static', '-o', qmp,
-             PARTS / 'qmp.c')
+    with tempfile.NamedTemporaryFile() as file:
+        run_tool(require('gcc'), *TOOL_FLAGS, '-o', file.name,
+                 PARTS / 'qmp.c')
+        qmp = Path(file.name).read_bytes()
     files = {
         'bin': (FOLDER, b''),
         'bin/busybox': (PROGRAM, fetch('busybox', 'amd64').read_bytes()),
         'bin/semi': (PROGRAM, (PARTS / 'semi-x86').read_bytes()),
-        'bin/qmp': (PROGRAM, qmp.read_bytes()),
+        'bin/qmp': (PROGRAM, qmp),
         'init': (PROGRAM, (PARTS / 'init').read_bytes()),
         'lab.sh': (DATA, (PARTS / 'lab.sh').read_bytes()),
         **library_files(program),
