@@ -1,18 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small matrix for every test run, as TAP: every pair with the profile of the
-oldest kernel, there and back without it, and a live migration."""
+oldest kernel, there and back without it, options that contradict each other,
+and a live migration."""
 
+import dataclasses
 import unittest
 
 import tap
 
-from . import kernels, live
+from . import guests, kernels, live, parts
 from .common import LabError
+from .host import Host
 from .kernels import Kernel
 from .matrix import Matrix
 from .verdict import Kind, Verdict
+from .vm import Vm, VmEnded
 
 MACHINE = 'virt-hvc-10.0'
+
+# Options that contradict each other under KVM: what the test is called, the
+# machine, the CPU, and what QEMU says instead of starting
+CONTRADICTIONS = (
+    ('stolen time not chosen', 'virt,hvc-services=none',
+     'host,kvm-steal-time=on', 'kvm-steal-time=on contradicts '
+     "hvc-services=none, which does not give the guest hvc service 'pv-time'; "
+     'leave out kvm-steal-time, or add :pv-time to hvc-services'),
+    ('stolen time chosen', 'virt-hvc-10.0', 'host,kvm-steal-time=off',
+     'kvm-steal-time=off contradicts hvc-services=linux-6.12, which gives the '
+     "guest hvc service 'pv-time'; leave out kvm-steal-time, or add :-pv-time "
+     'to hvc-services'),
+    ('stolen time in AArch32', 'virt-hvc-10.0', 'host,aarch64=off',
+     'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
+     "'pv-time', which is for AArch64; add :-pv-time to hvc-services"),
+)
+# One that has AArch32 guests
+CONTRADICTIONS_CPU = 'cortex-a72'
 
 
 def chosen() -> list[Kernel]:
@@ -54,6 +76,30 @@ def live_test(result: live.Result):
     return test
 
 
+def start(host: Host, machine: str, cpu: str) -> str:
+    """What QEMU says; '' if it starts."""
+    vm = Vm(host, 'contradiction')
+    try:
+        vm.start(*guests.options(machine), '-cpu', cpu)
+    except VmEnded as end:
+        return end.messages
+    vm.quit()
+    return ''
+
+
+def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
+    """One for each of CONTRADICTIONS."""
+    def test_of_start(found: str, message: str):
+        def test(self: unittest.TestCase) -> None:
+            self.assertIn(message, found)
+        return test
+
+    with Host(dataclasses.replace(hardware, cpu=CONTRADICTIONS_CPU), kernel,
+              {'qemu': qemu, 'guest': parts.guest()}) as host:
+        return {name(title): test_of_start(start(host, machine, cpu), message)
+                for title, machine, cpu, message in CONTRADICTIONS}
+
+
 def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
     """Ends the program."""
     oldest, newest = found[0], found[-1]
@@ -69,6 +115,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
         **matrix_tests('plain', plain, {
             (newest.series, oldest.series):
             r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
+        **contradiction_tests(hardware, qemu, newest),
         name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
     }))
 

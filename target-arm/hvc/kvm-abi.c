@@ -375,6 +375,29 @@ bool hvc_kvm_check_registers(const HvcKvm *kvm, const uint64_t *ids,
     return true;
 }
 
+bool hvc_kvm_set_registers(const HvcKvm *kvm, const uint64_t *ids,
+                           const uint64_t *values, size_t count, Error **errp)
+{
+    for (size_t i = 0; i < count; i++) {
+        int ret = kvm->set(kvm, ids[i], values[i]);
+        g_autofree char *name = NULL, *fields = NULL;
+        uint64_t now = 0;
+
+        if (!ret) {
+            continue;
+        }
+        kvm->get(kvm, ids[i], &now);
+        name = hvc_sysreg_name(ids[i]);
+        fields = hvc_sysreg_differences(ids[i], values[i], now);
+        error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 " [0x%"
+                   PRIx64 "], this VM has 0x%" PRIx64 " and its kernel takes "
+                   "no other value: %s (%s); use a host like the source", name,
+                   values[i], ids[i], now, strerror(-ret), fields);
+        return false;
+    }
+    return true;
+}
+
 bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
 {
     for (unsigned i = 0; guest_abi_definition(i); i++) {

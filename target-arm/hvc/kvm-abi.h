@@ -46,6 +46,19 @@ bool hvc_kvm_is_promised(void);
 bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp);
 
 /**
+ * hvc_kvm_set_registers: give a vCPU its registers
+ * @kvm: the vCPU
+ * @ids: the registers
+ * @values: their values
+ * @count: number of both
+ * @errp: which register the kernel refuses; those after it are not written
+ *
+ * Returns: true if the kernel took all of them.
+ */
+bool hvc_kvm_set_registers(const HvcKvm *kvm, const uint64_t *ids,
+                           const uint64_t *values, size_t count, Error **errp);
+
+/**
  * hvc_kvm_check_registers: does a vCPU come with what the contract says?
  * @kvm: that vCPU
  * @ids: the registers of this kernel

@@ -157,22 +157,11 @@ bool arm_hvc_kvm_init_vcpu(ARMCPU *cpu)
     return true;
 }
 
-/*
- * Linux 6.3 to 6.9 takes another CLIDR_EL1, and forgets it when a CPU is reset:
- * here, where it is given again, but also inside of the kernel, when the guest
- * turns a CPU on.
- */
+/* What a reset takes away, the guest's turning a CPU on takes away as well. */
 static bool check_kept(const HvcKvm *kvm, Error **errp)
 {
-    if (current_machine->smp.max_cpus == 1 ||
-        hvc_kvm_profile_is_kept(pinned.profile, kvm)) {
-        return true;
-    }
-    error_setg(errp, "guest-abi-profile=%s: this host's kernel forgets "
-               "CLIDR_EL1 when the guest turns a CPU on; needed: Linux 6.10 or "
-               "later, or 6.2 or earlier; leave out the profile, or give the "
-               "VM one CPU", pinned.profile->file);
-    return false;
+    return current_machine->smp.max_cpus == 1 ||
+           hvc_kvm_profile_check_kept(pinned.profile, kvm, errp);
 }
 
 void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
@@ -260,29 +249,14 @@ bool arm_hvc_post_load(ARMCPU *cpu)
 void arm_hvc_kvm_report_refused(ARMCPU *cpu)
 {
     HvcKvm kvm = host_kvm(CPU(cpu));
+    g_autoptr(Error) err = NULL;
 
     if (!pinned.options) {
         return;
     }
-    for (int i = 0; i < cpu->cpreg_array_len; i++) {
-        uint64_t id = cpu->cpreg_indexes[i], now = 0;
-        int ret = host_set(&kvm, id, cpu->cpreg_values[i]);
-
-        if (ret) {
-            g_autofree char *name = hvc_sysreg_name(id);
-            g_autofree char *fields = NULL;
-            g_autoptr(Error) err = NULL;
-
-            host_get(&kvm, id, &now);
-            fields = hvc_sysreg_differences(id, cpu->cpreg_values[i], now);
-            error_setg(&err, "guest-abi: incoming VM has %s = 0x%" PRIx64
-                       " [0x%" PRIx64 "], this VM has 0x%" PRIx64 " and its "
-                       "kernel takes no other value: %s (%s); use a host like "
-                       "the source", name, cpu->cpreg_values[i], id, now,
-                       strerror(-ret), fields);
-            guest_abi_refuse(err);
-            break;
-        }
+    if (!hvc_kvm_set_registers(&kvm, cpu->cpreg_indexes, cpu->cpreg_values,
+                               cpu->cpreg_array_len, &err)) {
+        guest_abi_refuse(err);
     }
     /*
      * What is in the list will be written once more, even though the load

@@ -279,13 +279,26 @@ bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
     return true;
 }
 
-bool hvc_kvm_profile_is_kept(const HvcKvmProfile *profile, const HvcKvm *kvm)
+/*
+ * Linux 6.3 to 6.9 takes another CLIDR_EL1, and forgets it when a CPU is reset:
+ * by QEMU, which gives it again, but also inside of the kernel, when the guest
+ * turns a CPU on.
+ */
+bool hvc_kvm_profile_check_kept(const HvcKvmProfile *profile,
+                                const HvcKvm *kvm, Error **errp)
 {
     const GuestAbiValue *value = profile_value(profile, CLIDR_ENTRY);
     uint64_t now = 0;
 
-    return !value || (!kvm->get(kvm, HVC_SYSREG_ID(3, 1, 0, 0, 1), &now) &&
-                      now == value->value);
+    if (!value || (!kvm->get(kvm, HVC_SYSREG_ID(3, 1, 0, 0, 1), &now) &&
+                   now == value->value)) {
+        return true;
+    }
+    error_setg(errp, "guest-abi-profile=%s: this host's kernel forgets "
+               "CLIDR_EL1 when the guest turns a CPU on; needed: Linux 6.10 or "
+               "later, or 6.2 or earlier; leave out the profile, or give the "
+               "VM one CPU", profile->file);
+    return false;
 }
 
 /* Services are chosen, registers were applied: the rest is the host's. */

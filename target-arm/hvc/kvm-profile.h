@@ -60,13 +60,15 @@ bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
                            Error **errp);
 
 /**
- * hvc_kvm_profile_is_kept: does a reset leave a profile's CLIDR_EL1 alone?
+ * hvc_kvm_profile_check_kept: does a reset leave a profile's CLIDR_EL1 alone?
  * @profile: the profile
  * @kvm: a vCPU that was given @profile, and then reset
+ * @errp: what the kernel does not keep
  *
  * Returns: true if the vCPU still has it.
  */
-bool hvc_kvm_profile_is_kept(const HvcKvmProfile *profile, const HvcKvm *kvm);
+bool hvc_kvm_profile_check_kept(const HvcKvmProfile *profile,
+                                const HvcKvm *kvm, Error **errp);
 
 /**
  * hvc_kvm_profile_check: is a VM like those of the profile's host otherwise?

@@ -1050,6 +1050,29 @@ static void test_vcpu_registers(void)
                                           &error_abort));
 }
 
+/* What the kernel refuses after all has a name. */
+static void test_set_registers(void)
+{
+    const uint64_t ids[] = { FAKE_CLIDR, FAKE_MMFR3, FAKE_DFR0 };
+    const uint64_t values[] = { 0x02000023, 0x101, 0x10305406 };
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    Error *err = NULL;
+
+    g_assert_false(hvc_kvm_set_registers(&fake->kvm, ids, values,
+                                         ARRAY_SIZE(ids), &err));
+    g_assert_cmpstr(error_get_pretty(err), ==, "guest-abi: incoming VM has "
+                    "ID_AA64MMFR3_EL1 = 0x101 [0x603000000013c03b], this VM "
+                    "has 0x0 and its kernel takes no other value: Invalid "
+                    "argument (TCRX 1 -> 0, S1PIE 1 -> 0); use a host like the "
+                    "source");
+    error_free(err);
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_CLIDR), ==, 0x02000023);
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_DFR0), ==, 0x10305408);
+
+    g_assert_true(hvc_kvm_set_registers(&fake->kvm, ids, values, 1,
+                                        &error_abort));
+}
+
 /* No cache is in CLIDR_EL1: none of their registers counts. */
 static void test_vcpu_no_cache(void)
 {
@@ -1515,6 +1538,7 @@ static const Test tests[] = {
     { "/hvc-kvm-abi/restore/no-cache", test_restore_no_cache },
     { "/hvc-kvm-abi/restore/adopted", test_restore_adopted },
     { "/hvc-kvm-abi/restore/refused", test_restore_refused },
+    { "/hvc-kvm-abi/set-registers", test_set_registers },
     { "/hvc-kvm-abi/restore/not-kept", test_restore_not_kept },
     { "/hvc-kvm-abi/restore/mistakes", test_restore_mistakes },
 };
