@@ -244,7 +244,6 @@ def one_host(args: argparse.Namespace) -> tuple[Hardware, Kernel, Path]:
     return result
 
 
-
 # --- options ---
 
 class Help(argparse.RawDescriptionHelpFormatter):

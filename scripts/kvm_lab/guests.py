@@ -15,10 +15,12 @@ MISSING = 'none'
 # CALLS_VCPUS of tests-qtest/hvc/guest
 MAX_CPUS = 8
 
-# What kernels show each in their own way, whatever QEMU says, with nothing in
-# KVM to choose it: Linux 6.1 lets a guest read the hardware's CTR_EL0 but
-# tells QEMU the sanitised one, and the PMU's identification and event list are
-# its driver's. It is shown, but it is no answer of the machine's.
+# What kernels show each in their own way, and QEMU does not choose. Linux 6.1
+# lets a guest read the hardware's CTR_EL0 but tells QEMU the sanitised one, so
+# that no later kernel can be given it. The PMU's identification and events are
+# its driver's; a VMM can take events (KVM_ARM_VCPU_PMU_V3_FILTER) and counters
+# (PMCR_EL0.N) away, which QEMU does not. It is shown, but is no answer of the
+# machine's.
 KERNELS_OWN = frozenset(('CTR_EL0', 'PMCR_EL0', 'PMCEID0_EL0', 'PMCEID1_EL0'))
 
 # Fields of the same kind: some kernels show the hardware's, of features that no
