@@ -15,6 +15,8 @@ RESULTS = 0x9000
 RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
                 'bad_value', 'pkru')
 ALL = 0xffffffff
+# A guest that crashes stays where it is, instead of beginning anew.
+NO_REBOOT = ('-action', 'reboot=shutdown', '-action', 'shutdown=pause')
 
 
 def guest_options(image, xcr0=ALL, pke=1):
@@ -27,7 +29,7 @@ def guest_options(image, xcr0=ALL, pke=1):
 
 
 class Watched:
-    """What can be seen of the guest in a VM that has a monitor, hmp()"""
+    """What can be seen of the guest in a VM with a monitor: hmp(), state()"""
 
     def results(self):
         """What the guest says of itself"""
@@ -37,13 +39,21 @@ class Watched:
 
     def watch(self):
         """The results when the guest has looked at all registers again"""
-        first = self.results()
+        first = last = self.results()
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             results = self.results()
+            state = self.state()
+            if state != 'running':
+                raise RuntimeError(f'the guest does not run, the VM is '
+                                   f'{state}: {results}')
+            if results['rounds'] < last['rounds']:
+                raise RuntimeError('the guest began anew: '
+                                   f'{last}, then {results}')
             if results['errors'] or (results['filled'] and
                                      results['rounds'] > first['rounds'] + 2):
                 return results
+            last = results
             time.sleep(0.01)
         raise RuntimeError(f'the guest does not run: {results}')
 
@@ -53,7 +63,7 @@ class XsaveVm(Watched, Vm):
 
     MACHINE_OPTIONS = ''
     OPTIONS = ('-m', '16', '-smp', '2', '-nodefaults', '-display', 'none',
-               '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
+               '-rtc', 'base=2026-01-01T00:00:00,clock=vm', *NO_REBOOT)
 
     def __init__(self, qemu, machine, cpu, *options, guest=None, xcr0=ALL,
                  pke=1, accel='tcg'):

@@ -23,7 +23,7 @@ import unittest
 import linux_guest
 import tap
 from vmstate_stream import Stream
-from xsave_guest import Watched, guest_options
+from xsave_guest import NO_REBOOT, Watched, guest_options
 
 from .common import PARTS, LabError, cached, fetch, require, run_tool
 from .host import CPUS, Host
@@ -137,8 +137,11 @@ class X86Vm(Watched, Vm):
     def begin(self, cpu: str, *options: str, machine: str = 'pc',
               xcr0: int = 0xffffffff, pke: int = 1) -> None:
         self.start('-machine', machine, '-cpu', cpu, '-m', '16', '-L', '.',
-                   *guest_options(Path('xsave-guest.bin'), xcr0, pke),
+                   *NO_REBOOT, *guest_options(Path('xsave-guest.bin'), xcr0, pke),
                    *options)
+
+    def state(self) -> str:
+        return self.qmp('query-status')['status']
 
     def load(self, stream: str) -> str:
         """What QEMU says of a stream that it does not load, or nothing"""
