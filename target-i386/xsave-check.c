@@ -10,20 +10,26 @@
 #include "qemu/bitops.h"
 #include "xsave-check.h"
 
-#define PKRU BIT_ULL(9)
+#define X87    BIT_ULL(0)
+#define SSE    BIT_ULL(1)
+#define AVX    BIT_ULL(2)
+#define MPX    (BIT_ULL(3) | BIT_ULL(4))
+#define AVX512 (BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(7))
+#define PKRU   BIT_ULL(9)
+#define AMX    (BIT_ULL(17) | BIT_ULL(18))
 
 /*
  * Intel SDM volume 1, 13.1, and for APX the APX specification. A bit that is
  * in neither table belongs to no component that a host could have saved.
  */
 static const XsaveComponent user_components[] = {
-    { BIT_ULL(0), "x87", "xsave" },
-    { BIT_ULL(1), "sse", "xsave" },
-    { BIT_ULL(2), "avx", "avx" },
-    { BIT_ULL(3) | BIT_ULL(4), "mpx", "mpx" },
-    { BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(7), "avx512", "avx512f" },
+    { X87, "x87", "xsave" },
+    { SSE, "sse", "xsave" },
+    { AVX, "avx", "avx" },
+    { MPX, "mpx", "mpx" },
+    { AVX512, "avx512", "avx512f" },
     { PKRU, "pkru", "pku" },
-    { BIT_ULL(17) | BIT_ULL(18), "amx-tile", "amx-tile" },
+    { AMX, "amx-tile", "amx-tile" },
     { BIT_ULL(19), "apx", NULL },
     { }
 };
@@ -110,28 +116,34 @@ static char *remedy(const XsaveRegister *reg, uint64_t lacking,
 }
 
 /*
- * @uses: what the incoming VM does with the components of @found
+ * @uses: what the incoming VM does with the components
+ * @evidence: where that is seen
  * @lacking: those of them that this VM's guest does not have
  */
 static void refuse_not_exposed(const XsaveRegister *reg, const char *prefix,
-                               const char *uses, const char *where,
-                               uint64_t found, uint64_t lacking,
-                               uint64_t exposed, uint64_t host, Error **errp)
+                               const char *uses, const char *evidence,
+                               uint64_t lacking, uint64_t exposed,
+                               uint64_t host, Error **errp)
 {
     g_autofree char *names = xsave_names_text(reg, lacking);
     g_autofree char *has = xsave_names_text(reg, exposed);
     g_autofree char *what_to_do = remedy(reg, lacking, exposed, host);
 
-    error_setg(errp, "%s: incoming VM %s XSAVE component %s (%s = 0x%" PRIx64
-               "), this VM gives its guest %s (0x%" PRIx64 "); %s", prefix,
-               uses, names, where, found, *has ? has : "none", exposed,
-               what_to_do);
+    error_setg(errp, "%s: incoming VM %s XSAVE component %s (%s), this VM "
+               "gives its guest %s (0x%" PRIx64 "); %s", prefix, uses, names,
+               evidence, *has ? has : "none", exposed, what_to_do);
+}
+
+static char *evidence_of(const char *where, uint64_t found)
+{
+    return g_strdup_printf("%s = 0x%" PRIx64, where, found);
 }
 
 void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
                           uint64_t exposed, uint64_t host, Error **errp)
 {
     uint64_t reserved = incoming & ~all_components(reg);
+    g_autofree char *evidence = evidence_of(reg->entry, incoming);
 
     if (reserved) {
         error_setg(errp, "guest-abi: incoming VM gives its guest %s = 0x%"
@@ -141,8 +153,8 @@ void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
                    reserved, exposed);
         return;
     }
-    refuse_not_exposed(reg, "guest-abi", "gives its guest", reg->entry,
-                       incoming, incoming & ~exposed, exposed, host, errp);
+    refuse_not_exposed(reg, "guest-abi", "gives its guest", evidence,
+                       incoming & ~exposed, exposed, host, errp);
 }
 
 static bool check_reserved(const XsaveRegister *reg, const char *where,
@@ -161,17 +173,53 @@ static bool check_reserved(const XsaveRegister *reg, const char *where,
     return false;
 }
 
-static bool check_used(const XsaveRegister *reg, const char *where,
-                       uint64_t used, uint64_t always, uint64_t exposed,
-                       uint64_t host, Error **errp)
+/* XCR0 as XSETBV lets a guest set it (Intel SDM volume 1, 13.3) */
+static bool is_consistent(uint64_t xcr0)
 {
-    uint64_t lacking = used & ~(exposed | always);
+    uint64_t mpx = xcr0 & MPX;
+    uint64_t avx512 = xcr0 & AVX512;
+    uint64_t amx = xcr0 & AMX;
+
+    return (xcr0 & X87) &&
+           (!(xcr0 & AVX) || (xcr0 & SSE)) &&
+           (!mpx || mpx == MPX) &&
+           (!avx512 || (avx512 == AVX512 && (xcr0 & AVX))) &&
+           (!amx || amx == AMX);
+}
+
+static bool check_consistent(uint64_t xcr0, Error **errp)
+{
+    if (is_consistent(xcr0)) {
+        return true;
+    }
+    error_setg(errp, "xsave: incoming VM has XCR0 = 0x%" PRIx64 ", a "
+               "combination that no CPU allows; the stream is damaged: start "
+               "the VM anew", xcr0);
+    return false;
+}
+
+static bool check_used(const XsaveRegister *reg, const char *evidence,
+                       uint64_t used, uint64_t exposed, uint64_t host,
+                       Error **errp)
+{
+    uint64_t lacking = used & ~exposed;
 
     if (lacking) {
-        refuse_not_exposed(reg, "xsave", "uses", where, used, lacking, exposed,
+        refuse_not_exposed(reg, "xsave", "uses", evidence, lacking, exposed,
                            host, errp);
     }
     return !lacking;
+}
+
+static bool check_enabled(const XsaveRegister *reg, uint64_t enabled,
+                          uint64_t initial, uint64_t exposed, uint64_t host,
+                          Error **errp)
+{
+    g_autofree char *evidence = evidence_of(reg->name, enabled);
+
+    /* As after a reset: that is so with XSAVE and without. */
+    return enabled == initial ||
+           check_used(reg, evidence, enabled, exposed, host, errp);
 }
 
 static bool check_loadable(const XsaveRegister *reg, const char *where,
@@ -195,18 +243,22 @@ bool xsave_check(const XsaveState *state, const XsaveLimits *limits,
     uint64_t host = limits->host_xcr0 | XSAVE_LEGACY;
     /* What the guest has without a bit in XCR0 */
     uint64_t always = XSAVE_LEGACY | (limits->pku ? PKRU : 0);
+    bool keys = state->pke && !limits->pku;
+    bool xsave = state->osxsave && !limits->xcr0;
 
     *xstate_bv = state->xstate_bv & (limits->xcr0 | always);
     return check_reserved(&xsave_xcr0, "XCR0", state->xcr0, errp) &&
            check_reserved(&xsave_xcr0, "xstate_bv", state->xstate_bv, errp) &&
            check_reserved(&xsave_xss, "XSS", state->xss, errp) &&
-           check_used(&xsave_xcr0, "XCR0", state->xcr0, XSAVE_LEGACY,
+           check_consistent(state->xcr0, errp) &&
+           check_enabled(&xsave_xcr0, state->xcr0, X87, limits->xcr0, host,
+                         errp) &&
+           check_used(&xsave_xcr0, "CR4.OSXSAVE is set",
+                      xsave ? XSAVE_LEGACY : 0, limits->xcr0, host, errp) &&
+           check_used(&xsave_xcr0, "CR4.PKE is set", keys ? PKRU : 0,
                       limits->xcr0, host, errp) &&
-           check_used(&xsave_xcr0, "CR4.PKE is set, PKRU",
-                      state->pke ? PKRU : 0, always, limits->xcr0, host,
-                      errp) &&
-           check_used(&xsave_xss, "XSS", state->xss, 0, limits->xss,
-                      limits->host_xss, errp) &&
+           check_enabled(&xsave_xss, state->xss, 0, limits->xss,
+                         limits->host_xss, errp) &&
            check_loadable(&xsave_xcr0, "XCR0", state->xcr0, host, errp) &&
            check_loadable(&xsave_xcr0, "xstate_bv", *xstate_bv, host, errp);
 }

@@ -49,12 +49,14 @@ extern const XsaveRegister xsave_xss;
  * @xcr0: those that the guest has enabled
  * @xss: the same for supervisor components
  * @pke: the guest uses protection keys; that needs no bit of @xcr0
+ * @osxsave: the guest uses XSAVE, be it with @xcr0 as after a reset
  */
 typedef struct XsaveState {
     uint64_t xstate_bv;
     uint64_t xcr0;
     uint64_t xss;
     bool pke;
+    bool osxsave;
 } XsaveState;
 
 /**

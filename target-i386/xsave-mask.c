@@ -187,6 +187,7 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
         .xcr0 = env->xcr0,
         .xss = env->xss,
         .pke = env->cr[4] & CR4_PKE_MASK,
+        .osxsave = env->cr[4] & CR4_OSXSAVE_MASK,
     };
     const XsaveLimits limits = limits_of(cpu);
     g_autoptr(Error) err = NULL;

@@ -364,6 +364,44 @@ int error_vprintf_unless_qmp(const char *fmt, va_list ap)
     return 0;
 }
 
+/* What XSETBV lets a guest set */
+static bool possible_xcr0(uint64_t xcr0)
+{
+    unsigned mpx = xcr0 >> 3 & 3;
+    unsigned avx512 = xcr0 >> 5 & 7;
+    unsigned amx = xcr0 >> 17 & 3;
+
+    return xcr0 % 2 == 1 && (xcr0 >> 1 & 3) != 2 && (mpx == 0 || mpx == 3) &&
+           (avx512 == 0 || (avx512 == 7 && (xcr0 & 4) == 4)) &&
+           (amx == 0 || amx == 3);
+}
+
+/* A refusal is one line for people, and says who refuses. */
+static void check_text(const Error *err, const char *prefix)
+{
+    const char *text = err ? error_get_pretty(err) : prefix;
+
+    g_assert_true(g_str_has_prefix(text, prefix));
+    g_assert_cmpuint(strlen(text), <, 1024);
+    for (const char *at = text; *at; at++) {
+        g_assert_true(*at >= 0x20 && *at < 0x7f);
+    }
+}
+
+/* What a contract says of an entry that does not fit */
+static void fuzz_refusal(const XsaveRegister *reg, uint64_t incoming,
+                         uint64_t exposed, uint64_t host)
+{
+    Error *err = NULL;
+
+    if (incoming & ~exposed) {
+        xsave_refuse_exposed(reg, incoming, exposed, host, &err);
+        g_assert_nonnull(err);
+        check_text(err, "guest-abi:");
+        error_free(err);
+    }
+}
+
 /*
  * Five words of the vCPU and the VM, two of the host, and a byte of flags. A
  * component that was left out of xstate_bv must be one that the guest does not
@@ -392,17 +430,20 @@ static void fuzz_xsave(const uint8_t *data, size_t size)
     word[0] = read_number(&reader, 1);
     state.pke = word[0] & 1;
     limits.pku = word[0] & 2;
+    state.osxsave = word[0] & 4;
+    fits &= possible_xcr0(state.xcr0);
+    fits &= limits.xcr0 || !state.osxsave;
     for (unsigned bit = 0; bit < 64; bit++) {
         bool user = bit < 8 || bit == 9 || (bit >= 17 && bit <= 19);
         bool supervisor = bit == 8 || (bit >= 10 && bit <= 16);
         bool content = state.xstate_bv >> bit & 1;
         bool enabled = state.xcr0 >> bit & 1;
-        bool in_xcr0 = bit < 2 || (limits.xcr0 >> bit & 1);
-        bool exposed = in_xcr0 || (bit == 9 && limits.pku);
+        bool in_xcr0 = limits.xcr0 >> bit & 1;
+        bool exposed = bit < 2 || in_xcr0 || (bit == 9 && limits.pku);
         bool loadable = bit < 2 || (limits.host_xcr0 >> bit & 1);
 
         fits &= user || !(content || enabled);
-        fits &= in_xcr0 || !enabled;
+        fits &= in_xcr0 || !enabled || state.xcr0 == 1;
         fits &= exposed || bit != 9 || !state.pke;
         fits &= loadable || !(enabled || (content && exposed));
         fits &= !(state.xss >> bit & 1) ||
@@ -412,17 +453,10 @@ static void fuzz_xsave(const uint8_t *data, size_t size)
     g_assert_true(xsave_check(&state, &limits, &kept, &err) == fits);
     g_assert_true(fits == !err);
     g_assert_cmphex(kept, ==, expected);
-    for (const char *at = err ? error_get_pretty(err) : ""; *at; at++) {
-        g_assert_true(*at >= 0x20 && *at < 0x7f);
-    }
+    check_text(err, "xsave:");
     error_free(err);
-
-    err = NULL;
-    xsave_refuse_exposed(state.pke ? &xsave_xss : &xsave_xcr0,
-                         state.xcr0 | 1 << 20, limits.xcr0, limits.host_xcr0,
-                         &err);
-    g_assert_true(strlen(error_get_pretty(err)) < 1024);
-    error_free(err);
+    fuzz_refusal(&xsave_xcr0, state.xcr0, limits.xcr0, limits.host_xcr0);
+    fuzz_refusal(&xsave_xss, state.xss, limits.xss, limits.host_xss);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -17,9 +17,14 @@
 #define AVX512 0xe7
 #define AMX 0x602e7
 
+#define LACKS(names_, evidence_, has_, remedy_)                            \
+    "xsave: incoming VM uses XSAVE component " names_ " (" evidence_ "), " \
+    "this VM gives its guest " has_ "; " remedy_
 #define NO_XCR0(names_, where_, found_, has_, remedy_)                     \
-    "xsave: incoming VM uses XSAVE component " names_ " (" where_ " = "    \
-    found_ "), this VM gives its guest " has_ "; " remedy_
+    LACKS(names_, where_ " = " found_, has_, remedy_)
+#define IMPOSSIBLE(xcr0_)                                                  \
+    "xsave: incoming VM has XCR0 = " xcr0_ ", a combination that no CPU "  \
+    "allows; the stream is damaged: start the VM anew"
 #define DAMAGED(where_, found_, reserved_)                                 \
     "xsave: incoming VM has " where_ " = " found_ ", where " reserved_     \
     " are not components that this QEMU knows (0xe02ff); the stream is "   \
@@ -52,8 +57,21 @@ static const Case cases[] = {
     { { AMX, AMX }, { AMX, 0, AMX }, AMX },
     /* A guest without XSAVE has x87 and SSE all the same. */
     { { 3, 1 }, { 0, 0, 0x7 }, 3 },
-    { { 3, 3 }, { 0, 0, 0 }, 3 },
-    { { 0, 0 }, { 0, 0, 0 }, 0 },
+    { { 3, 1 }, { 0, 0, 0 }, 3 },
+    { { 0, 1 }, { 0, 0, 0 }, 0 },
+
+    /* Nor can it use XSAVE for them. */
+    { { 3, 3, 0, false, true }, { 0, 0, 0x7 }, 3,
+      NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
+              "start this QEMU with -cpu ...,+xsave") },
+    { { 3, 3 }, { 0, 0, 0x7 }, 3,
+      NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
+              "start this QEMU with -cpu ...,+xsave") },
+    { { 3, 1, 0, false, true }, { 0, 0, 0x7 }, 3,
+      LACKS("'x87', 'sse'", "CR4.OSXSAVE is set", "none (0x0)",
+            "start this QEMU with -cpu ...,+xsave") },
+    { { 3, 1, 0, false, true }, { 0x7, 0, 0x7 }, 3 },
+    { { 3, 3, 0, false, true }, { 0x3, 0, 0x7 }, 3 },
 
     /* Superfluous: there with content, but not enabled and not exposed */
     { { 0x207, 0x7 }, { 0x7, 0, 0x7 }, 0x7 },
@@ -90,7 +108,7 @@ static const Case cases[] = {
               "use a QEMU and a host that have it") },
     /* Without XSAVE, AVX alone is no help. */
     { { 0, 0x207 }, { 0, 0, 0x207 }, 0,
-      NO_XCR0("'avx', 'pkru'", "XCR0", "0x207", "none (0x0)",
+      NO_XCR0("'x87', 'sse', 'avx', 'pkru'", "XCR0", "0x207", "none (0x0)",
               "start this QEMU with -cpu ...,+xsave,+avx,+pku") },
     /* One of several is missing on the host: that is what counts. */
     { { 0, 0x2e7 }, { 0x7, 0, 0xe7 }, 0,
@@ -102,15 +120,14 @@ static const Case cases[] = {
     /* Protection keys work without XCR0. */
     { { 0x7, 0x7, 0, true }, { 0x207, 0, 0x207 }, 0x7 },
     { { 0x7, 0x7, 0, true }, { 0x7, 0, 0x207 }, 0x7,
-      NO_XCR0("'pkru'", "CR4.PKE is set, PKRU", "0x200",
-              "'x87', 'sse', 'avx' (0x7)",
-              "start this QEMU with -cpu ...,+pku") },
+      LACKS("'pkru'", "CR4.PKE is set", "'x87', 'sse', 'avx' (0x7)",
+            "start this QEMU with -cpu ...,+pku") },
     /* Nor do they need XSAVE: then PKRU is exposed all the same. */
     { { 0x203, 0x1, 0, true }, { 0, 0, 0x207, 0, true }, 0x203 },
     { { 0x203, 0x1 }, { 0, 0, 0x207, 0, true }, 0x203 },
     { { 0x203, 0x1, 0, true }, { 0, 0, 0x207 }, 0x3,
-      NO_XCR0("'pkru'", "CR4.PKE is set, PKRU", "0x200", "none (0x0)",
-              "start this QEMU with -cpu ...,+xsave,+pku") },
+      LACKS("'pkru'", "CR4.PKE is set", "none (0x0)",
+            "start this QEMU with -cpu ...,+xsave,+pku") },
     { { 0x203, 0x1 }, { 0, 0, 0x7, 0, true }, 0x203,
       NOT_LOADABLE("'pkru'", "xstate_bv", "0x203", "0x7") },
 
@@ -151,6 +168,25 @@ static const Case cases[] = {
       "xsave: incoming VM has XSS = 0x7, where 0x7 are not components that "
       "this QEMU knows (0x1fd00); the stream is damaged, or of a newer "
       "machine: use a QEMU that knows them, or start the VM anew" },
+
+    /* Nothing that a CPU lets a guest set */
+    { { 0, 0 }, { 0, 0, 0 }, 0, IMPOSSIBLE("0x0") },
+    { { 0, 0 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x0") },
+    { { 0, 2 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x2") },
+    { { 0, 5 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x5") },
+    { { 0, 9 }, { TCG, 0, TCG }, 0, IMPOSSIBLE("0x9") },
+    { { 0, 0x11 }, { TCG, 0, TCG }, 0, IMPOSSIBLE("0x11") },
+    { { 0, 0x27 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x27") },
+    { { 0, 0xc7 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0xc7") },
+    { { 0, 0xe3 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0xe3") },
+    { { 0, 0x20007 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x20007") },
+    { { 0, 0x40007 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x40007") },
+    /* Allowed, if unusual */
+    { { 0, 0x201 }, { TCG, 0, TCG }, 0 },
+    { { 0, 0x19 }, { TCG, 0, TCG }, 0 },
+    { { 0, 0x60001 }, { AMX, 0, AMX }, 0 },
+    /* Of xstate_bv, the CPU knows what is in its initial state. */
+    { { 0x20020, 0x7 }, { AMX, 0, AMX }, 0x20020 },
 };
 
 static void test_cases(void)
@@ -234,6 +270,28 @@ static void test_contracts(void)
     }
 }
 
+/* What XSETBV accepts, component by component */
+static bool possible(uint64_t xcr0)
+{
+    unsigned mpx = xcr0 >> 3 & 3;
+    unsigned avx512 = xcr0 >> 5 & 7;
+    unsigned amx = xcr0 >> 17 & 3;
+
+    return xcr0 % 2 == 1 && (xcr0 >> 1 & 3) != 2 && (mpx == 0 || mpx == 3) &&
+           (avx512 == 0 || (avx512 == 7 && (xcr0 & 4) == 4)) &&
+           (amx == 0 || amx == 3);
+}
+
+/* The largest part of a mask that a CPU could have in XCR0, and x87 */
+static uint64_t make_possible(uint64_t xcr0)
+{
+    xcr0 &= xcr0 & 2 ? UINT64_MAX : ~4ULL;
+    xcr0 &= (xcr0 & 0x18) == 0x18 ? UINT64_MAX : ~0x18ULL;
+    xcr0 &= (xcr0 & 0xe4) == 0xe4 ? UINT64_MAX : ~0xe0ULL;
+    xcr0 &= (xcr0 & 0x60000) == 0x60000 ? UINT64_MAX : ~0x60000ULL;
+    return xcr0 | 1;
+}
+
 /*
  * The rules bit by bit, for states that nobody would think of. Bits are drawn
  * so that every second state is not refused at the first look.
@@ -258,7 +316,7 @@ static void test_random(void)
         }
         state = (XsaveState) {
             .xstate_bv = word[0], .xcr0 = word[1],
-            .pke = g_rand_boolean(rand),
+            .pke = g_rand_boolean(rand), .osxsave = g_rand_boolean(rand),
         };
         limits = (XsaveLimits) {
             .xcr0 = word[2], .host_xcr0 = word[3],
@@ -268,16 +326,28 @@ static void test_random(void)
             state.xcr0 &= limits.xcr0 & limits.host_xcr0;
             state.xstate_bv &= limits.host_xcr0 | word[4];
         }
+        if (i % 8) {
+            state.xcr0 = make_possible(state.xcr0);
+        }
+        if (i % 16 > 11) {
+            /* Without XSAVE */
+            limits.xcr0 = 0;
+            state.xcr0 &= i % 32 > 24 ? 3 : 1;
+        }
+        if (!possible(state.xcr0) || (state.osxsave && !limits.xcr0)) {
+            fits = false;
+        }
         for (unsigned bit = 0; bit < 64; bit++) {
             bool content = state.xstate_bv >> bit & 1;
             bool enabled = state.xcr0 >> bit & 1;
-            bool in_xcr0 = bit < 2 || (limits.xcr0 >> bit & 1);
-            bool exposed = in_xcr0 || (bit == 9 && limits.pku);
+            bool in_xcr0 = limits.xcr0 >> bit & 1;
+            bool exposed = bit < 2 || in_xcr0 || (bit == 9 && limits.pku);
             bool loadable = bit < 2 || (limits.host_xcr0 >> bit & 1);
             bool exists = bit < 8 || bit == 9 || bit == 17 || bit == 18 ||
                           bit == 19;
 
-            if (((content || enabled) && !exists) || (enabled && !in_xcr0) ||
+            if (((content || enabled) && !exists) ||
+                (enabled && !in_xcr0 && state.xcr0 != 1) ||
                 (bit == 9 && state.pke && !exposed) ||
                 ((enabled || (content && exposed)) && !loadable)) {
                 fits = false;
