@@ -86,9 +86,10 @@ static XsaveLimits limits_of(X86CPU *cpu)
 
 /* The initial state of components; all of them are zeros. */
 
+/* The upper halves of 16 registers; the others are AVX-512's as a whole. */
 static void init_avx(CPUX86State *env)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(env->xmm_regs); i++) {
+    for (unsigned i = 0; i < MIN(16, ARRAY_SIZE(env->xmm_regs)); i++) {
         env->xmm_regs[i].ZMM_Q(2) = 0;
         env->xmm_regs[i].ZMM_Q(3) = 0;
     }
