@@ -147,9 +147,11 @@ static void warn_dropped(uint64_t xstate_bv, uint64_t dropped)
     if (dropped & ~warned) {
         warned |= dropped;
         warn_report("xsave: incoming VM has XSAVE component %s (xstate_bv = "
-                    "0x%" PRIx64 "), which its guest was not given; not "
-                    "loaded. The source's kernel saves what the guest cannot "
-                    "see; a newer one does not", names, xstate_bv);
+                    "0x%" PRIx64 "), which its guest has not enabled and "
+                    "this VM does not expose; not loaded. If the source's "
+                    "-cpu has it, start this QEMU with the same -cpu; "
+                    "otherwise the source's kernel saved what the guest "
+                    "cannot see", names, xstate_bv);
     }
 }
 
