@@ -172,14 +172,17 @@ static void drop(X86CPU *cpu, uint64_t kept)
 
 /*
  * After a refusal, too, savevm.c gives the vCPUs to the accelerator, and KVM
- * would end QEMU. This one will not run.
+ * would end QEMU. Nor may the guest go on without what was refused, should
+ * somebody continue the VM: all vCPUs are as after a reset. Those that come
+ * later in the stream are not loaded any more.
  */
-static void make_loadable(CPUX86State *env)
+static void reset_all(void)
 {
-    env->xstate_bv &= XSAVE_LEGACY;
-    env->xcr0 = XSTATE_FP_MASK;
-    env->xss = 0;
-    env->cr[4] &= ~CR4_PKE_MASK;
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        cpu_reset(cs);
+    }
 }
 
 bool x86_xsave_mask_post_load(X86CPU *cpu)
@@ -197,7 +200,7 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
     uint64_t kept;
 
     if (!guest_abi_check_received()) {
-        make_loadable(env);
+        reset_all();
         return false;
     }
     if (!xsave_trim) {
@@ -205,7 +208,7 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
     }
     if (!xsave_check(&state, &limits, &kept, &err)) {
         guest_abi_refuse(err);
-        make_loadable(env);
+        reset_all();
         return false;
     }
     if (kept != state.xstate_bv) {

@@ -196,14 +196,16 @@ class XsaveTest(unittest.TestCase):
         """Streams of VMs on the host with protection keys"""
         with cls._host(HOST_WITH_PKU) as host:
             # Of these guests, the first was given PKRU and has enabled it,
-            # the second was not given it.
-            for name, program, cpu, machine in (
-                    ('given', 'stock', 'host', 'pc'),
-                    ('spare', 'stock', 'host,-pku', 'pc'),
-                    ('contract', 'qemu', 'host', 'pc,guest-abi=on')):
+            # the second was not given it, the last has it without XCR0.
+            # With CR4.PKE, an unpatched QEMU would fail elsewhere.
+            for name, program, cpu, machine, guest in (
+                    ('given', 'stock', 'host', 'pc', {'pke': 0}),
+                    ('spare', 'stock', 'host,-pku', 'pc', {'pke': 0}),
+                    ('contract', 'qemu', 'host', 'pc,guest-abi=on',
+                     {'pke': 0}),
+                    ('keys', 'qemu', 'host', 'pc', {'xcr0': AVX})):
                 vm = X86Vm(host, name, qemu=f'./{program}')
-                # With CR4.PKE, an unpatched QEMU would fail elsewhere.
-                vm.begin(cpu, machine=machine, pke=0)
+                vm.begin(cpu, machine=machine, **guest)
                 cls._assert_well(vm.watch())
                 vm.migrate(f'file:{name}.stream')
                 vm.quit()
@@ -283,6 +285,13 @@ class XsaveTest(unittest.TestCase):
             r"[0-9a-f]+\), this VM gives its guest 'x87', 'sse', 'avx' "
             r'\(0x7\); this host does not have it; use one that does, and '
             r'start QEMU there with -cpu \.\.\.,\+pku$')
+
+    def test_protection_keys_are_refused_by_name(self) -> None:
+        """And KVM, which would not load CR4 either, is not asked."""
+        self.assertRegex(
+            self.load('qemu', 'keys'),
+            r"^xsave: incoming VM uses XSAVE component 'pkru' \(CR4\.PKE is "
+            r"set\), this VM gives its guest 'x87', 'sse', 'avx' \(0x7\); ")
 
     def test_contract_is_refused_by_name(self) -> None:
         self.assertRegex(
