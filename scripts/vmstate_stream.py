@@ -7,6 +7,7 @@ searched for: the sections behind RAM are found from the end of the stream
 backwards, those before RAM from its beginning.
 """
 
+import contextlib
 import dataclasses
 import json
 import mmap
@@ -83,8 +84,29 @@ class Section:
         return f'{self.name}[{self.instance}]'
 
 
+@contextlib.contextmanager
+def reading(path):
+    """A description that is not as QEMU writes it is damaged."""
+    try:
+        yield
+    except (AttributeError, LookupError, RecursionError, TypeError,
+            ValueError, struct.error) as error:
+        raise StreamError(
+            f"{path}: the stream's description of itself cannot be used "
+            f'({type(error).__name__}: {error}); the stream is damaged'
+        ) from None
+
+
+def check_numbers(field):
+    for name in ('size', 'array_len'):
+        if not 0 <= field.get(name, 0) < DESCRIPTION_MAX:
+            raise ValueError(f'{name} {field[name]}')
+
+
 def fields_size(vmsd):
     """The bytes of a description's fields and subsections"""
+    for field in vmsd.get('fields', []):
+        check_numbers(field)
     return (sum(field['size'] * field.get('array_len', 1)
                 for field in vmsd.get('fields', [])) +
             sum(subsection_header(sub) + fields_size(sub)
@@ -111,7 +133,7 @@ def walk(vmsd, offset, prefix=''):
             if 'struct' in field:
                 yield from walk(field['struct'], offset, f'{prefix}{name}/')
             else:
-                yield Field(prefix + name, field['type'], offset,
+                yield Field(prefix + name, str(field['type']), offset,
                             field['size'])
             offset += field['size']
     for subsection in vmsd.get('subsections', []):
@@ -137,11 +159,12 @@ class Stream:
             raise StreamError(
                 f'{path} is not a migration stream of version {VERSION}; make '
                 'one with the monitor command "migrate file:PATH"')
-        start, self.description = self._find_description()
-        self.sections = [
-            Section(d['name'], d['instance_id'], d, size=fields_size(d))
-            for d in self.description['devices']]
-        self._find_sections(start)
+        with reading(path):
+            start, self.description = self._find_description()
+            self.sections = [
+                Section(d['name'], d['instance_id'], d, size=fields_size(d))
+                for d in self.description['devices']]
+            self._find_sections(start)
 
     def _find_description(self):
         # JSON text has no NUL, the four bytes of its size begin with one.
@@ -224,11 +247,12 @@ class Stream:
         return found
 
     def fields(self, section):
-        return walk(section.description, section.offset)
+        with reading(self.path):
+            return list(walk(section.description, section.offset))
 
     def field(self, section, name):
         """The field of that path, or of an end of it that no other has"""
-        fields = list(self.fields(section))
+        fields = self.fields(section)
         found = [f for f in fields if f.path == name] or \
                 [f for f in fields
                  if f.path.endswith(('/' + name, '.' + name))]
