@@ -9,6 +9,8 @@ from qmp import PATIENCE_S, Qemu
 OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
            '-display', 'none', '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
 
+SETTLE_TRIES = 12
+
 
 class Vm(Qemu):
     """Its streams can be compared, byte by byte."""
@@ -40,6 +42,23 @@ class Vm(Qemu):
         self.command('migrate-incoming', uri=f'file:{path}',
                      **{'exit-on-error': False})
         return self.wait()
+
+
+def settled(make, path):
+    """Calls make() until it wrote two streams in a row that are the same.
+
+    What QEMU cannot write within 50 ms (MAX_WAIT in migration/ram.c) becomes
+    one more part of the section "ram": on a busy machine that is chance.
+    """
+    last = None
+    for _ in range(SETTLE_TRIES):
+        make()
+        stream = path.read_bytes()
+        if stream == last:
+            return path
+        last = stream
+    raise RuntimeError(f'of {SETTLE_TRIES} streams no two in a row are the '
+                       'same')
 
 
 def save(qemu, machine, path, *options):
