@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Cross-builds the QEMU that runs inside a host: static, arm64, KVM only."""
 
+import contextlib
 import os
 from pathlib import Path
 import subprocess
+import sys
 
 import qemu_tree
 
@@ -86,7 +88,9 @@ def assemble(build: Path, stock: bool) -> Path:
         return source
     tree = build / 'src'
     try:
-        qemu_tree.assemble(source, tree)
+        # It prints what changed; stdout is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            qemu_tree.assemble(source, tree)
     except qemu_tree.TreeError as error:
         raise LabError(str(error)) from None
     return tree
