@@ -15,7 +15,6 @@
 #include "kvm-abi.h"
 #include "kvm-host.h"
 #include "kvm-registers.h"
-#include "sysregs.h"
 
 QEMU_BUILD_BUG_ON(HVC_KVM_PSCI_VERSION != KVM_REG_ARM_PSCI_VERSION);
 QEMU_BUILD_BUG_ON(HVC_KVM_WORKAROUND(1) != KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1);
