@@ -99,8 +99,11 @@ def reading(path):
 
 def check_numbers(field):
     for name in ('size', 'array_len'):
-        if not 0 <= field.get(name, 0) < DESCRIPTION_MAX:
-            raise ValueError(f'{name} {field[name]}')
+        number = field.get(name, 0)
+        if not isinstance(number, int) or not 0 <= number < DESCRIPTION_MAX:
+            raise ValueError(f'{name} {number}')
+    if field.get('array_len', 0) > 1 and not field['size']:
+        raise ValueError(f'{field["array_len"]} elements of no size')
 
 
 def fields_size(vmsd):
@@ -120,6 +123,7 @@ def subsection_header(subsection):
 def walk(vmsd, offset, prefix=''):
     """The fields of a description, and last the offset of what follows"""
     for field in vmsd.get('fields', []):
+        check_numbers(field)
         # Elements that are all alike have one description, others have their
         # own with an index.
         if 'array_len' in field:
