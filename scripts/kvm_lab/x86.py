@@ -216,7 +216,7 @@ class XsaveTest(unittest.TestCase):
 
     @classmethod
     def _add_spare_component(cls) -> None:
-        """As some kernels before 5.18 saved it; this host's does not."""
+        """As some kernels before 5.17 saved it; this host's does not."""
         stream = Stream(cls.directory / 'spare')
         xstate_bv = stream.number('cpu', 'env.xstate_bv')
         stream.set('cpu', 'env.xstate_bv', hex(xstate_bv | PKRU))
