@@ -240,7 +240,7 @@ static bool check_loadable(const XsaveRegister *reg, const char *where,
 bool xsave_check(const XsaveState *state, const XsaveLimits *limits,
                  uint64_t *xstate_bv, Error **errp)
 {
-    uint64_t host = limits->host_xcr0 | XSAVE_LEGACY;
+    uint64_t host = limits->host_xcr0;
     /* What the guest has without a bit in XCR0 */
     uint64_t always = XSAVE_LEGACY | (limits->pku ? PKRU : 0);
     bool keys = state->pke && !limits->pku;
@@ -259,6 +259,10 @@ bool xsave_check(const XsaveState *state, const XsaveLimits *limits,
                       limits->xcr0, host, errp) &&
            check_enabled(&xsave_xss, state->xss, 0, limits->xss,
                          limits->host_xss, errp) &&
-           check_loadable(&xsave_xcr0, "XCR0", state->xcr0, host, errp) &&
-           check_loadable(&xsave_xcr0, "xstate_bv", *xstate_bv, host, errp);
+           check_loadable(&xsave_xcr0, "XCR0", state->xcr0,
+                          host | XSAVE_LEGACY, errp) &&
+           check_loadable(&xsave_xcr0, "xstate_bv", *xstate_bv,
+                          host | XSAVE_LEGACY, errp) &&
+           check_loadable(&xsave_xss, "XSS", state->xss, limits->host_xss,
+                          errp);
 }

@@ -11,7 +11,7 @@
 
 #include "qapi/qapi-builtin-types.h"
 
-/* Every x86-64 CPU has them, and KVM saves them with or without XSAVE. */
+/* Every x86-64 CPU has them, with or without XSAVE. */
 #define XSAVE_LEGACY 3
 
 /**
@@ -63,8 +63,9 @@ typedef struct XsaveState {
  * XsaveLimits: what this VM has
  * @xcr0: user components that its CPUID shows to the guest
  * @xss: the same for supervisor components
- * @host_xcr0: user components that this host can load
- * @host_xss: the same for supervisor components
+ * @host_xcr0: user components that this host can give to a guest by XSAVE; it
+ *             can load x87 and SSE without
+ * @host_xss: supervisor components that this host can load
  * @pku: its CPUID shows protection keys; a guest can have them, and so PKRU,
  *       even without XSAVE
  */

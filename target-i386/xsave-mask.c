@@ -10,6 +10,9 @@
  */
 
 #include "qemu/osdep.h"
+#ifdef CONFIG_KVM
+#include <sys/syscall.h>
+#endif
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "hw/boards.h"
@@ -21,9 +24,6 @@
 #include "trace.h"
 #include "xsave-check.h"
 #include "xsave-mask.h"
-#ifdef CONFIG_KVM
-#include <sys/syscall.h>
-#endif
 
 /* Linux, arch/x86/include/uapi/asm/prctl.h */
 #define XCOMP_GET_GUEST_PERMISSION 0x1024
@@ -31,13 +31,22 @@
 /* -machine xsave-trim=; a process has one machine. */
 static bool xsave_trim = true;
 
-/* Those of @cpu, or what the accelerator can give to a guest */
+/* A feature word of @cpu, or what the accelerator can give to a guest */
+static uint64_t feature_word(X86CPU *cpu, FeatureWord word)
+{
+    return cpu ? cpu->env.features[word] :
+                 x86_cpu_get_supported_feature_word(NULL, word);
+}
+
+/*
+ * The same of components. QEMU fills their words in before it takes away what
+ * the accelerator does not have, which may be XSAVE itself; CPUID then shows
+ * none.
+ */
 static uint64_t components(X86CPU *cpu, FeatureWord low, FeatureWord high)
 {
-    return cpu ?
-        cpu->env.features[high] << 32 | cpu->env.features[low] :
-        x86_cpu_get_supported_feature_word(NULL, high) << 32 |
-        (uint32_t)x86_cpu_get_supported_feature_word(NULL, low);
+    return feature_word(cpu, FEAT_1_ECX) & CPUID_EXT_XSAVE ?
+           feature_word(cpu, high) << 32 | (uint32_t)feature_word(cpu, low) : 0;
 }
 
 /*
@@ -62,11 +71,12 @@ static uint64_t without_permission(uint64_t exposed)
 static const XsaveLimits *host_limits(void)
 {
     static XsaveLimits host;
+    static bool is_known;
 
-    /* x87 is always among them. */
-    if (!host.host_xcr0) {
+    if (!is_known) {
+        is_known = true;
         host.host_xcr0 = components(NULL, FEAT_XSAVE_XCR0_LO,
-                                    FEAT_XSAVE_XCR0_HI) | XSAVE_LEGACY;
+                                    FEAT_XSAVE_XCR0_HI);
         host.host_xss = components(NULL, FEAT_XSAVE_XSS_LO,
                                    FEAT_XSAVE_XSS_HI);
     }

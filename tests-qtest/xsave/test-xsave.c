@@ -67,6 +67,10 @@ static const Case cases[] = {
     { { 3, 3 }, { 0, 0, 0x7 }, 3,
       NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
               "start this QEMU with -cpu ...,+xsave") },
+    { { 3, 3 }, { 0, 0, 0 }, 3,
+      NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
+              "this host does not have it; use one that does, and start QEMU "
+              "there with -cpu ...,+xsave") },
     { { 3, 1, 0, false, true }, { 0, 0, 0x7 }, 3,
       LACKS("'x87', 'sse'", "CR4.OSXSAVE is set", "none (0x0)",
             "start this QEMU with -cpu ...,+xsave") },
@@ -146,6 +150,8 @@ static const Case cases[] = {
     { { 0x7, 0xe7 }, { AVX512, 0, 0x7 }, 0x7,
       NOT_LOADABLE("'avx512'", "XCR0", "0xe7", "0x7") },
     { { 0x7, 0x7 }, { AVX512, 0, 0x7 }, 0x7 },
+    { { 0x7, 0x7, 0x8000 }, { 0x7, 0x8000, 0x7, 0 }, 0x7,
+      NOT_LOADABLE("'arch-lbr'", "XSS", "0x8000", "0x0") },
     { { 0x60000, 0x7 }, { AMX, 0, AVX512 }, 0x60000,
       NOT_LOADABLE("'amx-tile'", "xstate_bv", "0x60000", "0xe7") },
 
@@ -303,7 +309,7 @@ static void test_random(void)
 
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t known = g_rand_int_range(rand, 0, 8) ? 0xe02ff : UINT64_MAX;
-        uint64_t word[5];
+        uint64_t word[8];
         XsaveState state;
         XsaveLimits limits;
         uint64_t kept, expected = 0;
@@ -317,9 +323,11 @@ static void test_random(void)
         state = (XsaveState) {
             .xstate_bv = word[0], .xcr0 = word[1],
             .pke = g_rand_boolean(rand), .osxsave = g_rand_boolean(rand),
+            .xss = i % 4 ? 0 : word[5] & 0x1fd00,
         };
         limits = (XsaveLimits) {
             .xcr0 = word[2], .host_xcr0 = word[3],
+            .xss = word[6], .host_xss = word[7],
             .pku = g_rand_boolean(rand),
         };
         if (i % 2) {
@@ -334,7 +342,11 @@ static void test_random(void)
             limits.xcr0 = 0;
             state.xcr0 &= i % 32 > 24 ? 3 : 1;
         }
-        if (!possible(state.xcr0) || (state.osxsave && !limits.xcr0)) {
+        if (i % 8 == 4) {
+            state.xss &= limits.xss & limits.host_xss;
+        }
+        if (!possible(state.xcr0) || (state.osxsave && !limits.xcr0) ||
+            (state.xss & ~(limits.xss & limits.host_xss))) {
             fits = false;
         }
         for (unsigned bit = 0; bit < 64; bit++) {
