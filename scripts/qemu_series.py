@@ -18,6 +18,7 @@ from qemu_tree import TreeError
 
 COMMITS = 'commits'
 COVER = 'cover'
+MAINTAINERS = 'MAINTAINERS'
 # What QEMU's checkpatch wants a message's lines to fit in
 MESSAGE_WIDTH = 75
 
@@ -122,10 +123,31 @@ def content_at(name, data, later):
     return data
 
 
+def maintainers(source):
+    """QEMU's MAINTAINERS with our sections, as far as they are in its tree"""
+    sections = []
+    for section in (qemu_tree.ROOT / MAINTAINERS).read_text(
+            encoding='utf-8').strip().split('\n\n')[1:]:
+        lines = section.splitlines()
+        files = [f'F: {there}{line[3 + len(here):]}' for line in lines
+                 for here, there in qemu_tree.OVERLAY.items()
+                 if line.startswith(f'F: {here}/')]
+        if files:
+            sections.append('\n'.join(
+                [line for line in lines if not line.startswith('F: ')] +
+                files))
+    title = 'Contract with the guest'
+    return '\n'.join([
+        (source / MAINTAINERS).read_text(encoding='utf-8').rstrip('\n'), '',
+        title, '-' * len(title), '\n\n'.join(sections), '']).encode()
+
+
 def read_series(source):
     """The cover letter, and the commits with their files"""
     qemu_tree.check_source(source)
     patched = qemu_tree.patched_files(source, qemu_tree.read_series())
+    if (source / MAINTAINERS).is_file():
+        patched[MAINTAINERS] = maintainers(source)
     overlay = qemu_tree.overlay_files(source)
     cover, commits = read_commits()
     groups = group([*patched, *overlay], commits)
@@ -168,7 +190,7 @@ def project_commit():
 
 def maintainer():
     """Name and address, of MAINTAINERS"""
-    text = (qemu_tree.ROOT / 'MAINTAINERS').read_text(encoding='utf-8')
+    text = (qemu_tree.ROOT / MAINTAINERS).read_text(encoding='utf-8')
     match = re.search(r'^M: (.*) <(.*)>$', text, re.M)
     if not match:
         raise TreeError('MAINTAINERS has no line "M: NAME <ADDRESS>"; it is '

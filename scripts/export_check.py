@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds what scripts/export writes."""
+
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+import time
+
+import qemu_series
+from qemu_tree import TreeError
+
+SCRIPTS = Path(__file__).resolve().parent
+BUILD_FILE = 'tests/qtest/hvc/meson.build'
+# By these files the directories that were made here are known.
+COMMITS_MARK = '.export-commits'
+PACKAGE_MARK = '.export-package'
+SUITES = ('unit', 'qtest', 'guest')
+# Debian's: another one in PATH may lack what setup installed.
+MESON = '/usr/bin/meson'
+
+
+def say(text):
+    print(f'export: {text}', file=sys.stderr, flush=True)
+
+
+def step(text):
+    say(f'==> {text}')
+
+
+def empty_directory(path):
+    if path.exists() and not path.is_dir():
+        raise TreeError(f'{path} is not a directory; name one that is empty '
+                        'or not there yet')
+    if path.is_dir() and any(path.iterdir()):
+        raise TreeError(f'{path} is not empty; delete what is in it, or name '
+                        'another directory')
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def is_package(path):
+    return (path / 'debian/patches/series').is_file() and \
+        (path / 'debian/changelog').is_file()
+
+
+def build_commits(source, build, kvm):
+    """Builds after each commit, incrementally."""
+    commits = qemu_series.read_series(source)[1]
+    tree = build / 'src'
+    if not (build / COMMITS_MARK).exists():
+        empty_directory(build)
+        qemu_series.copy(source, tree)
+        (build / COMMITS_MARK).touch()
+    for count, commit in enumerate(commits, 1):
+        step(f'building commit {count} of {len(commits)}: {commit.subject}')
+        start = time.monotonic()
+        qemu_series.lay(source, tree, commits, count)
+        command = [SCRIPTS / 'build-qemu', '--as-is', build]
+        if not (tree / BUILD_FILE).is_file():
+            command.insert(2, '--emulators')
+        log = build / f'{count}.log'
+        with log.open('w', encoding='utf-8') as output:
+            status = subprocess.run(command, check=False, stdout=output,
+                                    stderr=subprocess.STDOUT).returncode
+        if status:
+            raise TreeError(f'commit {count}, "{commit.subject}", does not '
+                            f'build; see {log}, and put the files that it '
+                            'needs into it or into an earlier one')
+        if kvm:
+            build_for_kvm(build, tree)
+        say(f'built in {time.monotonic() - start:.0f} s')
+
+
+def build_for_kvm(build, tree):
+    # Only what needs it needs a cross compiler.
+    from kvm_lab.common import LabError
+    from kvm_lab.qemu_build import build_tree
+    try:
+        build_tree(tree, build / 'kvm')
+    except LabError as error:
+        raise TreeError(str(error)) from None
+
+
+def run(text, *command):
+    """A program that says itself what is wrong"""
+    step(text)
+    if subprocess.run(command, check=False).returncode:
+        raise TreeError(f'{text} failed; see {Path(command[0]).name} above')
+
+
+def build_package(source, directory, export):
+    """Builds QEMU of a source package with the series, and tests it.
+
+    @export writes the series into a package. What is in the directory from
+    the last time goes: patches that are taken back and applied again would
+    have everything built anew, too.
+    """
+    if not is_package(source) or not (source / '.pc').is_dir():
+        raise TreeError(f'{source} is not an unpacked source package of '
+                        'Debian; needed: debian/patches and what they were '
+                        'applied with, .pc; unset QEMU_SRC, or set it to one')
+    package = directory / source.name
+    build = directory / 'build'
+    if (directory / PACKAGE_MARK).exists():
+        step('deleting what is there from the last time')
+        for tree in (package, build):
+            shutil.rmtree(tree, ignore_errors=True)
+    else:
+        empty_directory(directory)
+        (directory / PACKAGE_MARK).touch()
+    step(f'copying {source} to {package}')
+    shutil.copytree(source, package, symlinks=True)
+    run("taking Debian's patches back", 'dpkg-source', '--after-build',
+        '--unapply-patches', package)
+    export(source, package)
+    run('applying all patches, as building the package does', 'dpkg-source',
+        '--before-build', package)
+    build.mkdir()
+    (build / 'src').symlink_to(package)
+    run('configuring the build', MESON, 'setup', build, SCRIPTS.parent)
+    step(f'building, and running {", ".join(SUITES)}')
+    # What failed is said by count-tests, too, which ends with the numbers.
+    subprocess.run([MESON, 'test', '-C', build, '--print-errorlogs',
+                    *(word for suite in SUITES
+                      for word in ('--suite', suite))], check=False)
+    run('counting the tests', SCRIPTS / 'count-tests', build)
