@@ -13,6 +13,7 @@ matrix      every kernel to every kernel
 render      the matrix as text and as SVG
 live        live migration, reboot, CPU hotplug, snapshots inside one host
 linux       what a Linux guest finds
+fleet       what guest-abi-probe says on each kernel
 ioctls      how often the firmware registers are touched
 x86         x86 hosts: the XSAVE components of a guest
 tap         the small matrix for every test run

@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import dataclasses
+import json
 import os
 from pathlib import Path
 import shlex
@@ -12,7 +13,9 @@ import signal
 import sys
 from typing import TypeVar
 
-from . import (guests, host, ioctls, kernels, linux, live, parts, probe,
+from guest_abi_fleet import Fleet
+
+from . import (fleet, guests, host, ioctls, kernels, linux, live, parts, probe,
                qemu_build, render, tap, x86)
 from .common import ROOT, LabError, say
 from .host import Hardware
@@ -144,14 +147,7 @@ def run_run(args: argparse.Namespace) -> int:
 def run_matrix(args: argparse.Namespace) -> int:
     hardware = hardware_of(args)
     chosen = kernels.have(args.kernels)
-    profile = None
-    if args.profile:
-        profile = next((kernel for kernel in chosen
-                        if kernel.series == args.profile), None)
-        if not profile:
-            raise LabError(f'--profile {args.profile} is none of the kernels '
-                           f'{", ".join(k.series for k in chosen)}; needed: '
-                           'one of them; correct it')
+    profile = profile_of(args, chosen)
     machines = machine_list(args.machine) if args.machine else \
         ['virt'] if args.qemu == 'stock' else list(MACHINES)
     matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
@@ -165,6 +161,34 @@ def run_matrix(args: argparse.Namespace) -> int:
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
             f'{cell.verdict}')
     return bool(matrix.problems())
+
+
+def profile_of(args: argparse.Namespace,
+               chosen: Sequence[Kernel]) -> Kernel | None:
+    if not args.profile:
+        return None
+    for kernel in chosen:
+        if kernel.series == args.profile:
+            return kernel
+    raise LabError(f'--profile {args.profile} is none of the kernels '
+                   f'{", ".join(k.series for k in chosen)}; needed: one of '
+                   'them; correct it')
+
+
+def run_fleet(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    chosen = kernels.have(args.kernels)
+    profile = profile_of(args, chosen)
+    qemu = inner_qemu(args)
+    parts.initramfs()
+    documents = fleet.probe_all(hardware, qemu, chosen, profile, args.jobs)
+    args.directory.mkdir(parents=True, exist_ok=True)
+    paths = [args.directory / name for name in documents]
+    for path, document in zip(paths, documents.values()):
+        write(path, json.dumps(document, indent=2) + '\n')
+    for line in Fleet(paths).text():
+        print(line)
+    return 0
 
 
 def show(args: argparse.Namespace, matrix: Matrix) -> None:
@@ -321,6 +345,19 @@ def add_run(parser: argparse.ArgumentParser) -> None:
                         help='what to run there; none: a shell')
 
 
+def profile_option(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument('--profile', metavar='SERIES',
+                        help=f"give {what} on this kernel's host to every "
+                        'newer one as guest-abi-profile=')
+
+
+def add_fleet(parser: argparse.ArgumentParser) -> None:
+    kernels_option(parser)
+    profile_option(parser, 'what guest-abi-probe prints')
+    parser.add_argument('directory', metavar='DIR', type=Path,
+                        help='where to write the files, as linux-SERIES.json')
+
+
 def add_matrix(parser: argparse.ArgumentParser) -> None:
     kernels_option(parser)
     parser.add_argument('--machine', metavar='LIST',
@@ -328,9 +365,7 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
                         'virt,virt-hvc-10.0 or virt,hvc-services=trng '
                         f'(default: {",".join(MACHINES)}; with --qemu stock: '
                         'virt)')
-    parser.add_argument('--profile', metavar='SERIES',
-                        help="give what query-guest-abi says on this kernel's "
-                        'host to every newer one as guest-abi-profile=')
+    profile_option(parser, 'what query-guest-abi says')
     output_options(parser, 'json', 'svg', 'text')
 
 
@@ -428,6 +463,9 @@ COMMANDS = {
                            for kind in render.Kind)
                + '\n\nStatus 1 if a cell failed, or a pinned type '
                '(virt-hvc-*) has a silent change.'),
+    'fleet': (run_fleet, add_fleet, 'what each kernel can promise',
+              'What guest-abi-probe prints on a host of each kernel, and what '
+              '"guest-abi-diff\n--fleet" says of all of them.'),
     'show': (run_show, add_show, 'show a matrix again',
              'What "kvm-lab matrix --json FILE" found, as text and as SVG.'),
     'live': (run_live, add_live, 'live migration inside a host',
@@ -451,7 +489,8 @@ COMMANDS = {
     'test': (run_test, add_test, 'a small matrix, as TAP',
              'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
              'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
-             'without it, and one live migration.\nSkipped without kernels.'),
+             'without it; what guest-abi-probe says\non each of them; and one '
+             'live migration. Skipped without kernels.'),
     'x86': (run_x86, add_x86, 'XSAVE components of x86 guests, as TAP',
             'Two amd64 hosts, with and without protection keys (kvm-amd under '
             "TCG's SVM). What\nthe first saves, the second loads, or refuses by "

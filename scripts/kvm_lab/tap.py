@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small matrix for every test run, as TAP: every pair with the profile of the
-oldest kernel, there and back without it, options that contradict each other,
-and a live migration."""
+oldest kernel, there and back without it, what each host can promise, options
+that contradict each other, and a live migration."""
 
 import dataclasses
+import json
+from pathlib import Path
+import tempfile
 import unittest
 
+from guest_abi_fleet import Fleet
 import tap
 
-from . import guests, kernels, live, parts
-from .common import LabError
+from . import fleet, guests, kernels, live, parts
+from .common import ROOT, LabError
 from .host import Host
 from .kernels import Kernel
 from .matrix import Matrix
@@ -76,6 +80,52 @@ def live_test(result: live.Result):
     return test
 
 
+def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
+    """Hosts that were all made like the oldest one; see kvm_lab/fleet.py."""
+    def test_fleet(self: unittest.TestCase) -> None:
+        with tempfile.TemporaryDirectory() as tmp:
+            for file, document in documents.items():
+                (Path(tmp) / file).write_text(json.dumps(document),
+                                              encoding='utf-8')
+            result = Fleet(list(Path(tmp).iterdir())).as_object()
+        self.assertEqual(result['obstacles'], [])
+        self.assertEqual(result['floor'], 'linux-6.12')
+        self.assertEqual(result['held-back']['from'], 'linux-6.18')
+        self.assertEqual(
+            {Path(path).name for path in result['held-back']['by']},
+            {file for file in documents if file != fleet.file_name(newest)})
+        self.assertEqual(result['machine'], 'virt-hvc-10.0,gic-version=3,'
+                         'guest-abi-profile=linux-6.1.json')
+
+    def test_newest(self: unittest.TestCase) -> None:
+        document = documents[fleet.file_name(newest)]
+        self.assertTrue(document['floors'])
+        self.assertEqual([row for row in document['floors'] + document['types']
+                          if not row['starts']], [])
+
+    def test_of_record(file: str, record: str):
+        """What the tests of guest-abi-diff take for such a host"""
+        def test(self: unittest.TestCase) -> None:
+            known = json.loads((ROOT / 'tests-qtest/hvc/fleet' / record)
+                               .read_text(encoding='utf-8'))
+            document = documents[file]
+            for part in ('floors', 'types', 'accel', 'cpu', 'profile'):
+                self.assertEqual(document[part], known[part])
+            # The record has those that differ between hosts.
+            entries = document['return']['entries']
+            for entry in known['return']['entries']:
+                self.assertIn(entry, entries)
+        return test
+
+    return {
+        name('fleet'): test_fleet,
+        name(f'probe {newest.series}'): test_newest,
+        name('probe 6.1'): test_of_record('linux-6.1.json', 'linux-6.1.json'),
+        name('probe 6.12 as 6.1'):
+            test_of_record('linux-6.12.json', 'linux-6.12-profile.json'),
+    }
+
+
 def start(host: Host, machine: str, cpu: str) -> str:
     """What QEMU says; '' if it starts."""
     vm = Vm(host, 'contradiction')
@@ -108,6 +158,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
     plain = Matrix(hardware, qemu, 'patched', [oldest, newest], [MACHINE],
                    jobs=jobs)
     plain.run()
+    documents = fleet.probe_all(hardware, qemu, found, oldest, jobs)
     result = live.run(hardware, qemu, newest, MACHINE, cpus=2, times=1)
     tap.run(type('KvmLab', (unittest.TestCase,), {
         **matrix_tests('profile', profile, {}),
@@ -115,6 +166,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
         **matrix_tests('plain', plain, {
             (newest.series, oldest.series):
             r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
+        **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
         name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
     }))
