@@ -124,6 +124,8 @@ def walk(vmsd, offset, prefix=''):
     """The fields of a description, and last the offset of what follows"""
     for field in vmsd.get('fields', []):
         check_numbers(field)
+        if 'struct' in field and fields_size(field['struct']) > field['size']:
+            raise ValueError(f'fields of more than {field["size"]} bytes')
         # Elements that are all alike have one description, others have their
         # own with an index.
         if 'array_len' in field:
