@@ -305,7 +305,7 @@ static uint64_t make_possible(uint64_t xcr0)
 static void test_random(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(20261121);
-    unsigned fitting = 0;
+    unsigned fitting = 0, fitting_xss = 0;
 
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t known = g_rand_int_range(rand, 0, 8) ? 0xe02ff : UINT64_MAX;
@@ -318,12 +318,13 @@ static void test_random(void)
 
         for (unsigned w = 0; w < ARRAY_SIZE(word); w++) {
             word[w] = (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
-            word[w] &= known;
+            /* User components, and those of a supervisor */
+            word[w] &= w < 5 ? known : 0x1fd00;
         }
         state = (XsaveState) {
             .xstate_bv = word[0], .xcr0 = word[1],
             .pke = g_rand_boolean(rand), .osxsave = g_rand_boolean(rand),
-            .xss = i % 4 ? 0 : word[5] & 0x1fd00,
+            .xss = i % 4 ? 0 : word[5],
         };
         limits = (XsaveLimits) {
             .xcr0 = word[2], .host_xcr0 = word[3],
@@ -372,8 +373,10 @@ static void test_random(void)
         g_assert_true(result == fits);
         g_assert_cmphex(kept, ==, expected);
         fitting += fits;
+        fitting_xss += fits && state.xss;
     }
     g_assert_cmpuint(fitting, >, 1000);
+    g_assert_cmpuint(fitting_xss, >, 100);
 }
 
 int main(int argc, char **argv)
