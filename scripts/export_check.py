@@ -28,14 +28,27 @@ def step(text):
     say(f'==> {text}')
 
 
-def empty_directory(path):
+def check_empty(path):
     if path.exists() and not path.is_dir():
         raise TreeError(f'{path} is not a directory; name one that is empty '
                         'or not there yet')
     if path.is_dir() and any(path.iterdir()):
         raise TreeError(f'{path} is not empty; delete what is in it, or name '
                         'another directory')
+
+
+def empty_directory(path):
+    check_empty(path)
     path.mkdir(parents=True, exist_ok=True)
+
+
+def check_elsewhere(source, directory):
+    """What is made there must not come in the way of what it is made of."""
+    source = source.resolve()
+    if directory == source or directory in source.parents or \
+       source in directory.parents:
+        raise TreeError(f'{directory} is in the source, {source}, or the '
+                        'source in it; name a directory elsewhere')
 
 
 def is_package(path):
@@ -45,6 +58,7 @@ def is_package(path):
 
 def build_commits(source, build, kvm):
     """Builds after each commit, incrementally."""
+    check_elsewhere(source, build)
     commits = qemu_series.read_series(source)[1]
     tree = build / 'src'
     if not (build / COMMITS_MARK).exists():
@@ -84,30 +98,36 @@ def build_for_kvm(build, tree):
 def run(text, *command):
     """A program that says itself what is wrong"""
     step(text)
-    if subprocess.run(command, check=False).returncode:
-        raise TreeError(f'{text} failed; see {Path(command[0]).name} above')
+    try:
+        status = subprocess.run(command, check=False).returncode
+    except OSError as error:
+        raise TreeError(f'{text}: {error}; run scripts/setup') from error
+    if status:
+        raise TreeError(f'{text}: {Path(command[0]).name} failed; see above')
 
 
 def build_package(source, directory, export):
     """Builds QEMU of a source package with the series, and tests it.
 
-    @export writes the series into a package. What is in the directory from
-    the last time goes: patches that are taken back and applied again would
-    have everything built anew, too.
+    @export writes the series into a package. The package and the build that
+    are there from the last time go: patches that are taken back and applied
+    again would have everything built anew, too.
     """
+    check_elsewhere(source, directory)
+    package = directory / 'package'
+    build = directory / 'build'
+    trees = [tree for tree in (package, build) if tree.exists()]
+    if not (directory / PACKAGE_MARK).exists():
+        check_empty(directory)
     if not is_package(source) or not (source / '.pc').is_dir():
         raise TreeError(f'{source} is not an unpacked source package of '
                         'Debian; needed: debian/patches and what they were '
                         'applied with, .pc; unset QEMU_SRC, or set it to one')
-    package = directory / source.name
-    build = directory / 'build'
-    if (directory / PACKAGE_MARK).exists():
-        step('deleting what is there from the last time')
-        for tree in (package, build):
-            shutil.rmtree(tree, ignore_errors=True)
-    else:
-        empty_directory(directory)
-        (directory / PACKAGE_MARK).touch()
+    for tree in trees:
+        step(f'deleting {tree}, which is of the last time')
+        shutil.rmtree(tree)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / PACKAGE_MARK).touch()
     step(f'copying {source} to {package}')
     shutil.copytree(source, package, symlinks=True)
     run("taking Debian's patches back", 'dpkg-source', '--after-build',
@@ -118,9 +138,14 @@ def build_package(source, directory, export):
     build.mkdir()
     (build / 'src').symlink_to(package)
     run('configuring the build', MESON, 'setup', build, SCRIPTS.parent)
-    step(f'building, and running {", ".join(SUITES)}')
+    run('building', MESON, 'compile', '-C', build)
+    step(f'running the suites {", ".join(SUITES)}')
     # What failed is said by count-tests, too, which ends with the numbers.
     subprocess.run([MESON, 'test', '-C', build, '--print-errorlogs',
                     *(word for suite in SUITES
                       for word in ('--suite', suite))], check=False)
-    run('counting the tests', SCRIPTS / 'count-tests', build)
+    if subprocess.run([SCRIPTS / 'count-tests', build],
+                      check=False).returncode:
+        raise TreeError('what was built of the package does not pass the '
+                        'tests above; needed: that all pass; see '
+                        f'{build}/meson-logs/testlog.txt')
