@@ -181,8 +181,12 @@ def run_fleet(args: argparse.Namespace) -> int:
     profile = profile_of(args, chosen)
     qemu = inner_qemu(args)
     parts.initramfs()
+    try:
+        args.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f'{args.directory}: {error.strerror}; needed: a '
+                       'directory, or a name for one') from error
     documents = fleet.probe_all(hardware, qemu, chosen, profile, args.jobs)
-    args.directory.mkdir(parents=True, exist_ok=True)
     paths = [args.directory / name for name in documents]
     for path, document in zip(paths, documents.values()):
         write(path, json.dumps(document, indent=2) + '\n')

@@ -88,11 +88,11 @@ def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
 
 
 def probe_all(hardware: Hardware, qemu: Path, kernels: Iterable[Kernel],
-              profile: Kernel | None = None,
-              jobs: int = 2) -> dict[str, dict]:
+              profile: Kernel | None, jobs: int) -> dict[str, dict]:
     """Documents by the names of their files
 
-    With a profile, kernels that are newer than it are probed to be like it.
+    With a profile, kernels that are newer than it are probed to be like it,
+    and older ones without it.
     """
     documents = {}
     with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp, \
