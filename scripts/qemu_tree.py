@@ -191,6 +191,11 @@ def refuse_edits(tree, written, wanted):
             'files in its own folders; or delete the edited files')
 
 
+def copy(source, tree):
+    """The pristine source, in a place of our own"""
+    bring(source, tree, check_source(source), {})
+
+
 def assemble(source, tree):
     if tree.is_symlink():
         # To build and test what somebody else put together.
@@ -199,12 +204,17 @@ def assemble(source, tree):
         check_source(tree)
         return
     version = check_source(source)
-    identity = f'{source.resolve()} {version}'
     wanted = patched_files(source, read_series())
     wanted.update(overlay_files(source))
+    bring(source, tree, version, wanted)
 
+
+def bring(source, tree, version, wanted):
+    """A copy of the source in which some files are as they are wanted"""
+    identity = f'{source.resolve()} {version}'
     state = load_state(tree)
     if state is None or state['source'] != identity:
+        (tree.parent / STATE).unlink(missing_ok=True)
         copy_source(source, tree)
         state = {'source': identity, 'files': {}}
     refuse_edits(tree, state['files'], wanted)
@@ -306,13 +316,15 @@ def refreshed(patch, source, tree):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n', 1)[0])
-    parser.add_argument('action', choices=['assemble', 'refresh'])
+    parser.add_argument('action', choices=['assemble', 'copy', 'refresh'])
     parser.add_argument('source', type=Path, help='pristine QEMU tree')
-    parser.add_argument('tree', type=Path, help='patched QEMU tree')
+    parser.add_argument('tree', type=Path,
+                        help='patched QEMU tree; of "copy", one that is not '
+                        'patched')
     args = parser.parse_args()
     try:
-        {'assemble': assemble, 'refresh': refresh}[args.action](args.source,
-                                                                args.tree)
+        {'assemble': assemble, 'copy': copy,
+         'refresh': refresh}[args.action](args.source, args.tree)
     except TreeError as error:
         sys.exit(f'qemu-tree: {error}')
 
