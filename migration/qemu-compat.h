@@ -55,4 +55,13 @@
 #endif
 #endif /* per target */
 
+/* What the accelerator can give to any vCPU; target/i386/cpu.h */
+#if QEMU_SINCE(10, 0)
+#define x86_supported_feature_word(word) \
+    x86_cpu_get_supported_feature_word(NULL, word)
+#else
+#define x86_supported_feature_word(word) \
+    x86_cpu_get_supported_feature_word(word, false)
+#endif
+
 #endif

@@ -34,8 +34,7 @@ static bool xsave_trim = true;
 /* A feature word of @cpu, or what the accelerator can give to a guest */
 static uint64_t feature_word(X86CPU *cpu, FeatureWord word)
 {
-    return cpu ? cpu->env.features[word] :
-                 x86_cpu_get_supported_feature_word(NULL, word);
+    return cpu ? cpu->env.features[word] : x86_supported_feature_word(word);
 }
 
 /*
