@@ -447,7 +447,7 @@ static void fuzz_xsave(const uint8_t *data, size_t size)
         fits &= exposed || bit != 9 || !state.pke;
         fits &= loadable || !(enabled || (content && exposed));
         fits &= !(state.xss >> bit & 1) ||
-                (supervisor && (limits.xss >> bit & 1));
+                (supervisor && (limits.xss & limits.host_xss) >> bit & 1);
         expected |= (uint64_t)(content && exposed) << bit;
     }
     g_assert_true(xsave_check(&state, &limits, &kept, &err) == fits);
