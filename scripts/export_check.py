@@ -8,7 +8,7 @@ import sys
 import time
 
 import qemu_series
-from qemu_tree import TreeError
+from qemu_tree import TreeError, copy_source
 
 SCRIPTS = Path(__file__).resolve().parent
 BUILD_FILE = 'tests/qtest/hvc/meson.build'
@@ -63,7 +63,7 @@ def build_commits(source, build, kvm):
     tree = build / 'src'
     if not (build / COMMITS_MARK).exists():
         empty_directory(build)
-        qemu_series.copy(source, tree)
+        copy_source(source, tree)
         (build / COMMITS_MARK).touch()
     for count, commit in enumerate(commits, 1):
         step(f'building commit {count} of {len(commits)}: {commit.subject}')

@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 import posixpath
 import re
-import shutil
 import subprocess
 import tempfile
 
@@ -294,10 +293,3 @@ def lay(source, tree, commits, count):
             path.unlink(missing_ok=True)
         elif not path.is_file() or path.read_bytes() != data:
             write(tree, name, data)
-
-
-def copy(source, tree):
-    """A tree of our own, to be changed by lay()"""
-    if tree.exists():
-        shutil.rmtree(tree)
-    qemu_tree.copy_source(source, tree)
