@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The guest makes the calls that a list tells it to make (hvc/guest/). What it
- * is told, and what it has to find, is in hvc/guest-*-tests.c. Needs in the
+ * is told, and what it has to find, is in the tests of hvc/calls/. Needs in the
  * environment:
  *
  *   HVC_GUEST_DIR   where hvc-guest-a64.elf and hvc-guest-a32.elf are
@@ -15,7 +15,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "hvc/guest-case.h"
+#include "hvc/calls/case.h"
 
 static void hang(int signal)
 {

@@ -25,10 +25,10 @@
 #include "qemu/units.h"
 #include "qobject/qjson.h"
 #include "libqtest.h"
-#include "hvc/contract-stream.h"
-#include "hvc/guest-rows.h"
-#include "hvc/guest-vm.h"
-#include "hvc/migration-util.h"
+#include "hvc/migration/section.h"
+#include "hvc/calls/answers.h"
+#include "hvc/calls/guest-vm.h"
+#include "hvc/migration/util.h"
 
 #define REMEDY "start this QEMU with the source's -machine options"
 

@@ -12,7 +12,7 @@
 #define TESTS_QTEST_HVC_GUEST_VM_H
 
 #include "libqtest.h"
-#include "guest/calls.h"
+#include "../guest/calls.h"
 
 /* vCPU masks of steps */
 #define VCPU(n) (1u << (n))

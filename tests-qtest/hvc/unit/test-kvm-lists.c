@@ -10,7 +10,7 @@
 #include "qemu/module.h"
 #include "trace/control.h"
 #include "target/arm/hvc/kvm-registers.h"
-#include "fake-kvm.h"
+#include "../fake/fake-kvm.h"
 
 #define MAX_REGISTERS 64
 #define POISON 0xdeadbeefdeadbeefULL

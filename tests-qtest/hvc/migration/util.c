@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "migration-util.h"
+#include "util.h"
 
 /* Local migrations of small guests take a fraction of a second. */
 #define PATIENCE_S 60

@@ -35,7 +35,7 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "target/i386/xsave-check.h"
-#include "contract-loader.h"
+#include "../fake/contract-loader.h"
 #include "fuzz-guest-abi.h"
 
 #define NAME_SIZE  GUEST_ABI_NAME_SIZE

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "guest-case.h"
+#include "case.h"
 
 /* What arguments break things at, and numbers */
 static uint64_t hostile_argument(GRand *rand)

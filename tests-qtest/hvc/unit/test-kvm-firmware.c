@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "fake-kvm.h"
+#include "../fake/fake-kvm.h"
 
 #define OPTIONS "hvc-services=X"
 #define FLOOR_OR_SERVICES \

@@ -7,7 +7,7 @@
 #ifndef TESTS_QTEST_HVC_MIGRATION_UTIL_H
 #define TESTS_QTEST_HVC_MIGRATION_UTIL_H
 
-#include "../libqtest.h"
+#include "libqtest.h"
 
 /**
  * Outcome: how a migration ended

@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "contract-stream.h"
+#include "section.h"
 
 #define SECTION_FULL   0x04
 #define SECTION_FOOTER 0x7e

@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
-#include "guest-case.h"
+#include "case.h"
 
 /* PSCI: vCPUs */
 

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "guest-case.h"
+#include "case.h"
 
 /* Bit 31 says fast call, bit 16 that the caller has no SVE state. */
 #define FAST_CALL (1u << 31)

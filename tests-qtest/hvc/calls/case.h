@@ -7,7 +7,7 @@
 #ifndef TESTS_QTEST_HVC_GUEST_CASE_H
 #define TESTS_QTEST_HVC_GUEST_CASE_H
 
-#include "guest-rows.h"
+#include "answers.h"
 #include "guest-vm.h"
 
 /* PSCI function ids */

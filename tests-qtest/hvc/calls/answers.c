@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "guest-rows.h"
+#include "answers.h"
 
 #define SMC64 0x40000000
 

@@ -9,7 +9,7 @@
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include "migration/guest-abi.h"
-#include "contract-loader.h"
+#include "../fake/contract-loader.h"
 
 #define ENTRY_SIZE (GUEST_ABI_NAME_SIZE + 8)
 

@@ -9,8 +9,8 @@
 #include "qapi/error.h"
 #include "target/arm/hvc/kvm-abi.h"
 #include "target/arm/hvc/kvm-profile.h"
-#include "contract-loader.h"
-#include "fake-kvm.h"
+#include "../fake/contract-loader.h"
+#include "../fake/fake-kvm.h"
 
 #define MAX_SIZE (1024 * 1024)
 

@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include "guest-case.h"
+#include "case.h"
 
 /* TRNG */
 

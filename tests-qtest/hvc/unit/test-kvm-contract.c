@@ -21,9 +21,9 @@
 #include "trace/control.h"
 #include "target/arm/hvc/kvm-abi.h"
 #include "target/arm/hvc/kvm-profile.h"
-#include "contract-loader.h"
-#include "fake-kvm.h"
-#include "fake-vm.h"
+#include "../fake/contract-loader.h"
+#include "../fake/fake-kvm.h"
+#include "../fake/fake-vm.h"
 
 #define ENTRY_SIZE (GUEST_ABI_NAME_SIZE + 8)
 

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "guest-case.h"
+#include "case.h"
 
 /* A guest that hangs is found earlier; this is for QEMU itself. */
 #define HANG_S 150

@@ -7,7 +7,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "guest-case.h"
+#include "case.h"
 
 static void test_clobbers_found(const void *opaque)
 {
