@@ -1,0 +1,113 @@
+/*
+ * What a guest has to find where it arrives
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "arrival.h"
+
+Affinity one_cpu(void)
+{
+    Affinity affinity = { };
+    cpu_set_t one;
+    int cpu = 0;
+
+    if (sched_getaffinity(0, sizeof(affinity.before), &affinity.before)) {
+        return affinity;
+    }
+    while (!CPU_ISSET(cpu, &affinity.before)) {
+        cpu++;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    affinity.changed = !sched_setaffinity(0, sizeof(one), &one);
+    return affinity;
+}
+
+void all_cpus(const Affinity *affinity)
+{
+    if (affinity->changed) {
+        sched_setaffinity(0, sizeof(affinity->before), &affinity->before);
+    }
+}
+
+static bool host_counts_run_delay(void)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/proc/self/schedstat", &text, NULL, NULL) &&
+           !g_str_has_prefix(text, "0 ");
+}
+
+uint64_t stolen_now(const Peer *peer, unsigned vcpu)
+{
+    return qtest_readq(peer->qts, RECORDS + vcpu * RECORD_SIZE + 8);
+}
+
+static uint64_t stolen_seen(const Vm *vm, unsigned vcpu, unsigned step)
+{
+    struct CallResult result = vm_result(vm, vcpu, step);
+
+    g_assert_cmpuint(result.state, ==, CALL_DONE);
+    /* Revision and attributes, and the padding */
+    g_assert_cmphex(result.x[0], ==, 0);
+    g_assert_cmphex(result.x[2], ==, 0);
+    g_assert_cmphex(result.x[3], ==, 0);
+    return result.x[1];
+}
+
+void assert_armed(const Peer *peer, const Program *program)
+{
+    if (!host_counts_run_delay()) {
+        g_test_message("this host does not count run delay: not looked at");
+        return;
+    }
+    for (unsigned i = 0; i < program->calls->vcpus; i++) {
+        uint64_t before = stolen_now(peer, i);
+
+        while (stolen_now(peer, i) <= before) {
+            g_usleep(10000);
+        }
+    }
+}
+
+void check_arrived(const Peer *peer, int64_t started_ns,
+                   const Config *config, const Program *program,
+                   QList *contract)
+{
+    const Vm *vm = peer->vm;
+    QList *entries = contract_entries(peer->qts);
+
+    g_assert_true(qobject_is_equal(QOBJECT(entries), QOBJECT(contract)));
+    qobject_unref(entries);
+
+    peer->vm->started_ns = started_ns;
+    go(peer, 1);
+    wait_step(vm, program, program->wait[1]);
+    assert_armed(peer, program);
+    go(peer, 2);
+    vm_wait(peer->vm, 1);
+    check_answers(vm, config, program);
+    for (unsigned i = 0; i < program->calls->vcpus; i++) {
+        uint64_t stolen[] = {
+            stolen_seen(vm, i, program->record[0]),
+            stolen_seen(vm, i, program->record[1]),
+            stolen_seen(vm, i, program->record[2]),
+        };
+
+        g_assert_cmpuint(stolen[1], >=, stolen[0]);
+        g_assert_cmpuint(stolen[2], >=, stolen[1]);
+        if (host_counts_run_delay()) {
+            g_assert_cmpuint(stolen[2], >, stolen[1]);
+        }
+    }
+
+    qtest_qmp_assert_success(peer->qts, "{ 'execute': 'system_reset' }");
+    vm_wait(peer->vm, 2);
+    check_answers(vm, config, program);
+    vm_check_started(vm, program->calls);
+    entries = contract_entries(peer->qts);
+    g_assert_true(qobject_is_equal(QOBJECT(entries), QOBJECT(contract)));
+    qobject_unref(entries);
+}

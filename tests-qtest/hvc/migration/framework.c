@@ -1,0 +1,381 @@
+/*
+ * What tests of the migration of a contract share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "framework.h"
+
+#define REMEDY "start this QEMU with the source's -machine options"
+
+#define PV_TIME_ST 0xc5000021
+
+#define CHOICE(name_, options_, services_, psci_)                       \
+    { .name = name_, .type = "virt-10.0", .options = options_,          \
+      .chosen = options_, .offer = { services_, psci_ } }
+#define FLOOR(name_, services_, psci_)                                  \
+    CHOICE(name_, "hvc-services=" name_, services_, psci_)
+#define WITHOUT(name_, service_)                                        \
+    CHOICE("linux-6.12-without-" name_, "hvc-services=linux-6.12:-" name_, \
+           ALL_SERVICES & ~service_, PSCI(1, 1))
+#define TYPE(name_, floor_, services_, psci_)                           \
+    { .name = name_, .type = name_,                                     \
+      .chosen = "machine type " name_ ": hvc-services=" floor_,         \
+      .offer = { services_, psci_ } }
+
+const Config configs[CONFIGS] = {
+    TYPE("virt-hvc-9.0", "linux-5.10", 0, PSCI(1, 0)),
+    TYPE("virt-hvc-9.2", "linux-6.1", ALL_SERVICES, PSCI(1, 1)),
+    TYPE("virt-hvc-10.0", "linux-6.12", ALL_SERVICES, PSCI(1, 1)),
+    FLOOR("none", 0, PSCI(1, 1)),
+    FLOOR("linux-5.10", 0, PSCI(1, 0)),
+    FLOOR("linux-6.1", ALL_SERVICES, PSCI(1, 1)),
+    FLOOR("linux-6.12", ALL_SERVICES, PSCI(1, 1)),
+    FLOOR("linux-6.18", ALL_SERVICES, PSCI(1, 3)),
+    WITHOUT("trng", TRNG),
+    WITHOUT("pv-time", PV_TIME),
+    WITHOUT("vendor-features", VENDOR_FEATURES),
+    WITHOUT("ptp", PTP),
+    CHOICE("linux-6.12-psci-1.3", "hvc-services=linux-6.12,psci-version=1.3",
+           ALL_SERVICES, PSCI(1, 3)),
+    { .name = "not-pinned", .type = "virt-10.0" },
+};
+
+const char *const entry_names[CONTRACT_ENTRIES] = {
+    "arm.std-bmap", "arm.std-hyp-bmap", "arm.vendor-hyp-bmap",
+    "arm.vendor-hyp-bmap-2", "arm.psci-version",
+};
+
+/* In the order in which a contract has them. */
+static const struct {
+    unsigned service;
+    const char *name;
+    const char *reg;
+    unsigned bit;
+} services[] = {
+    { TRNG,            "trng",            "std",        0 },
+    { PV_TIME,         "pv-time",         "std-hyp",    0 },
+    { VENDOR_FEATURES, "vendor-features", "vendor-hyp", 0 },
+    { PTP,             "ptp",             "vendor-hyp", 1 },
+};
+
+/* Bitmap by bitmap: what is not offered here comes before what is missing. */
+static char *services_refusal(const Config *from, const Config *to)
+{
+    unsigned extra = from->offer.services & ~to->offer.services;
+    unsigned lacking = to->offer.services & ~from->offer.services;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(services); i++) {
+        const char *reg = services[i].reg;
+        unsigned kinds[] = { extra, lacking };
+
+        for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+            for (unsigned j = 0; j < ARRAY_SIZE(services); j++) {
+                if (!g_str_equal(services[j].reg, reg) ||
+                    !(kinds[k] & services[j].service)) {
+                    continue;
+                }
+                return g_strdup_printf(
+                    "guest-abi: incoming VM %s hvc service '%s' (%s bit %u), "
+                    "%s here (%s); " REMEDY, k ? "was not given" : "uses",
+                    services[j].name, reg, services[j].bit,
+                    k ? "enabled" : "not enabled", to->chosen);
+            }
+        }
+    }
+    return NULL;
+}
+
+char *expected_refusal(const Config *from, const Config *to,
+                       bool *named)
+{
+    char *refusal;
+
+    *named = false;
+    if (!g_str_equal(from->type, to->type)) {
+        return g_strdup_printf("Machine type received is '%s' and local is "
+                               "'%s'", from->type, to->type);
+    }
+    if (!to->chosen) {
+        return from->chosen ? g_strdup("Unknown savevm section or instance "
+                                       "'guest-abi' 0") : NULL;
+    }
+    *named = true;
+    if (!from->chosen) {
+        return g_strdup("guest-abi: incoming VM has no contract with its "
+                        "guest, this VM has one (see query-guest-abi); "
+                        REMEDY);
+    }
+    refusal = services_refusal(from, to);
+    if (!refusal && from->offer.psci != to->offer.psci) {
+        refusal = g_strdup_printf(
+            "guest-abi: incoming VM has PSCI %u.%u [0x%x], this VM has %u.%u "
+            "(%s); " REMEDY, from->offer.psci >> 16, from->offer.psci & 0xffff,
+            from->offer.psci, to->offer.psci >> 16, to->offer.psci & 0xffff,
+            to->chosen);
+    }
+    return refusal;
+}
+
+/* VMs */
+
+bool have_guest(void)
+{
+    g_autofree char *reason = vm_missing(&(Setup) { });
+
+    return !reason;
+}
+
+bool skip_without_guest(void)
+{
+    g_autofree char *reason = vm_missing(&(Setup) { });
+
+    alarm(HANG_S);
+    if (reason) {
+        g_test_skip(reason);
+    }
+    return reason;
+}
+
+Peer *peer_start(const Config *config, const Calls *calls,
+                 const char *extra)
+{
+    static unsigned serial;
+    g_autofree char *name = g_strdup_printf("log-%u", serial++);
+    g_autofree char *args = NULL;
+    Peer *peer = g_new0(Peer, 1);
+
+    peer->log = vm_scratch(name);
+    args = g_strdup_printf("-machine %s%s%s %s 2>%s", config->type,
+                           config->options ? "," : "",
+                           config->options ?: "", extra ?: "", peer->log);
+    if (calls) {
+        peer->vm = vm_start(&(Setup) { .extra = args }, calls);
+        peer->qts = peer->vm->qts;
+    } else {
+        peer->qts = qtest_initf("-accel tcg -cpu cortex-a72 -m 16M "
+                                "-nodefaults %s", args);
+    }
+    return peer;
+}
+
+Peer *peer_incoming(const Config *config, const Calls *calls,
+                    const char *extra)
+{
+    g_autofree char *args = g_strdup_printf("-incoming defer %s",
+                                            extra ?: "");
+
+    return peer_start(config, calls, args);
+}
+
+void peer_free(Peer *peer)
+{
+    if (!peer) {
+        return;
+    }
+    if (peer->vm) {
+        vm_free(peer->vm);
+    } else {
+        qtest_quit(peer->qts);
+    }
+    g_unlink(peer->log);
+    g_free(peer->log);
+    g_free(peer);
+}
+
+char *peer_log(const Peer *peer)
+{
+    g_autoptr(GError) err = NULL;
+    char *text;
+
+    g_file_get_contents(peer->log, &text, NULL, &err);
+    g_assert_no_error(err);
+    return text;
+}
+
+void assert_refused(const Peer *to, const Outcome *outcome,
+                    const char *refusal, bool named)
+{
+    g_autofree char *log = peer_log(to);
+    g_autofree char *state = run_state(to->qts);
+
+    g_assert_false(outcome->completed);
+    if (named) {
+        g_assert_cmpstr(outcome->error, ==, refusal);
+    }
+    if (!strstr(log, refusal)) {
+        g_test_message("stderr: %s", log);
+    }
+    g_assert_nonnull(strstr(log, refusal));
+    g_assert_cmpstr(state, ==, "inmigrate");
+}
+
+/* What guests do */
+
+void program_clear(Program *program)
+{
+    g_clear_pointer(&program->calls, calls_free);
+}
+
+static void add_families(Program *program, unsigned half)
+{
+    g_assert_cmpuint(families_count, <=, ARRAY_SIZE(program->first[half]));
+    for (unsigned i = 0; i < families_count; i++) {
+        program->first[half][i] = rows_add(program->calls, &families[i]);
+    }
+    calls_barrier(program->calls, program->calls->all);
+}
+
+static unsigned add_wait(Program *program, uint64_t value)
+{
+    return calls_add(program->calls, program->calls->all, CALL_AWAIT, GO,
+                     value, 0, 0);
+}
+
+static unsigned add_record(Program *program)
+{
+    unsigned step = calls_add(program->calls, program->calls->all, CALL_READ,
+                              0, 0, 0, 0);
+
+    calls_step(program->calls)->base = 1 + program->st;
+    return step;
+}
+
+Program program_same_answers(unsigned vcpus)
+{
+    Program program = { .calls = calls_new(vcpus) };
+
+    calls_start_all(program.calls);
+    add_families(&program, 0);
+    program.wait[0] = add_wait(&program, 1);
+    add_families(&program, 1);
+    return program;
+}
+
+Program program_stolen_time(unsigned vcpus)
+{
+    Program program = { .calls = calls_new(vcpus) };
+
+    calls_start_all(program.calls);
+    add_families(&program, 0);
+    program.st = calls_call(program.calls, PV_TIME_ST);
+    program.record[0] = add_record(&program);
+    program.wait[0] = add_wait(&program, 1);
+    program.record[1] = add_record(&program);
+    program.wait[1] = add_wait(&program, 2);
+    program.record[2] = add_record(&program);
+    add_families(&program, 1);
+    return program;
+}
+
+static void check_half(const Vm *vm, const Config *config,
+                       const Program *program, unsigned half)
+{
+    for (unsigned i = 0; i < families_count; i++) {
+        rows_check(vm, &config->offer, program->calls, &families[i],
+                   program->first[half][i]);
+    }
+}
+
+void check_answers(const Vm *vm, const Config *config,
+                   const Program *program)
+{
+    check_half(vm, config, program, 0);
+    check_half(vm, config, program, 1);
+}
+
+void wait_step(const Vm *vm, const Program *program, unsigned step)
+{
+    for (unsigned i = 0; i < program->calls->vcpus; i++) {
+        const uint32_t *progress = &vm->report->progress[i];
+
+        while (le32_to_cpu(qatomic_load_acquire(progress)) <= step) {
+            g_assert_true(qtest_probe_child(vm->qts));
+            g_usleep(500);
+        }
+    }
+}
+
+void go(const Peer *peer, uint64_t value)
+{
+    qtest_writeq(peer->qts, GO, value);
+}
+
+void finish(const Peer *peer, int64_t started_ns, const Config *config,
+            const Program *program)
+{
+    peer->vm->started_ns = started_ns;
+    go(peer, 1);
+    vm_wait(peer->vm, 1);
+    check_answers(peer->vm, config, program);
+}
+
+/* Over a socket */
+
+char *socket_path(void)
+{
+    static unsigned serial;
+    g_autofree char *name = g_strdup_printf("socket-%u", serial++);
+
+    return vm_scratch(name);
+}
+
+void start_live(const Peer *from, const Peer *to)
+{
+    g_autofree char *path = socket_path();
+    g_autofree char *uri = g_strdup_printf("unix:%s", path);
+
+    migration_accept(to->qts, uri);
+    migration_start(from->qts, uri);
+}
+
+void assert_completed(QTestState *qts)
+{
+    g_auto(Outcome) outcome = migration_wait(qts);
+
+    g_assert_cmpstr(outcome.error, ==, NULL);
+    g_assert_true(outcome.completed);
+}
+
+void migrate_live(const Peer *from, const Peer *to)
+{
+    start_live(from, to);
+    assert_completed(from->qts);
+    assert_completed(to->qts);
+}
+
+/* The source puts the reason into words just after it has seen the failure. */
+void assert_source_refused(const Peer *from)
+{
+    int64_t deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    g_autofree char *state = NULL;
+
+    for (;;) {
+        g_auto(Outcome) outcome = migration_wait(from->qts);
+
+        g_assert_false(outcome.completed);
+        if (outcome.error && strstr(outcome.error,
+                                    "destination refused this VM")) {
+            break;
+        }
+        if (g_get_monotonic_time() > deadline) {
+            g_error("the source only says: %s", outcome.error);
+        }
+        g_usleep(1000);
+    }
+    state = run_state(from->qts);
+    g_assert_cmpstr(state, ==, "running");
+}
+
+void set_capability(const Peer *from, const Peer *to, const char *name)
+{
+    g_autofree char *reason = migration_capability(from->qts, name);
+
+    g_assert_cmpstr(reason, ==, NULL);
+    reason = migration_capability(to->qts, name);
+    g_assert_cmpstr(reason, ==, NULL);
+}

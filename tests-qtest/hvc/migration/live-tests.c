@@ -1,0 +1,166 @@
+/*
+ * Tests of the ways to move a running VM
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/units.h"
+#include "arrival.h"
+
+#define CPU_OFF       0x84000002
+#define AFFINITY_INFO 0xc4000004
+#define AFFINITY_OFF  1
+#define PSCI_VERSION  0x84000000
+
+typedef void Move(const Peer *from, const Peer *to);
+
+static void move_by_file(const Peer *from, const Peer *to)
+{
+    g_autofree char *path = vm_scratch("stream");
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+
+    migration_save(from->qts, path);
+    migration_accept(to->qts, uri);
+    assert_completed(to->qts);
+}
+
+static void move_with_return_path(const Peer *from, const Peer *to)
+{
+    set_capability(from, to, "return-path");
+    migrate_live(from, to);
+}
+
+static void move_by_multifd(const Peer *from, const Peer *to)
+{
+    set_capability(from, to, "multifd");
+    migrate_live(from, to);
+}
+
+/* Needs guest memory on tmpfs, see main(). */
+static void move_by_postcopy(const Peer *from, const Peer *to)
+{
+    set_capability(from, to, "postcopy-ram");
+    /* More than one pass can carry. */
+    qtest_memset(from->qts, CALLS_REPORT + 8 * MiB, 0x5a, 16 * MiB);
+    qtest_qmp_assert_success(from->qts, "{ 'execute': "
+                             "'migrate-set-parameters', 'arguments': { "
+                             "'max-bandwidth': 4000000 } }");
+    start_live(from, to);
+    migration_wait_status(from->qts, "active");
+    qtest_qmp_assert_success(from->qts, "{ 'execute': "
+                             "'migrate-start-postcopy' }");
+    migration_wait_status(from->qts, "postcopy-active");
+    assert_completed(from->qts);
+    assert_completed(to->qts);
+}
+
+/* Does a destination say that this host can receive postcopy? */
+static bool skip_without_postcopy(const Peer *to)
+{
+    g_autofree char *reason = migration_capability(to->qts, "postcopy-ram");
+    g_autofree char *text = NULL;
+
+    if (reason) {
+        text = g_strdup_printf("no postcopy here: %s", reason);
+        g_test_skip(text);
+    }
+    return reason;
+}
+
+static void test_move(const void *opaque)
+{
+    Move *const *move = opaque;
+    g_auto(Program) program = { };
+    g_autoptr(Peer) from = NULL;
+    g_autoptr(Peer) to = NULL;
+    QList *contract;
+    Affinity affinity;
+
+    if (skip_without_guest()) {
+        return;
+    }
+    program = program_stolen_time(2);
+    affinity = one_cpu();
+    from = peer_start(LINUX_6_12, program.calls, NULL);
+    to = peer_incoming(LINUX_6_12, program.calls, NULL);
+    all_cpus(&affinity);
+    if (*move == move_by_postcopy && skip_without_postcopy(to)) {
+        return;
+    }
+    wait_step(from->vm, &program, program.wait[0]);
+    contract = contract_entries(from->qts);
+    (*move)(from, to);
+    check_arrived(to, from->vm->started_ns, LINUX_6_12, &program, contract);
+    qobject_unref(contract);
+}
+
+/*
+ * vCPU 0 makes calls without a pause, while vCPU 1 switches itself off; a
+ * vCPU that is off stays off, and comes back when it is told to.
+ */
+static void test_busy(void)
+{
+    g_autoptr(Calls) calls = calls_new(2);
+    g_auto(Program) program = { };
+    g_autoptr(Peer) from = NULL;
+    g_autoptr(Peer) middle = NULL;
+    g_autoptr(Peer) to = NULL;
+    unsigned off, poll, on, last;
+
+    if (skip_without_guest()) {
+        return;
+    }
+    calls_start_all(calls);
+    calls_add(calls, VCPU(1), CALL_AWAIT, GO, 1, 0, 0);
+    off = calls_add(calls, VCPU(1), CALL_PLAIN, CPU_OFF, 0, 0, 0);
+    poll = calls_add(calls, VCPU(0), CALL_POLL, AFFINITY_INFO, 1, 0, 0);
+    calls_step(calls)->x[7] = AFFINITY_OFF;
+    calls_add(calls, VCPU(0), CALL_AWAIT, GO, 2, 0, 0);
+    on = calls_add(calls, VCPU(0), CALL_CPU_ON, 0xc4000003, 1, 0, 0);
+    calls_step(calls)->x[4] = 1;
+    calls_step(calls)->x[5] = on + 1;
+    last = calls_call(calls, PSCI_VERSION);
+    calls_barrier(calls, calls->all);
+
+    program.calls = g_steal_pointer(&calls);
+    from = peer_start(LINUX_6_12, program.calls, NULL);
+    middle = peer_incoming(LINUX_6_12, program.calls, NULL);
+    to = peer_incoming(LINUX_6_12, program.calls, NULL);
+    wait_step(from->vm, &program, poll - 2);
+    migrate_live(from, middle);
+    g_assert_cmpuint(le32_to_cpu(middle->vm->report->progress[0]), ==,
+                     poll + 1);
+    go(middle, 1);
+    /* Off, and vCPU 0 knows. */
+    while (le32_to_cpu(middle->vm->report->progress[0]) <= poll + 1) {
+        g_usleep(1000);
+    }
+    migrate_live(middle, to);
+    go(to, 2);
+    vm_wait(to->vm, 1);
+    g_assert_cmpuint(vm_result(to->vm, 1, off).state, ==, CALL_NOT_RUN);
+    g_assert_cmpuint(vm_result(to->vm, 0, poll).state, ==, CALL_DONE);
+    vm_expect(to->vm, 0, on, 0, 0, 0, 0);
+    vm_expect(to->vm, 0, last, PSCI(1, 1), 0, 0, 0);
+    vm_expect(to->vm, 1, last, PSCI(1, 1), 0, 0, 0);
+}
+
+void migration_live_tests(void)
+{
+    static Move *const by_file = move_by_file;
+    static Move *const live = migrate_live;
+    static Move *const with_return_path = move_with_return_path;
+    static Move *const by_multifd = move_by_multifd;
+    static Move *const by_postcopy = move_by_postcopy;
+
+    qtest_add_data_func("hvc/migration/kind/file", &by_file, test_move);
+    qtest_add_data_func("hvc/migration/kind/live", &live, test_move);
+    qtest_add_data_func("hvc/migration/kind/live-with-return-path",
+                        &with_return_path, test_move);
+    qtest_add_data_func("hvc/migration/kind/multifd", &by_multifd, test_move);
+    qtest_add_data_func("hvc/migration/kind/postcopy", &by_postcopy,
+                        test_move);
+    qtest_add_func("hvc/migration/kind/live-busy", test_busy);
+}

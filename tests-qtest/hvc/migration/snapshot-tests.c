@@ -1,0 +1,128 @@
+/*
+ * Tests of snapshots
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "arrival.h"
+
+static char *make_image(const char *name)
+{
+    char *path = vm_scratch(name);
+
+    g_assert_true(mkimg(path, "qcow2", 1));
+    return path;
+}
+
+static void hmp_quiet(const Peer *peer, const char *command)
+{
+    g_autofree char *answer = qtest_hmp(peer->qts, "%s", command);
+
+    g_assert_cmpstr(answer, ==, "");
+}
+
+/* Back to an older state in the same VM, in another, and where it cannot be */
+static void test_snapshot(void)
+{
+    g_auto(Program) program = { };
+    g_autofree char *image = NULL;
+    g_autofree char *drive = NULL;
+    g_autofree char *loadvm = NULL;
+    g_autofree char *answer = NULL;
+    g_autofree char *refusal = NULL;
+    g_autoptr(Peer) peer = NULL;
+    QList *contract;
+    int64_t started_ns;
+    uint64_t older[2];
+    Affinity affinity;
+    bool named;
+
+    if (skip_without_guest()) {
+        return;
+    }
+    if (!have_qemu_img()) {
+        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+        return;
+    }
+    image = make_image("image");
+    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
+                            image);
+    program = program_stolen_time(2);
+    affinity = one_cpu();
+    peer = peer_start(LINUX_6_12, program.calls, drive);
+    started_ns = peer->vm->started_ns;
+    contract = contract_entries(peer->qts);
+    wait_step(peer->vm, &program, program.wait[0]);
+    hmp_quiet(peer, "savevm older");
+    assert_armed(peer, &program);
+    older[0] = stolen_now(peer, 0);
+    older[1] = stolen_now(peer, 1);
+    hmp_quiet(peer, "savevm newer");
+    go(peer, 2);
+    vm_wait(peer->vm, 1);
+
+    /* The newer state has all that was stolen until then. */
+    hmp_quiet(peer, "loadvm newer");
+    g_assert_cmpuint(stolen_now(peer, 0), >=, older[0]);
+    g_assert_cmpuint(stolen_now(peer, 1), >=, older[1]);
+    hmp_quiet(peer, "loadvm older");
+    check_arrived(peer, started_ns, LINUX_6_12, &program, contract);
+    hmp_quiet(peer, "loadvm older");
+    check_arrived(peer, started_ns, LINUX_6_12, &program, contract);
+
+    /* Another process */
+    g_clear_pointer(&peer, peer_free);
+    loadvm = g_strdup_printf("%s -loadvm older", drive);
+    peer = peer_start(LINUX_6_12, program.calls, loadvm);
+    check_arrived(peer, started_ns, LINUX_6_12, &program, contract);
+
+    /* Another contract */
+    g_clear_pointer(&peer, peer_free);
+    refusal = expected_refusal(LINUX_6_12, WITHOUT_PTP, &named);
+    peer = peer_start(WITHOUT_PTP, program.calls, drive);
+    all_cpus(&affinity);
+    answer = qtest_hmp(peer->qts, "loadvm older");
+    g_test_message("loadvm: %s", answer);
+    g_assert_nonnull(strstr(answer, "Error"));
+    g_assert_nonnull(strstr(answer, refusal));
+    qobject_unref(contract);
+}
+
+/* What was loaded before does not count: each state has its own contract. */
+static void test_snapshot_without_contract(void)
+{
+    static const char refusal[] = "incoming VM has no contract with its guest";
+    g_autofree char *image = NULL;
+    g_autofree char *drive = NULL;
+    g_autoptr(Peer) peer = NULL;
+
+    alarm(HANG_S);
+    if (!have_qemu_img()) {
+        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+        return;
+    }
+    image = make_image("image-2");
+    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
+                            image);
+    peer = peer_start(NOT_PINNED, NULL, drive);
+    hmp_quiet(peer, "savevm without");
+    g_clear_pointer(&peer, peer_free);
+    peer = peer_start(LINUX_6_12, NULL, drive);
+    hmp_quiet(peer, "savevm with");
+    for (unsigned i = 0; i < 2; i++) {
+        g_autofree char *answer = qtest_hmp(peer->qts, "loadvm without");
+
+        g_test_message("loadvm: %s", answer);
+        g_assert_nonnull(strstr(answer, "Error"));
+        g_assert_nonnull(strstr(answer, refusal));
+        hmp_quiet(peer, "loadvm with");
+    }
+}
+
+void migration_snapshot_tests(void)
+{
+    qtest_add_func("hvc/migration/kind/snapshot", test_snapshot);
+    qtest_add_func("hvc/migration/kind/snapshot-without-contract",
+                   test_snapshot_without_contract);
+}

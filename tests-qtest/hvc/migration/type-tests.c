@@ -1,0 +1,341 @@
+/*
+ * Tests of the machine types and of what a contract says of itself
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qobject/qjson.h"
+#include "framework.h"
+
+static QList *query_machines(QTestState *qts)
+{
+    QDict *response = qtest_qmp(qts, "{ 'execute': 'query-machines', "
+                                "'arguments': { 'compat-props': true } }");
+    QList *machines = qobject_ref(qdict_get_qlist(response, "return"));
+
+    qobject_unref(response);
+    return machines;
+}
+
+static QDict *machine_by_name(QList *machines, const char *name)
+{
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(machines, entry) {
+        QDict *machine = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(machine, "name"), name)) {
+            return machine;
+        }
+    }
+    return NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *parent;
+    const char *alias;
+} types[] = {
+    { "virt-hvc-9.0", "virt-9.0", NULL },
+    { "virt-hvc-9.2", "virt-9.2", NULL },
+    { "virt-hvc-10.0", "virt-10.0", "virt-hvc" },
+};
+
+static void test_types_listed(void)
+{
+    QTestState *qts = qtest_init("-machine none");
+    QList *machines = query_machines(qts);
+    QListEntry *entry;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        QDict *type = machine_by_name(machines, types[i].name);
+        QDict *parent = machine_by_name(machines, types[i].parent);
+        static const char *const same[] = {
+            "compat-props", "cpu-max", "deprecated", "default-cpu-type",
+            "default-ram-id", "acpi", "numa-mem-supported",
+            "hotpluggable-cpus",
+        };
+
+        g_assert_nonnull(type);
+        g_assert_nonnull(parent);
+        g_assert_cmpstr(qdict_get_try_str(type, "alias"), ==, types[i].alias);
+        g_assert_false(qdict_get_try_bool(type, "is-default", false));
+        for (unsigned j = 0; j < ARRAY_SIZE(same); j++) {
+            g_assert_true(qobject_is_equal(qdict_get(type, same[j]),
+                                           qdict_get(parent, same[j])));
+        }
+    }
+
+    /* No two machines of a name, and no name the prefix of one of ours. */
+    QLIST_FOREACH_ENTRY(machines, entry) {
+        QDict *machine = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *name = qdict_get_str(machine, "name");
+        const char *alias = qdict_get_try_str(machine, "alias");
+        QListEntry *other;
+
+        QLIST_FOREACH_ENTRY(machines, other) {
+            QDict *second = qobject_to(QDict, qlist_entry_obj(other));
+            const char *second_name = qdict_get_str(second, "name");
+
+            if (second == machine) {
+                continue;
+            }
+            g_assert_cmpstr(name, !=, second_name);
+            g_assert_cmpstr(alias, !=, second_name);
+            if (alias) {
+                g_assert_cmpstr(alias, !=, qdict_get_try_str(second,
+                                                             "alias"));
+            }
+            if (g_str_has_prefix(name, "virt-hvc-") ||
+                g_str_has_prefix(second_name, "virt-hvc-")) {
+                g_assert_false(g_str_has_prefix(second_name, name));
+            }
+        }
+    }
+    qobject_unref(machines);
+    qtest_quit(qts);
+}
+
+static void test_types_properties(void)
+{
+    static const char *const names[] = {
+        "hvc-services", "psci-version", "guest-abi",
+    };
+    QTestState *qts = qtest_init("-machine none");
+
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        g_autofree char *type = g_strdup_printf("%s-machine", types[i].name);
+        QDict *response = qtest_qmp(qts, "{ 'execute': "
+                                    "'qom-list-properties', 'arguments': { "
+                                    "'typename': %s } }", type);
+        unsigned found = 0;
+        QListEntry *entry;
+
+        g_assert_true(qdict_haskey(response, "return"));
+        QLIST_FOREACH_ENTRY(qdict_get_qlist(response, "return"), entry) {
+            QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+
+            for (unsigned j = 0; j < ARRAY_SIZE(names); j++) {
+                found += g_str_equal(qdict_get_str(property, "name"),
+                                     names[j]);
+            }
+        }
+        g_assert_cmpuint(found, ==, ARRAY_SIZE(names));
+        qobject_unref(response);
+    }
+    qtest_quit(qts);
+}
+
+static void test_types_help(void)
+{
+    g_autofree char *command = g_strdup_printf("%s -machine help",
+                                               getenv("QTEST_QEMU_BINARY"));
+    g_autofree char *out = NULL;
+    g_autoptr(GError) err = NULL;
+    int status;
+
+    g_spawn_command_line_sync(command, &out, NULL, &status, &err);
+    g_assert_no_error(err);
+    g_assert_cmpint(status, ==, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        g_autofree char *line = g_strdup_printf("\n%-20s ", types[i].name);
+        char *first = strstr(out, line);
+
+        g_assert_nonnull(first);
+        g_assert_null(strstr(first + 1, line));
+    }
+    g_assert_nonnull(strstr(out, "\nvirt-hvc "));
+    g_assert_nonnull(strstr(out, "(alias of virt-hvc-10.0)"));
+    g_assert_nonnull(strstr(out, "(alias of virt-10.0)"));
+}
+
+/* Who has set what */
+
+typedef struct OriginCase {
+    const char *machine;
+    const char *services;
+    const char *psci_version;
+    Offer offer;
+} OriginCase;
+
+static const OriginCase origins[] = {
+    { "virt-hvc-9.0", "type", "type", { 0, PSCI(1, 0) } },
+    { "virt-hvc-9.2", "type", "type", { ALL_SERVICES, PSCI(1, 1) } },
+    { "virt-hvc-10.0", "type", "type", { ALL_SERVICES, PSCI(1, 1) } },
+    { "virt-hvc", "type", "type", { ALL_SERVICES, PSCI(1, 1) } },
+    { "virt-hvc,psci-version=1.3", "type", "option",
+      { ALL_SERVICES, PSCI(1, 3) } },
+    { "virt-hvc,hvc-services=none", "option", "option", { 0, PSCI(1, 1) } },
+    { "virt-hvc-9.0,hvc-services=linux-6.18", "option", "option",
+      { ALL_SERVICES, PSCI(1, 3) } },
+    { "virt-hvc-9.0,hvc-services=ptp,psci-version=1.2", "option", "option",
+      { PTP, PSCI(1, 2) } },
+    { "virt-hvc-10.0,hvc-services=linux-6.12", "option", "option",
+      { ALL_SERVICES, PSCI(1, 1) } },
+    { "virt-10.0,hvc-services=linux-5.10", "option", "option",
+      { 0, PSCI(1, 0) } },
+    { "virt-10.0,hvc-services=trng", "option", "default",
+      { TRNG, PSCI(1, 1) } },
+};
+
+static void check_entry(QList *entries, unsigned index, uint64_t value,
+                        const char *origin)
+{
+    QListEntry *at = QTAILQ_FIRST(&entries->head);
+    QDict *entry;
+
+    for (unsigned i = 0; at && i < index; i++) {
+        at = QTAILQ_NEXT(at, next);
+    }
+    g_assert_nonnull(at);
+    entry = qobject_to(QDict, qlist_entry_obj(at));
+    g_assert_cmpstr(qdict_get_str(entry, "name"), ==, entry_names[index]);
+    g_assert_cmphex(qdict_get_int(entry, "value"), ==, value);
+    g_assert_cmpstr(qdict_get_str(entry, "rule"), ==, "exact");
+    g_assert_cmpstr(qdict_get_str(entry, "origin"), ==, origin);
+}
+
+static void test_origins(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(origins); i++) {
+        const OriginCase *o = &origins[i];
+        QTestState *qts = qtest_initf("-machine %s", o->machine);
+        QList *entries = contract_entries(qts);
+
+        g_test_message("%s", o->machine);
+        g_assert_cmpuint(qlist_size(entries), ==, ARRAY_SIZE(entry_names));
+        check_entry(entries, 0, !!(o->offer.services & TRNG), o->services);
+        check_entry(entries, 1, !!(o->offer.services & PV_TIME), o->services);
+        check_entry(entries, 2, (o->offer.services & VENDOR_FEATURES ? 1 : 0) |
+                    (o->offer.services & PTP ? 2 : 0), o->services);
+        check_entry(entries, 3, 0, o->services);
+        check_entry(entries, 4, o->offer.psci, o->psci_version);
+        qobject_unref(entries);
+        qtest_quit(qts);
+    }
+}
+
+/* A VM that was promised nothing, and one that opted in with nothing */
+static void test_opt_in(void)
+{
+    static const struct {
+        const char *machine;
+        bool migrated;
+    } cases[] = {
+        { "none", false },
+        { "virt", false },
+        { "virt,hvc-services=host", false },
+        { "virt,guest-abi=on", true },
+        { "none,guest-abi=on", true },
+        { "virt,guest-abi=off", false },
+        { "virt,hvc-services=none", true },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        QTestState *qts = qtest_initf("-machine %s", cases[i].machine);
+        QDict *contract = qtest_qmp_assert_success_ref(qts, "{ 'execute': "
+                                                       "'query-guest-abi' }");
+        g_autofree char *info = qtest_hmp(qts, "info guest-abi");
+
+        g_test_message("%s", cases[i].machine);
+        g_assert_true(qdict_get_bool(contract, "migrated") ==
+                      cases[i].migrated);
+        g_assert_true(!!strstr(info, "carries it") == cases[i].migrated);
+        g_assert_true(!!strstr(info, "carries no contract") !=
+                      cases[i].migrated);
+        qobject_unref(contract);
+        qtest_quit(qts);
+    }
+}
+
+/* Golden files */
+
+static char *golden_path(const char *name)
+{
+    const char *dir = getenv("HVC_GOLDEN_DIR");
+
+    return dir ? g_build_filename(dir, name, NULL) : NULL;
+}
+
+/* A released type as it is: what the golden file has of it */
+static QDict *describe_type(QList *machines, const char *name)
+{
+    QTestState *qts = qtest_initf("-machine %s", name);
+    QList *entries = contract_entries(qts);
+    QDict *type = qdict_new();
+    QDict *contract = qdict_new();
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(entries, entry) {
+        QDict *e = qobject_to(QDict, qlist_entry_obj(entry));
+
+        qdict_put_int(contract, qdict_get_str(e, "name"),
+                      qdict_get_int(e, "value"));
+    }
+    qdict_put(type, "contract", contract);
+    qdict_put_obj(type, "compat-props", qobject_ref(
+                  qdict_get(machine_by_name(machines, name),
+                            "compat-props")));
+    qobject_unref(entries);
+    qtest_quit(qts);
+    return type;
+}
+
+static void test_golden_types(void)
+{
+    g_autofree char *path = golden_path("machine-types.json");
+    g_autofree char *text = NULL;
+    g_autoptr(GError) err = NULL;
+    QTestState *qts;
+    QList *machines;
+    QListEntry *entry;
+    QDict *golden;
+    unsigned found = 0;
+
+    if (!path) {
+        g_test_skip("HVC_GOLDEN_DIR does not say where machine-types.json is");
+        return;
+    }
+    g_file_get_contents(path, &text, NULL, &err);
+    g_assert_no_error(err);
+    golden = qobject_to(QDict, qobject_from_json(text, &error_abort));
+    g_assert_nonnull(golden);
+
+    qts = qtest_init("-machine none");
+    machines = query_machines(qts);
+    QLIST_FOREACH_ENTRY(machines, entry) {
+        QDict *machine = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *name = qdict_get_str(machine, "name");
+        QDict *type;
+
+        if (!g_str_has_prefix(name, "virt-hvc-")) {
+            continue;
+        }
+        type = describe_type(machines, name);
+        if (!qobject_is_equal(QOBJECT(type), qdict_get(golden, name))) {
+            GString *json = qobject_to_json_pretty(QOBJECT(type), true);
+
+            vm_fail("%s is not what machine-types.json says; it is %s", name,
+                    json->str);
+            g_string_free(json, true);
+        }
+        qobject_unref(type);
+        found++;
+    }
+    g_assert_cmpuint(found, ==, qdict_size(golden));
+    qobject_unref(golden);
+    qobject_unref(machines);
+    qtest_quit(qts);
+}
+
+void migration_type_tests(void)
+{
+    qtest_add_func("hvc/migration/types/listed", test_types_listed);
+    qtest_add_func("hvc/migration/types/properties", test_types_properties);
+    qtest_add_func("hvc/migration/types/help", test_types_help);
+    qtest_add_func("hvc/migration/types/golden", test_golden_types);
+    qtest_add_func("hvc/migration/contract/origins", test_origins);
+    qtest_add_func("hvc/migration/contract/opt-in", test_opt_in);
+}
