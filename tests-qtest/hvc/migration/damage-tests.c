@@ -331,7 +331,7 @@ static void test_damage(const void *opaque)
     contract_stream_write(&stream, path);
 
     to = peer_incoming(LINUX_6_12, NULL, NULL);
-    migration_accept(to->qts, uri);
+    accept_stream(to, uri);
     outcome = migration_wait(to->qts);
     log = peer_log(to);
     g_test_message("error-desc: %s", outcome.error ?: "none");

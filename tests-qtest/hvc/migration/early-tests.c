@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include "qemu/cutils.h"
 #include "qemu/units.h"
+#include "migration/migration-qmp.h"
 #include "framework.h"
 
 /* DESIGN: refused under 64 KiB of stream. */
@@ -105,8 +106,8 @@ static void test_before_ram(void)
     qtest_memset(from->qts, CALLS_RAM, 0x5a, 64 * MiB);
     proxy.listening = proxy_listen(near_path);
     thread = g_thread_new("proxy", proxy_run, &proxy);
-    migration_accept(to->qts, far_uri);
-    migration_start(from->qts, near_uri);
+    accept_stream(to, far_uri);
+    migrate_qmp(from->qts, to->qts, near_uri, NULL, "{}");
     outcome = migration_wait(to->qts);
     assert_refused(to, &outcome, refusal, true);
     assert_source_refused(from);

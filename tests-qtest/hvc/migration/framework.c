@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
+#include "migration/migration-qmp.h"
 #include "framework.h"
 
 #define REMEDY "start this QEMU with the source's -machine options"
@@ -324,13 +325,18 @@ char *socket_path(void)
     return vm_scratch(name);
 }
 
+void accept_stream(const Peer *to, const char *uri)
+{
+    migrate_incoming_qmp(to->qts, uri, NULL, "{ 'exit-on-error': false }");
+}
+
 void start_live(const Peer *from, const Peer *to)
 {
     g_autofree char *path = socket_path();
     g_autofree char *uri = g_strdup_printf("unix:%s", path);
 
-    migration_accept(to->qts, uri);
-    migration_start(from->qts, uri);
+    accept_stream(to, uri);
+    migrate_qmp(from->qts, to->qts, uri, NULL, "{}");
 }
 
 void assert_completed(QTestState *qts)
@@ -373,9 +379,6 @@ void assert_source_refused(const Peer *from)
 
 void set_capability(const Peer *from, const Peer *to, const char *name)
 {
-    g_autofree char *reason = migration_capability(from->qts, name);
-
-    g_assert_cmpstr(reason, ==, NULL);
-    reason = migration_capability(to->qts, name);
-    g_assert_cmpstr(reason, ==, NULL);
+    migrate_set_capability(from->qts, name, true);
+    migrate_set_capability(to->qts, name, true);
 }

@@ -209,6 +209,13 @@ void finish(const Peer *peer, int64_t started_ns, const Config *config,
 char *socket_path(void);
 
 /**
+ * accept_stream: start to receive
+ * @to: the destination, of peer_incoming(); it goes on after a failure
+ * @uri: where from
+ */
+void accept_stream(const Peer *to, const char *uri);
+
+/**
  * start_live: let both sides begin to migrate; the caller waits
  * @from: the source
  * @to: the destination

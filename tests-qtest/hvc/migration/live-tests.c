@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/units.h"
+#include "migration/migration-qmp.h"
 #include "arrival.h"
 
 #define CPU_OFF       0x84000002
@@ -22,7 +23,7 @@ static void move_by_file(const Peer *from, const Peer *to)
     g_autofree char *uri = g_strdup_printf("file:%s", path);
 
     migration_save(from->qts, path);
-    migration_accept(to->qts, uri);
+    accept_stream(to, uri);
     assert_completed(to->qts);
 }
 
@@ -44,14 +45,12 @@ static void move_by_postcopy(const Peer *from, const Peer *to)
     set_capability(from, to, "postcopy-ram");
     /* More than one pass can carry. */
     qtest_memset(from->qts, CALLS_REPORT + 8 * MiB, 0x5a, 16 * MiB);
-    qtest_qmp_assert_success(from->qts, "{ 'execute': "
-                             "'migrate-set-parameters', 'arguments': { "
-                             "'max-bandwidth': 4000000 } }");
+    migrate_set_parameter_int(from->qts, "max-bandwidth", 4000000);
     start_live(from, to);
-    migration_wait_status(from->qts, "active");
+    wait_for_migration_status(from->qts, "active", NULL);
     qtest_qmp_assert_success(from->qts, "{ 'execute': "
                              "'migrate-start-postcopy' }");
-    migration_wait_status(from->qts, "postcopy-active");
+    wait_for_migration_status(from->qts, "postcopy-active", NULL);
     assert_completed(from->qts);
     assert_completed(to->qts);
 }
@@ -59,14 +58,20 @@ static void move_by_postcopy(const Peer *from, const Peer *to)
 /* Does a destination say that this host can receive postcopy? */
 static bool skip_without_postcopy(const Peer *to)
 {
-    g_autofree char *reason = migration_capability(to->qts, "postcopy-ram");
+    QDict *response = qtest_qmp(to->qts, "{ 'execute': "
+                                "'migrate-set-capabilities', 'arguments': { "
+                                "'capabilities': [ { 'capability': "
+                                "'postcopy-ram', 'state': true } ] } }");
+    QDict *error = qdict_get_qdict(response, "error");
     g_autofree char *text = NULL;
 
-    if (reason) {
-        text = g_strdup_printf("no postcopy here: %s", reason);
+    if (error) {
+        text = g_strdup_printf("no postcopy here: %s",
+                               qdict_get_str(error, "desc"));
         g_test_skip(text);
     }
-    return reason;
+    qobject_unref(response);
+    return text;
 }
 
 static void test_move(const void *opaque)

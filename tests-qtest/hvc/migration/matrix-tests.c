@@ -90,7 +90,7 @@ static void test_pair(const void *opaque)
     alarm(HANG_S);
     to = peer_incoming(pair->to, matrix_calls(pair->from), NULL);
     preflight = contract_check(to->qts, s->entries);
-    migration_accept(to->qts, uri);
+    accept_stream(to, uri);
     outcome = migration_wait(to->qts);
 
     if (g_str_equal(pair->from->type, pair->to->type)) {

@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "migration/migration-qmp.h"
 #include "util.h"
 
 /* Local migrations of small guests take a fraction of a second. */
@@ -16,35 +17,27 @@ void outcome_clear(Outcome *outcome)
     g_clear_pointer(&outcome->error, g_free);
 }
 
-static QDict *query_migrate(QTestState *qts)
-{
-    return qtest_qmp_assert_success_ref(qts, "{ 'execute': 'query-migrate' }");
-}
-
-char *migration_status(QTestState *qts)
-{
-    QDict *info = query_migrate(qts);
-    char *status = g_strdup(qdict_get_try_str(info, "status") ?: "none");
-
-    qobject_unref(info);
-    return status;
-}
-
 static bool has_ended(const char *status)
 {
     return g_str_equal(status, "completed") || g_str_equal(status, "failed");
 }
 
-/* Waits until the status is @wanted, if that is not NULL, or final. */
-static char *wait_status(QTestState *qts, const char *wanted)
+Outcome migration_wait(QTestState *qts)
 {
     int64_t deadline = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
 
     for (;;) {
-        g_autofree char *status = migration_status(qts);
+        g_autofree char *status = migrate_query_status(qts);
 
-        if (!g_strcmp0(status, wanted) || has_ended(status)) {
-            return g_steal_pointer(&status);
+        if (has_ended(status)) {
+            QDict *info = migrate_query(qts);
+            Outcome outcome = {
+                .completed = g_str_equal(status, "completed"),
+                .error = g_strdup(qdict_get_try_str(info, "error-desc")),
+            };
+
+            qobject_unref(info);
+            return outcome;
         }
         if (g_get_monotonic_time() > deadline) {
             g_error("a migration hangs; its status is '%s'", status);
@@ -53,29 +46,9 @@ static char *wait_status(QTestState *qts, const char *wanted)
     }
 }
 
-Outcome migration_wait(QTestState *qts)
-{
-    g_autofree char *status = wait_status(qts, NULL);
-    QDict *info = query_migrate(qts);
-    Outcome outcome = {
-        .completed = g_str_equal(status, "completed"),
-        .error = g_strdup(qdict_get_try_str(info, "error-desc")),
-    };
-
-    qobject_unref(info);
-    return outcome;
-}
-
-void migration_wait_status(QTestState *qts, const char *status)
-{
-    g_autofree char *found = wait_status(qts, status);
-
-    g_assert_cmpstr(found, ==, status);
-}
-
 uint64_t migration_transferred(QTestState *qts)
 {
-    QDict *info = query_migrate(qts);
+    QDict *info = migrate_query(qts);
     QDict *ram = qdict_get_qdict(info, "ram");
     uint64_t transferred = ram ? qdict_get_int(ram, "transferred") : 0;
 
@@ -83,38 +56,12 @@ uint64_t migration_transferred(QTestState *qts)
     return transferred;
 }
 
-char *migration_capability(QTestState *qts, const char *name)
-{
-    QDict *response = qtest_qmp(qts, "{ 'execute': "
-                                "'migrate-set-capabilities', 'arguments': { "
-                                "'capabilities': [ { 'capability': %s, "
-                                "'state': true } ] } }", name);
-    QDict *error = qdict_get_qdict(response, "error");
-    char *reason = error ? g_strdup(qdict_get_str(error, "desc")) : NULL;
-
-    qobject_unref(response);
-    return reason;
-}
-
-void migration_start(QTestState *qts, const char *uri)
-{
-    qtest_qmp_assert_success(qts, "{ 'execute': 'migrate', 'arguments': "
-                             "{ 'uri': %s } }", uri);
-}
-
-void migration_accept(QTestState *qts, const char *uri)
-{
-    qtest_qmp_assert_success(qts, "{ 'execute': 'migrate-incoming', "
-                             "'arguments': { 'uri': %s, "
-                             "'exit-on-error': false } }", uri);
-}
-
 void migration_save(QTestState *qts, const char *path)
 {
     g_autofree char *uri = g_strdup_printf("file:%s", path);
     g_auto(Outcome) outcome = { };
 
-    migration_start(qts, uri);
+    migrate_qmp(qts, NULL, uri, NULL, "{}");
     outcome = migration_wait(qts);
     g_assert_cmpstr(outcome.error, ==, NULL);
     g_assert_true(outcome.completed);

@@ -27,25 +27,10 @@ void outcome_clear(Outcome *outcome);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
 
 /**
- * migration_status: query-migrate's status
- * @qts: one side
- *
- * Returns: the status, "none" before the first migration. The caller frees it.
- */
-char *migration_status(QTestState *qts);
-
-/**
  * migration_wait: wait until a migration has ended
  * @qts: one side
  */
 Outcome migration_wait(QTestState *qts);
-
-/**
- * migration_wait_status: wait for a status on the way
- * @qts: one side
- * @status: the status; the migration must not fail before
- */
-void migration_wait_status(QTestState *qts, const char *status);
 
 /**
  * migration_transferred: how many bytes a source has sent
@@ -54,34 +39,11 @@ void migration_wait_status(QTestState *qts, const char *status);
 uint64_t migration_transferred(QTestState *qts);
 
 /**
- * migration_capability: switch a capability on
- * @qts: one side
- * @name: the capability
- *
- * Returns: NULL, or why this host does not have it. The caller frees it.
- */
-char *migration_capability(QTestState *qts, const char *name);
-
-/**
  * migration_save: migrate to a file, and let the VM run on
  * @qts: the source
  * @path: the file
  */
 void migration_save(QTestState *qts, const char *path);
-
-/**
- * migration_start: start to send
- * @qts: the source
- * @uri: where to
- */
-void migration_start(QTestState *qts, const char *uri);
-
-/**
- * migration_accept: start to receive, in a VM started with "-incoming defer"
- * @qts: the destination; it goes on after a failure
- * @uri: where from
- */
-void migration_accept(QTestState *qts, const char *uri);
 
 /**
  * run_state: query-status
