@@ -7,8 +7,8 @@
  * 0098) and from KVM's sources and answers, and not from QEMU's own tables.
  */
 
-#ifndef TESTS_QTEST_HVC_GUEST_ROWS_H
-#define TESTS_QTEST_HVC_GUEST_ROWS_H
+#ifndef TESTS_QTEST_HVC_CALLS_ANSWERS_H
+#define TESTS_QTEST_HVC_CALLS_ANSWERS_H
 
 #include "guest-vm.h"
 

@@ -4,37 +4,12 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef TESTS_QTEST_HVC_GUEST_CASE_H
-#define TESTS_QTEST_HVC_GUEST_CASE_H
+#ifndef TESTS_QTEST_HVC_CALLS_CASE_H
+#define TESTS_QTEST_HVC_CALLS_CASE_H
 
 #include "answers.h"
+#include "function-ids.h"
 #include "guest-vm.h"
-
-/* PSCI function ids */
-#define PSCI_VERSION     0x84000000
-#define CPU_SUSPEND_32   0x84000001
-#define CPU_SUSPEND_64   0xc4000001
-#define CPU_OFF          0x84000002
-#define CPU_ON_32        0x84000003
-#define CPU_ON_64        0xc4000003
-#define AFFINITY_INFO_32 0x84000004
-#define AFFINITY_INFO_64 0xc4000004
-#define SYSTEM_OFF       0x84000008
-#define SYSTEM_RESET     0x84000009
-#define SYSTEM_RESET2_32 0x84000012
-#define SYSTEM_RESET2_64 0xc4000012
-#define SYSTEM_OFF2_32   0x84000015
-#define SYSTEM_OFF2_64   0xc4000015
-
-/* What AFFINITY_INFO says */
-#define AFFINITY_ON  0
-#define AFFINITY_OFF 1
-
-/* Of services */
-#define TRNG_RND32 0x84000053
-#define TRNG_RND64 0xc4000053
-#define PV_TIME_ST 0xc5000021
-#define PTP_CALL   0x86000001
 
 /* About a hundredth of a second of a counter of 62.5 MHz */
 #define TICKS 500000

@@ -12,14 +12,12 @@
 #include <sys/wait.h>
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
+#include "function-ids.h"
 #include "guest-vm.h"
 
 /* Only a VM that hangs takes longer; more than the guest's own patience. */
 #define PATIENCE_S (2 * CALLS_PATIENCE)
 #define POLL_US 500
-
-#define PSCI_CPU_ON_64 0xc4000003
-#define PSCI_CPU_ON_32 0x84000003
 
 static char *scratch;
 
@@ -110,8 +108,7 @@ void calls_start_all(Calls *calls)
 {
     g_assert_cmpuint(calls->steps->len, ==, 0);
     for (unsigned i = 1; i < calls->vcpus; i++) {
-        calls_add(calls, VCPU(0), CALL_CPU_ON,
-                  PSCI_CPU_ON_32, i, 0, 0);
+        calls_add(calls, VCPU(0), CALL_CPU_ON, CPU_ON_32, i, 0, 0);
         calls_step(calls)->x[4] = i;
         calls_step(calls)->x[5] = calls->vcpus - 1;
     }

@@ -8,8 +8,8 @@
  * guest/calls.h.
  */
 
-#ifndef TESTS_QTEST_HVC_GUEST_VM_H
-#define TESTS_QTEST_HVC_GUEST_VM_H
+#ifndef TESTS_QTEST_HVC_CALLS_GUEST_VM_H
+#define TESTS_QTEST_HVC_CALLS_GUEST_VM_H
 
 #include "libqtest.h"
 #include "../guest/calls.h"

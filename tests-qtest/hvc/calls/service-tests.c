@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include "case.h"
+#include "host.h"
 
 /* TRNG */
 
@@ -318,7 +319,7 @@ static void test_pv_time_cpu_off(const void *opaque)
 }
 
 typedef struct Overload {
-    cpu_set_t before;
+    HostCpus cpus;
     pid_t busy[3];
 } Overload;
 
@@ -326,18 +327,9 @@ typedef struct Overload {
 static bool overload_start(Overload *overload)
 {
     pid_t parent = getpid();
-    cpu_set_t one;
-    int cpu = 0;
 
-    if (sched_getaffinity(0, sizeof(overload->before), &overload->before)) {
-        return false;
-    }
-    while (!CPU_ISSET(cpu, &overload->before)) {
-        cpu++;
-    }
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    if (sched_setaffinity(0, sizeof(one), &one)) {
+    overload->cpus = host_use_one_cpu();
+    if (!overload->cpus.changed) {
         return false;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(overload->busy); i++) {
@@ -360,16 +352,7 @@ static void overload_stop(Overload *overload)
         kill(overload->busy[i], SIGKILL);
         waitpid(overload->busy[i], NULL, 0);
     }
-    sched_setaffinity(0, sizeof(overload->before), &overload->before);
-}
-
-static bool host_counts_run_delay(void)
-{
-    g_autofree char *text = NULL;
-
-    /* Without CONFIG_SCHED_INFO it is there, but zero. */
-    return g_file_get_contents("/proc/self/schedstat", &text, NULL, NULL) &&
-           !g_str_has_prefix(text, "0 0 ");
+    host_use_all_cpus(&overload->cpus);
 }
 
 /* Nobody can be robbed of more time than has passed. */

@@ -7,39 +7,6 @@
 #include "qemu/osdep.h"
 #include "arrival.h"
 
-Affinity one_cpu(void)
-{
-    Affinity affinity = { };
-    cpu_set_t one;
-    int cpu = 0;
-
-    if (sched_getaffinity(0, sizeof(affinity.before), &affinity.before)) {
-        return affinity;
-    }
-    while (!CPU_ISSET(cpu, &affinity.before)) {
-        cpu++;
-    }
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    affinity.changed = !sched_setaffinity(0, sizeof(one), &one);
-    return affinity;
-}
-
-void all_cpus(const Affinity *affinity)
-{
-    if (affinity->changed) {
-        sched_setaffinity(0, sizeof(affinity->before), &affinity->before);
-    }
-}
-
-static bool host_counts_run_delay(void)
-{
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents("/proc/self/schedstat", &text, NULL, NULL) &&
-           !g_str_has_prefix(text, "0 ");
-}
-
 uint64_t stolen_now(const Peer *peer, unsigned vcpu)
 {
     return qtest_readq(peer->qts, RECORDS + vcpu * RECORD_SIZE + 8);

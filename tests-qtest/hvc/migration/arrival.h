@@ -7,33 +7,8 @@
 #ifndef TESTS_QTEST_HVC_MIGRATION_ARRIVAL_H
 #define TESTS_QTEST_HVC_MIGRATION_ARRIVAL_H
 
-#include <sched.h>
+#include "../calls/host.h"
 #include "framework.h"
-
-/**
- * Affinity: the host CPUs that a test program ran on
- * @before: those CPUs
- * @changed: one_cpu() has had an effect
- */
-typedef struct Affinity {
-    cpu_set_t before;
-    bool changed;
-} Affinity;
-
-/**
- * one_cpu: start VMs on a single host CPU from now on
- *
- * There a VM's busy vCPUs steal each other's time.
- *
- * Returns: for all_cpus().
- */
-Affinity one_cpu(void);
-
-/**
- * all_cpus: take one_cpu() back
- * @affinity: what it returned
- */
-void all_cpus(const Affinity *affinity);
 
 /**
  * stolen_now: the stolen time in a vCPU's record

@@ -9,11 +9,10 @@
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "migration/migration-qmp.h"
+#include "../calls/function-ids.h"
 #include "framework.h"
 
 #define REMEDY "start this QEMU with the source's -machine options"
-
-#define PV_TIME_ST 0xc5000021
 
 #define CHOICE(name_, options_, services_, psci_)                       \
     { .name = name_, .type = "virt-10.0", .options = options_,          \

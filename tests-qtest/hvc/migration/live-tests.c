@@ -8,12 +8,8 @@
 #include "qemu/bswap.h"
 #include "qemu/units.h"
 #include "migration/migration-qmp.h"
+#include "../calls/function-ids.h"
 #include "arrival.h"
-
-#define CPU_OFF       0x84000002
-#define AFFINITY_INFO 0xc4000004
-#define AFFINITY_OFF  1
-#define PSCI_VERSION  0x84000000
 
 typedef void Move(const Peer *from, const Peer *to);
 
@@ -81,16 +77,16 @@ static void test_move(const void *opaque)
     g_autoptr(Peer) from = NULL;
     g_autoptr(Peer) to = NULL;
     QList *contract;
-    Affinity affinity;
+    HostCpus cpus;
 
     if (skip_without_guest()) {
         return;
     }
     program = program_stolen_time(2);
-    affinity = one_cpu();
+    cpus = host_use_one_cpu();
     from = peer_start(LINUX_6_12, program.calls, NULL);
     to = peer_incoming(LINUX_6_12, program.calls, NULL);
-    all_cpus(&affinity);
+    host_use_all_cpus(&cpus);
     if (*move == move_by_postcopy && skip_without_postcopy(to)) {
         return;
     }
@@ -120,10 +116,10 @@ static void test_busy(void)
     calls_start_all(calls);
     calls_add(calls, VCPU(1), CALL_AWAIT, GO, 1, 0, 0);
     off = calls_add(calls, VCPU(1), CALL_PLAIN, CPU_OFF, 0, 0, 0);
-    poll = calls_add(calls, VCPU(0), CALL_POLL, AFFINITY_INFO, 1, 0, 0);
+    poll = calls_add(calls, VCPU(0), CALL_POLL, AFFINITY_INFO_64, 1, 0, 0);
     calls_step(calls)->x[7] = AFFINITY_OFF;
     calls_add(calls, VCPU(0), CALL_AWAIT, GO, 2, 0, 0);
-    on = calls_add(calls, VCPU(0), CALL_CPU_ON, 0xc4000003, 1, 0, 0);
+    on = calls_add(calls, VCPU(0), CALL_CPU_ON, CPU_ON_64, 1, 0, 0);
     calls_step(calls)->x[4] = 1;
     calls_step(calls)->x[5] = on + 1;
     last = calls_call(calls, PSCI_VERSION);

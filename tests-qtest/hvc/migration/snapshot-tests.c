@@ -35,7 +35,7 @@ static void test_snapshot(void)
     QList *contract;
     int64_t started_ns;
     uint64_t older[2];
-    Affinity affinity;
+    HostCpus cpus;
     bool named;
 
     if (skip_without_guest()) {
@@ -49,7 +49,7 @@ static void test_snapshot(void)
     drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
                             image);
     program = program_stolen_time(2);
-    affinity = one_cpu();
+    cpus = host_use_one_cpu();
     peer = peer_start(LINUX_6_12, program.calls, drive);
     started_ns = peer->vm->started_ns;
     contract = contract_entries(peer->qts);
@@ -81,7 +81,7 @@ static void test_snapshot(void)
     g_clear_pointer(&peer, peer_free);
     refusal = expected_refusal(LINUX_6_12, WITHOUT_PTP, &named);
     peer = peer_start(WITHOUT_PTP, program.calls, drive);
-    all_cpus(&affinity);
+    host_use_all_cpus(&cpus);
     answer = qtest_hmp(peer->qts, "loadvm older");
     g_test_message("loadvm: %s", answer);
     g_assert_nonnull(strstr(answer, "Error"));
