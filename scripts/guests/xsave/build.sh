@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+set -eu
+
+usage() {
+    cat <<END
+usage: scripts/guests/xsave/build.sh OUT_DIR
+
+Builds xsave-guest.bin, a -bios image for x86 machines, or says that there is
+no compiler for it.
+END
+}
+
+case ${1:-} in
+--help) usage; exit 0 ;;
+-* | '') usage >&2; exit 1 ;;
+esac
+
+source=$(dirname "$0")
+out=$1
+compiler=${CROSS_COMPILE_X86:-}gcc
+objcopy=${CROSS_COMPILE_X86:-}objcopy
+case $(uname -m) in
+x86_64) ;;
+*)
+    compiler=${CROSS_COMPILE_X86:-x86_64-linux-gnu-}gcc
+    objcopy=${CROSS_COMPILE_X86:-x86_64-linux-gnu-}objcopy
+    ;;
+esac
+if ! command -v "$compiler" >/dev/null; then
+    echo "skipped xsave-guest.bin: no $compiler" >&2
+    exit 0
+fi
+mkdir -p "$out"
+"$compiler" -std=gnu11 -O2 -g -Wall -Wextra -Werror -m64 -march=x86-64 \
+    -mgeneral-regs-only -mno-red-zone -mcmodel=small -ffreestanding \
+    -fno-builtin -fno-tree-loop-distribute-patterns -fno-pic -fno-pie \
+    -fno-jump-tables -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -static -nostdlib -nostartfiles -no-pie \
+    -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+    -T "$source/guest.ld" -o "$out/xsave-guest.elf" \
+    "$source/start.S" "$source/main.c"
+"$objcopy" -O binary "$out/xsave-guest.elf" "$out/xsave-guest.bin"
+echo "built xsave-guest.bin"

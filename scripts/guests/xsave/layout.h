@@ -1,0 +1,20 @@
+/*
+ * What is where in the guest's memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * For start.S and main.c; scripts/qemu_hvc/xsave_guest.py has the same numbers.
+ */
+
+#ifndef TESTS_QTEST_XSAVE_GUEST_LAYOUT_H
+#define TESTS_QTEST_XSAVE_GUEST_LAYOUT_H
+
+#define ROM         0xf0000
+#define TABLES      0x1000
+#define PARAMETERS  0x8000
+#define RESULTS     0x9000
+#define FILLED      0xa000
+#define SAVED       0x10000
+#define STACK       0x20000
+
+#endif

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a refused migration costs; the part of scripts/bench about it."""
+
+from pathlib import Path
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+from ..linux_guest import Qmp
+
+RAM_BASE = 0x40000000
+PARAMETERS = 0x40100000
+MIB = 1 << 20
+LIMIT_SECONDS = 300
+# A small one counts only what the destination took; a large one does not slow
+# down a migration that sends all of RAM.
+SMALL_BUFFER, LARGE_BUFFER = 4096, MIB
+
+PINNED = 'virt-10.0,hvc-services=linux-6.12'
+OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
+
+
+class Vm:
+    """A QEMU with a QMP socket."""
+
+    def __init__(self, qemu, machine, mib, guest, incoming=False,
+                 cpu='cortex-a57'):
+        ours, theirs = socket.socketpair()
+        console, self._console = socket.socketpair()
+        end = RAM_BASE + mib * MIB
+        command = [qemu, '-machine', machine, '-cpu', cpu, '-m', f'{mib}M',
+                   '-accel', 'tcg', '-nodefaults', '-display', 'none',
+                   '-chardev', f'socket,id=qmp,fd={theirs.fileno()}',
+                   '-mon', 'chardev=qmp,mode=control',
+                   '-chardev', f'socket,id=console,fd={console.fileno()}',
+                   '-serial', 'chardev:console', '-kernel', guest,
+                   '-device', f'loader,addr={PARAMETERS:#x},data={end:#x},'
+                   'data-len=8']
+        if incoming:
+            command += ['-incoming', 'defer']
+        self.process = subprocess.Popen(
+            command, pass_fds=(theirs.fileno(), console.fileno()),
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        theirs.close()
+        console.close()
+        self._console.settimeout(LIMIT_SECONDS)
+        self.qmp = Qmp(ours)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+
+    def wait_dirty(self):
+        """Until the guest has written to every page."""
+        self._console.recv(1)
+
+    def wait_migration(self):
+        """Until the migration has ended; how."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while time.monotonic() < deadline:
+            info = self.qmp.command('query-migrate')
+            if info.get('status') in ('completed', 'failed'):
+                return info
+            time.sleep(0.002)
+        raise TimeoutError('the migration did not end')
+
+
+class Counter:
+    """Stands between source and destination, and counts what goes over."""
+
+    def __init__(self, folder, size):
+        self.size = size
+        self.front = str(folder / 'front')
+        self.back = str(folder / 'back')
+        self.bytes = 0
+        self._listener = socket.socket(socket.AF_UNIX)
+        # What waits in buffers was not sent to the destination.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        self._listener.bind(self.front)
+        self._listener.listen(1)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        source, _ = self._listener.accept()
+        destination = socket.socket(socket.AF_UNIX)
+        destination.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.size)
+        destination.connect(self.back)
+        threading.Thread(target=self._copy, daemon=True,
+                         args=(destination, source, False)).start()
+        self._copy(source, destination, True)
+
+    def _copy(self, sender, receiver, count):
+        try:
+            while data := sender.recv(self.size):
+                receiver.sendall(data)
+                if count:
+                    self.bytes += len(data)
+        except OSError:
+            pass
+        for end in (sender, receiver):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def migrate(source, destination, size=LARGE_BUFFER):
+    """Bytes, seconds and both sides' query-migrate of one migration"""
+    with tempfile.TemporaryDirectory() as folder:
+        counter = Counter(Path(folder), size)
+        destination.qmp.command('migrate-incoming', uri=f'unix:{counter.back}',
+                                **{'exit-on-error': False})
+        source.qmp.command('migrate-set-parameters',
+                           **{'max-bandwidth': 10 << 30})
+        started = time.monotonic()
+        source.qmp.command('migrate', uri=f'unix:{counter.front}')
+        info = destination.wait_migration()
+        seconds = time.monotonic() - started
+        return counter.bytes, seconds, source.wait_migration(), info
+
+
+def refusal(qemu, mib, guest, source, destination, size):
+    """Median bytes and seconds until the destination refuses."""
+    runs = []
+    for _ in range(3):
+        with Vm(qemu, source[0], mib, guest, cpu=source[1]) as a, \
+             Vm(qemu, destination[0], mib, guest, True,
+                cpu=destination[1]) as b:
+            a.wait_dirty()
+            # So that RAM converges, as it would on a real network.
+            a.qmp.command('stop')
+            count, seconds, _, info = migrate(a, b, size)
+            if info['status'] != 'failed':
+                raise RuntimeError(f'{destination} did not refuse {source}')
+            runs.append((count, seconds))
+    return (statistics.median(count for count, _ in runs),
+            statistics.median(seconds for _, seconds in runs))
+
+
+def downtime_ms(qemu, machine, guest):
+    """A migration's downtime between two QEMUs of one kind"""
+    with Vm(qemu, machine, 64, guest) as a, \
+         Vm(qemu, machine, 64, guest, True) as b:
+        a.wait_dirty()
+        a.qmp.command('stop')
+        _, _, info, _ = migrate(a, b)
+        if info['status'] != 'completed':
+            raise RuntimeError(f'{machine} did not migrate')
+        return info['downtime']
+
+
+def section_size(qemu, guest):
+    """Bytes of a pinned VM's section guest-abi, header and footer included"""
+    name = b'\x09guest-abi'
+    with tempfile.TemporaryDirectory() as folder, \
+         Vm(qemu, PINNED, 64, guest) as vm:
+        vm.qmp.command('migrate', uri=f'file:{folder}/stream')
+        vm.wait_migration()
+        stream = (Path(folder) / 'stream').read_bytes()
+    # Type and section id come before the name; instance and version behind.
+    start = stream.index(name) - 5
+    content = start + 5 + len(name) + 8
+    end = content + 1 + 40 * stream[content]
+    if stream[end] != 0x7e:
+        raise RuntimeError('the section guest-abi is not as expected')
+    return end + 5 - start
+
+
+def refusals(stock, ours, guest):
+    """The rows of the table of refusals"""
+    model, another = 'cortex-a57', 'max'
+    rows = []
+    for text, qemu, source, destination, size in (
+            ('guest-abi: a service is missing', ours, (PINNED, model),
+             (OTHER, model), SMALL_BUFFER),
+            ('unpatched: another CPU model', stock, ('virt-10.0', model),
+             ('virt-10.0', another), LARGE_BUFFER)):
+        for mib in (64, 4096):
+            count, seconds = refusal(qemu, mib, guest, source, destination,
+                                     size)
+            rows.append((text, mib, count, seconds))
+    return rows

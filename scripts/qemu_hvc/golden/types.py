@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The contracts of the virt-hvc machine types, as JSON.
+
+One object for each type, with what a guest of it is promised; as QEMU itself
+says it of a VM that was started with the type. docs/machine-types.json has
+them for packagers, who can compare it between releases. A type's first release
+is in that file alone; for a new one it is the project's version.
+"""
+
+import argparse
+import json
+from pathlib import Path
+import re
+import sys
+
+from ..paths import ROOT
+from ..qmp import Qemu, QemuError
+
+FILE = ROOT / 'docs/machine-types.json'
+QEMU = 'qemu/qemu-system-aarch64'
+# The alias is that of the latest one.
+MAY_CHANGE = 'alias'
+
+
+def start(build, machine):
+    return Qemu(build / QEMU, '-machine', machine, '-accel', 'tcg',
+                '-nodefaults', '-display', 'none', '-S')
+
+
+def version():
+    """The project's"""
+    text = (ROOT / 'meson.build').read_text(encoding='utf-8')
+    return re.search(r"^ *version: '(.*)'", text, re.M)[1]
+
+
+def describe(build, machine, parent, first_release):
+    with start(build, machine['name']) as vm:
+        values = {entry['name']: entry for entry in
+                  vm.command('query-guest-abi')['entries']}
+        floor = vm.command('qom-get', path='/machine', property='hvc-services')
+    bitmaps = {name: entry for name, entry in values.items()
+               if name.startswith('arm.') and 'bmap' in name}
+    return {
+        'name': machine['name'],
+        'alias': machine.get('alias'),
+        'parent': parent.removesuffix('-machine'),
+        'first-release': first_release,
+        'floor': floor,
+        'psci-version': values['arm.psci-version']['names'][0],
+        'services': [service for entry in bitmaps.values()
+                     for service in entry['names']],
+        'bitmaps': {name: f'{entry["value"]:#x}'
+                    for name, entry in bitmaps.items()},
+    }
+
+
+def types_of(build, released):
+    with start(build, 'virt') as vm:
+        machines = vm.pinned_types()
+        parents = {row['name']: row['parent'] for row in
+                   vm.command('qom-list-types', implements='machine')}
+    return [describe(build, machine, parents[machine['name'] + '-machine'],
+                     released.get(machine['name'],
+                                  {'first-release': version()})
+                     ['first-release'])
+            for machine in machines]
+
+
+def changes(released, now):
+    """What a type that is released and one that is built differ in"""
+    for member in {**released, **now}:
+        if member != MAY_CHANGE and released.get(member) != now.get(member):
+            yield f'{now["name"]}: {member} was ' \
+                  f'{json.dumps(released.get(member))}, ' \
+                  f'is {json.dumps(now.get(member))}'
+
+
+def broken_promises(released, types):
+    """One line for each difference that guests would see"""
+    built = {row['name']: row for row in types}
+    for name, row in released.items():
+        if name in built:
+            yield from changes(row, built[name])
+        else:
+            yield f'{name}: was there, is not'
+
+
+def as_text(types):
+    return json.dumps(types, indent=2) + '\n'
+
+
+def check(released, types):
+    """Prints TAP; returns whether all is good."""
+    broken = list(broken_promises(released, types))
+    text = FILE.read_text(encoding='utf-8') if FILE.exists() else ''
+    same = text == as_text(types)
+    print('1..2')
+    print(f'{"not ok" if broken else "ok"} 1 - released types are as they '
+          'were')
+    for line in broken:
+        print(f'# {line}')
+    print(f'{"ok" if same else "not ok"} 2 - the file is up to date')
+    if not same:
+        print(f'# {FILE.relative_to(ROOT)} is not what QEMU says; run '
+              'scripts/update-golden machine-types --write')
+    return same and not broken
+
+
+def write(released, types):
+    broken = list(broken_promises(released, types))
+    for line in broken:
+        print(f'update-golden: {line}; a released type never changes: add a '
+              f'new one, or remove this one from {FILE.relative_to(ROOT)} if '
+              'it was never released', file=sys.stderr)
+    if not broken:
+        FILE.write_text(as_text(types), encoding='utf-8')
+    return not broken
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument('--check', action='store_true',
+                       help='compare with the file; prints TAP')
+    modes.add_argument('--write', action='store_true',
+                       help='write the file')
+    parser.add_argument('build', type=Path, metavar='BUILD',
+                        help='the directory that scripts/build-qemu built in')
+    args = parser.parse_args()
+    released = {row['name']: row for row in json.loads(
+        FILE.read_text(encoding='utf-8'))} if FILE.exists() else {}
+    try:
+        types = types_of(args.build, released)
+    except QemuError as error:
+        sys.exit(f'update-golden: {error}; needed: a build of this QEMU; run '
+                 'scripts/build-qemu')
+    if args.check:
+        return not check(released, types)
+    if args.write:
+        return not write(released, types)
+    print(as_text(types), end='')
+    return 0

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The KVM lab: real KVM/arm64 kernels as emulated hosts; see scripts/kvm-lab.
+
+common      errors, progress, files that are made once
+kernels     which kernels there are
+qemu_build  the QEMU that runs inside a host
+programs    the other programs inside a host, and its initramfs
+host        an emulated host, driven by shell commands
+vm          a KVM guest inside a host
+bare_guest  the bare-metal guest and what it answers
+verdict     what became of a migration
+matrix      every kernel to every kernel
+render      the matrix as text and as SVG
+live        live migration, reboot, CPU hotplug, snapshots inside one host
+linux       what a Linux guest finds
+fleet       what guest-abi-probe says on each kernel
+ioctls      how often the firmware registers are touched
+x86         x86 hosts: the XSAVE components of a guest
+firmware    which firmware registers a kernel has
+cli         the commands and their options
+"""

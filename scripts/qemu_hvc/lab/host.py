@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An emulated host: our own TCG build with EL2, and a real kernel in it.
+
+It is driven by shell commands over its console (see parts/init). Files go in
+and out through the directory that the outer QEMU runs in.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+
+from .. import linux_guest
+
+from . import programs
+from .common import LabError, require
+from .kernels import Kernel
+
+# What a terminal of Linux's takes as one line, less some.
+MAX_LINE = 4000
+BOOT_TIMEOUT = 120
+COMMAND_TIMEOUT = 60
+# For the emulated host as a whole; one stops by itself long before.
+LIFETIME = 1800
+# Of two CPUs and several threads, one may get little.
+CPUS = 2
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What all hosts of a lab have in common."""
+    outer: Path
+    cpu: str = 'neoverse-n1'
+    append: str = ''
+    memory: str = '1G'
+
+    def command(self, kernel: Kernel, words: str) -> list[str]:
+        """The outer QEMU's command line, without a console."""
+        return [
+            str(self.outer), '-nodefaults', '-display', 'none',
+            '-monitor', 'none', '-no-reboot',
+            '-machine', 'virt,virtualization=on,gic-version=3',
+            '-cpu', self.cpu, '-smp', str(CPUS), '-m', self.memory,
+            '-accel', 'tcg,thread=multi,tb-size=512',
+            '-semihosting-config', 'enable=on,userspace=on,target=native',
+            '-kernel', str(kernel.image),
+            '-initrd', str(programs.initramfs()),
+            '-append', 'console=ttyAMA0 quiet panic=-1 '
+                       f'lab_time={int(time.time())} {words} {self.append}',
+        ]
+
+
+class CommandFailed(LabError):
+    """A command in the host ended with a status that is not 0."""
+
+    def __init__(self, command: str, status: int, output: str) -> None:
+        super().__init__(f'{command!r} failed in the host with status '
+                         f'{status}: {output.strip()}')
+        self.status = status
+        self.output = output
+
+
+class Host:
+    """A booted host. Use it with "with", and from one thread at a time."""
+
+    def __init__(self, hardware: Hardware, kernel: Kernel,
+                 files: dict[str, Path], *, lifetime: int = LIFETIME,
+                 echo: bool = False) -> None:
+        self.hardware = hardware
+        self.kernel = kernel
+        self.files = files
+        self.lifetime = lifetime
+        self.echo = echo
+        self.tag = f'@{os.urandom(4).hex()}'
+
+    def __enter__(self) -> 'Host':
+        with contextlib.ExitStack() as stack:
+            self.directory = stack.enter_context(lab_directory(self.files))
+            self._start(stack)
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stack.close()
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        stderr = stack.enter_context(tempfile.TemporaryFile())
+        # Should this program be killed, its hosts are not to stay for ever.
+        process = subprocess.Popen(
+            [require('timeout'), '--kill-after=5', str(self.lifetime),
+             *self.hardware.command(self.kernel, f'lab_tag={self.tag}'),
+             *self._serial_ports()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+            cwd=self.directory)
+        stack.callback(stop, process)
+        self.console = linux_guest.Console(process, stderr, self.echo)
+        self._await(f'{self.tag} ready', BOOT_TIMEOUT)
+        for name in self.files:
+            self.run(f'get {shlex.quote(name)}')
+            self.run(f'chmod +x {shlex.quote(name)}')
+
+    def _serial_ports(self) -> list[str]:
+        """The console first"""
+        return ['-chardev', 'stdio,id=console,signal=off',
+                '-serial', 'chardev:console']
+
+    def _await(self, pattern: str, timeout: float) -> re.Match:
+        try:
+            return self.console.read_until(pattern, timeout)
+        except linux_guest.GuestError as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: linux_guest.GuestError) -> LabError:
+        """It comes with the last lines of the console, some very long."""
+        lines = [line if len(line) <= 160 else f'{line[:160]}...'
+                 for line in str(error).splitlines()]
+        return LabError('\n'.join([f'host {self.kernel.series}: {lines[0]}',
+                                   *lines[1:]]))
+
+    def run(self, command: str, timeout: float = COMMAND_TIMEOUT) -> str:
+        """A shell command in the host, one line; its output."""
+        if len(command) > MAX_LINE or '\n' in command:
+            raise LabError(f'a command of {len(command)} characters: '
+                           f'{command[:80]!r}...; needed: one line, at most '
+                           f'{MAX_LINE}; put it into a file')
+        try:
+            self.console.write(command + '\n')
+        except linux_guest.GuestError as error:
+            raise self._broken(error) from None
+        match = self._await(rf'{self.tag} done (?P<status>\d+)', timeout)
+        output = linux_guest.as_text(match['before']).removesuffix('\n')
+        status = int(match['status'])
+        if status:
+            raise CommandFailed(command, status, output)
+        return output
+
+    def bring(self, name: str, source: Path) -> None:
+        """A file from outside into the host, under another name perhaps."""
+        shutil.copyfile(source, self.directory / name)
+        self.run(f'get {shlex.quote(name)}')
+
+    def fetch(self, name: str, target: Path) -> None:
+        """A file of the host's to the outside."""
+        self.run(f'put {shlex.quote(name)}')
+        shutil.move(self.directory / name, target)
+
+
+@contextlib.contextmanager
+def lab_directory(files: dict[str, Path]) -> Iterator[Path]:
+    """The directory outside, with links to the files that a host is to get."""
+    with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp:
+        for name, path in files.items():
+            (Path(tmp) / name).symlink_to(path.resolve())
+        yield Path(tmp)
+
+
+def stop(process: subprocess.Popen) -> None:
+    # timeout passes it on.
+    process.terminate()
+    process.wait()
+    for pipe in process.stdin, process.stdout:
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+
+
+def interactive(hardware: Hardware, kernel: Kernel,
+                files: dict[str, Path]) -> int:
+    """A host with a shell on this terminal."""
+    with lab_directory(files) as directory:
+        return subprocess.run(
+            [*hardware.command(kernel, 'lab_shell=1'), '-serial', 'mon:stdio'],
+            cwd=directory, check=False).returncode
+
+
+def quoted(command: Sequence[object]) -> str:
+    return shlex.join(str(word) for word in command)

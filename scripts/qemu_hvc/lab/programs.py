@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs inside a host beside QEMU, and the initramfs with them.
+
+One initramfs serves every kernel and every test: what differs is brought in
+by semihosting.
+"""
+
+from collections.abc import Sequence
+import hashlib
+from pathlib import Path
+import tempfile
+
+from .. import linux_guest
+
+from ..paths import ENGINE, GUESTS
+from .common import CACHE, CROSS, PARTS, cached, fetch, require, run_tool
+
+
+TOOLS = ('semi', 'qmp', 'kvmprobe', 'count-ioctls')
+TOOL_FLAGS = ('-D_GNU_SOURCE', '-std=gnu11', '-Os', '-Wall', '-Wextra',
+              '-Werror', '-static')
+
+# As tests-qtest/hvc/guest/build.sh does for the engine.
+GUEST_FLAGS = (
+    '-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding',
+    '-fno-builtin', '-fno-tree-loop-distribute-patterns', '-fno-pic',
+    '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-static',
+    '-nostdlib', '-nostartfiles', '-Wl,--build-id=none',
+    '-Wl,--fatal-warnings', '-Wl,-z,noexecstack', '-DHVC_GUEST_A64',
+    '-march=armv8-a', '-mgeneral-regs-only', '-mstrict-align', '-s',
+    f'-I{ENGINE}', '-T', str(ENGINE / 'guest.ld'))
+
+
+def compiled(name: str, flags: Sequence[str], sources: Sequence[Path],
+             read: Sequence[Path] = ()) -> Path:
+    """A program made of sources; from the cache if these are unchanged."""
+    digest = hashlib.sha256(' '.join(flags).encode())
+    for path in (*sources, *read):
+        digest.update(path.read_bytes())
+    path = CACHE / f'{name}-{digest.hexdigest()[:16]}'
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
+            new = Path(tmp) / name
+            run_tool(require(f'{CROSS}gcc'), *flags, '-o', new, *sources,
+                     '-lgcc')
+            new.rename(path)
+    return path
+
+
+def tool(name: str) -> Path:
+    return compiled(name, TOOL_FLAGS, [PARTS / f'{name}.c'])
+
+
+def guest() -> Path:
+    """The bare-metal guest."""
+    headers = [ENGINE / name for name in
+               ('guest.ld', 'engine.h', 'arch.h', 'calls.h')]
+    return compiled('guest', GUEST_FLAGS,
+                    [ENGINE / 'start-a64.S', GUESTS / 'lab-guest/guest.c'], headers)
+
+
+def initramfs() -> Path:
+    """The one of every host."""
+    program, folder, data = 0o100755, 0o040755, 0o100644
+    files = {
+        'bin': (folder, b''),
+        'bin/busybox': (program, fetch('busybox').read_bytes()),
+        'init': (program, (PARTS / 'init').read_bytes()),
+        'lab.sh': (data, (PARTS / 'lab.sh').read_bytes()),
+    }
+    for name in TOOLS:
+        files[f'bin/{name}'] = (program, tool(name).read_bytes())
+    return cached('initramfs.cpio', linux_guest.newc(files))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small VM that is migrated to and from a file."""
+
+import time
+
+from .qmp import PATIENCE_S, Qemu
+
+# Nothing of a stream shall depend on when and where it was made.
+OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
+           '-display', 'none', '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
+
+SETTLE_TRIES = 12
+
+
+class Vm(Qemu):
+    """Its streams can be compared, byte by byte."""
+
+    MACHINE_OPTIONS = ',dtb-randomness=off'
+    OPTIONS = OPTIONS
+
+    def __init__(self, qemu, machine, *options):
+        super().__init__(qemu, '-machine', machine + self.MACHINE_OPTIONS,
+                         *self.OPTIONS, *options)
+
+    def wait(self):
+        """The migration's end; query-migrate's answer"""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            info = self.command('query-migrate')
+            if info.get('status') in ('completed', 'failed'):
+                return info
+            time.sleep(0.01)
+        raise RuntimeError('the migration hangs')
+
+    def save(self, path):
+        self.command('migrate', uri=f'file:{path}')
+        info = self.wait()
+        if info['status'] != 'completed':
+            raise RuntimeError(f'migrate: {info}')
+
+    def load(self, path):
+        self.command('migrate-incoming', uri=f'file:{path}',
+                     **{'exit-on-error': False})
+        return self.wait()
+
+
+def settled(make, path):
+    """Calls make() until it wrote two streams in a row that are the same.
+
+    What QEMU cannot write within 50 ms (MAX_WAIT in migration/ram.c) becomes
+    one more part of the section "ram": on a busy machine that is chance.
+    """
+    last = None
+    for _ in range(SETTLE_TRIES):
+        make()
+        stream = path.read_bytes()
+        if stream == last:
+            return path
+        last = stream
+    raise RuntimeError(f'of {SETTLE_TRIES} streams no two in a row are the '
+                       'same')
+
+
+def save(qemu, machine, path, *options):
+    with Vm(qemu, machine, *options) as vm:
+        vm.save(path)
+    return path

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An x86 VM whose guest looks after its XSAVE components.
+
+The guest is scripts/guests/xsave; layout.h there has the same addresses.
+"""
+
+import re
+import time
+
+from .vm import Vm
+from .qmp import PATIENCE_S
+
+PARAMETERS = 0x8000
+RESULTS = 0x9000
+RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
+                'bad_value', 'pkru')
+ALL = 0xffffffff
+# A guest that crashes stays where it is, instead of beginning anew.
+NO_REBOOT = ('-action', 'reboot=shutdown', '-action', 'shutdown=pause')
+
+
+def guest_options(image, xcr0=ALL, pke=1):
+    """QEMU's options for a VM with the guest, and its parameters"""
+    options = ['-bios', str(image)]
+    for index, value in enumerate((xcr0, pke)):
+        options += ['-device', f'loader,addr={PARAMETERS + 8 * index:#x},'
+                    f'data={value:#x},data-len=8']
+    return options
+
+
+class Watched:
+    """What can be seen of the guest in a VM with a monitor: hmp(), state()"""
+
+    def results(self):
+        """What the guest says of itself"""
+        text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
+        values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
+        return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))
+
+    def watch(self):
+        """The results when the guest has looked at all registers again"""
+        first = last = self.results()
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            results = self.results()
+            state = self.state()
+            if state != 'running':
+                raise RuntimeError(f'the guest does not run, the VM is '
+                                   f'{state}: {results}')
+            if results['rounds'] < last['rounds']:
+                raise RuntimeError('the guest began anew: '
+                                   f'{last}, then {results}')
+            if results['errors'] or (results['filled'] and
+                                     results['rounds'] > first['rounds'] + 2):
+                return results
+            last = results
+            time.sleep(0.01)
+        raise RuntimeError(f'the guest does not run: {results}')
+
+
+class XsaveVm(Watched, Vm):
+    """The VM; @guest is the image, or None for a VM that does not run."""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-m', '16', '-smp', '2', '-nodefaults', '-display', 'none',
+               '-rtc', 'base=2026-01-01T00:00:00,clock=vm', *NO_REBOOT)
+
+    def __init__(self, qemu, machine, cpu, *options, guest=None, xcr0=ALL,
+                 pke=1, accel='tcg'):
+        arguments = ['-accel', accel, '-cpu', cpu, *options]
+        if guest:
+            arguments += guest_options(guest, xcr0, pke)
+        super().__init__(qemu, machine, *map(str, arguments))
+
+    def hmp(self, line):
+        return self.command('human-monitor-command', **{'command-line': line})
+
+    def state(self):
+        return self.command('query-status')['status']

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Gives QEMU a distribution's own machine type, by one line; prints TAP.
+
+The line is the example of docs/distributions.rst. One object is compiled with
+it, and an emulator is linked with that and the objects of BUILD/qemu, which
+stays as it is.
+"""
+
+import json
+import os
+from pathlib import Path
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from qemu_hvc.paths import ROOT
+from qemu_hvc.vm import Vm
+from qemu_hvc import tap
+
+GOLDEN = ROOT / 'tests-qtest/hvc/golden/machine-types.json'
+ROWS = 'distro-types.c.inc'
+OBJECT = 'libqemu-aarch64-softmmu.a.p/hw_arm_hvc_types.c.o'
+EMULATOR = 'qemu-system-aarch64'
+
+EXAMPLE = '{ "virt-hvc-example", "virt-9.0", "linux-6.1" },'
+# As the project has a type of that floor, and one of that parent:
+SAME_CONTRACT = 'virt-hvc-9.2'
+SAME_DEVICES = 'virt-hvc-9.0'
+
+
+def build_commands(qemu):
+    """How types.c was compiled, and the emulator linked"""
+    output = subprocess.run(['ninja', '-C', qemu, '--quiet', '-t', 'compdb',
+                             '-x'], check=True, capture_output=True,
+                            text=True).stdout
+    commands = {entry['output']: shlex.split(entry['command'])
+                for entry in json.loads(output)
+                if entry['output'] in (OBJECT, EMULATOR)}
+    return commands[OBJECT], commands[EMULATOR]
+
+
+def build_with(qemu, folder, row):
+    """An emulator in FOLDER whose table of types has another row"""
+    sources = qemu.parent / 'src/hw/arm/hvc'
+    (folder / 'types.c').write_bytes((sources / 'types.c').read_bytes())
+    rows = (sources / ROWS).read_text(encoding='utf-8')
+    (folder / ROWS).write_text(f'{rows}    {row}\n', encoding='utf-8')
+    compile_it, link = build_commands(qemu)
+    here = folder / 'types.o'
+    changed = {'-o': str(here), '-c': str(folder / 'types.c'),
+               '-MF': f'{here}.d'}
+    for option, value in changed.items():
+        compile_it[compile_it.index(option) + 1] = value
+    compile_it.insert(1, f'-I{sources}')
+    link[link.index('-o') + 1] = str(folder / EMULATOR)
+    link[link.index(OBJECT)] = str(here)
+    link.insert(1, '-s')
+    for command in (compile_it, link):
+        subprocess.run(command, cwd=qemu, check=True)
+    return folder / EMULATOR
+
+
+class DistroType(unittest.TestCase):
+    """A QEMU with the example, which all tests share"""
+
+    build = None
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.top = Path(folder.name)
+        cls.qemu = build_with(cls.build / 'qemu', cls.top, EXAMPLE)
+
+    def golden(self, change=None):
+        """A folder with the golden file of a distribution"""
+        types = json.loads(GOLDEN.read_text(encoding='utf-8'))
+        types['virt-hvc-example'] = {
+            'contract': dict(types[SAME_CONTRACT]['contract']),
+            'compat-props': types[SAME_DEVICES]['compat-props'],
+        }
+        if change:
+            change(types)
+        folder = self.top / self.id()
+        folder.mkdir()
+        (folder / GOLDEN.name).write_text(json.dumps(types), encoding='utf-8')
+        return folder
+
+    def migration_test(self, name, golden=None):
+        """A test of the suite, as "meson test" would run it"""
+        env = {**os.environ, 'QTEST_QEMU_BINARY': str(self.qemu),
+               'PYTHON': '/usr/bin/python3'}
+        if golden:
+            env['HVC_GOLDEN_DIR'] = str(golden)
+        return subprocess.run(
+            [self.build / 'qemu/tests/qtest/hvc-migration-test', '--tap', '-k',
+             '-p', f'/aarch64/hvc/migration/types/{name}'],
+            cwd=self.build / 'qemu', env=env, text=True, capture_output=True,
+            check=False)
+
+    def assert_passes(self, result, name):
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertRegex(result.stdout,
+                         rf'(?m)^ok \d+ /aarch64/hvc/migration/types/{name}$')
+
+    def test_documented(self):
+        """The manual's patch applies, and gives what is tested here."""
+        manual = (ROOT / 'docs/distributions.rst').read_text(encoding='utf-8')
+        block = re.search(r'\.\. code-block:: diff\n\n((?:   .*\n)+)', manual)
+        rows = ROOT / 'hw/arm/hvc' / ROWS
+        patched = self.top / 'patched'
+        subprocess.run(['patch', '--fuzz=0', f'--output={patched}', rows],
+                       input=re.sub('(?m)^   ', '', block[1]), text=True,
+                       check=True, stdout=subprocess.DEVNULL)
+        self.assertEqual(patched.read_text(),
+                         f'{rows.read_text()}    {EXAMPLE}\n')
+        self.assertIn(EXAMPLE, rows.read_text())
+
+    def test_listed(self):
+        out = subprocess.run([self.qemu, '-machine', 'help'], text=True,
+                             capture_output=True, check=True).stdout
+        self.assertRegex(out, r'(?m)^virt-hvc-example +QEMU 9\.0 ARM Virtual '
+                              'Machine, hypercall services of linux-6.1')
+        # The alias goes on standing for the project's latest type.
+        self.assertEqual(len(re.findall(r'(?m)^virt-hvc ', out)), 1)
+        self.assertIn('(alias of virt-hvc-10.0)', out)
+
+    def test_names(self):
+        self.assert_passes(self.migration_test('listed'), 'listed')
+
+    def test_golden_contract(self):
+        self.assert_passes(self.migration_test('golden', self.golden()),
+                           'golden')
+
+    def golden_fails(self, change, *words):
+        result = self.migration_test('golden', self.golden(change))
+        self.assertNotEqual(result.returncode, 0)
+        for word in words:
+            self.assertIn(word, result.stdout + result.stderr)
+
+    def test_golden_file_without_it(self):
+        self.golden_fails(lambda types: types.pop('virt-hvc-example'),
+                          'virt-hvc-example is not what machine-types.json',
+                          '"arm.psci-version": 65537')
+
+    def test_golden_contract_that_changed(self):
+        def change(types):
+            types['virt-hvc-example']['contract']['arm.std-bmap'] = 0
+
+        self.golden_fails(change, 'virt-hvc-example is not what')
+
+    def test_golden_devices_that_changed(self):
+        def change(types):
+            types['virt-hvc-example']['compat-props'] = \
+                types['virt-hvc-10.0']['compat-props']
+
+        self.golden_fails(change, 'virt-hvc-example is not what')
+
+    def test_contract(self):
+        with Vm(self.qemu, 'virt-hvc-example') as vm:
+            contract = vm.command('query-guest-abi')
+            services = vm.command('qom-get', path='/machine',
+                                  property='hvc-services')
+        self.assertEqual(services, 'linux-6.1')
+        self.assertEqual(contract['machine'], 'virt-hvc-example')
+        self.assertEqual({entry['origin'] for entry in contract['entries']},
+                         {'type'})
+
+    def test_migrates_only_to_itself(self):
+        stream = self.top / 'stream'
+        with Vm(self.qemu, 'virt-hvc-example') as vm:
+            vm.save(stream)
+        with Vm(self.qemu, 'virt-hvc-example', '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(stream)['status'], 'completed')
+        with Vm(self.qemu, 'virt-hvc-9.2', '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(stream)['status'], 'failed')
+        self.assertIn("Machine type received is 'virt-hvc-example'", vm.stderr)
+
+    def start(self, name, row, *options):
+        folder = self.top / name
+        folder.mkdir()
+        qemu = build_with(self.build / 'qemu', folder, row)
+        return subprocess.run([qemu, '-machine', 'none', *options], text=True,
+                              capture_output=True, check=False)
+
+    def test_unknown_floor(self):
+        result = self.start('floor', EXAMPLE.replace('linux-6.1', 'linux-6.2'))
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("machine type virt-hvc-example: there is no floor "
+                      "'linux-6.2'; give its row one of those in "
+                      "hw/arm/hvc/floors.c", result.stderr)
+
+    def test_unknown_parent(self):
+        result = self.start('parent', EXAMPLE.replace('virt-9.0', 'virt-9.9'))
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, "'virt-hvc-example-machine' is missing "
+                                        "its parent 'virt-9.9-machine'")
+
+    def test_derived_from_a_pinned_type(self):
+        """As from the stock type below it, with the row's own floor"""
+        folder = self.top / 'pinned'
+        folder.mkdir()
+        qemu = build_with(self.build / 'qemu', folder,
+                          EXAMPLE.replace('virt-9.0', 'virt-hvc-9.0'))
+        with Vm(qemu, 'virt-hvc-example') as vm:
+            services = vm.command('qom-get', path='/machine',
+                                  property='hvc-services')
+            # Makes a second machine, and frees it.
+            vm.command('qom-list-properties',
+                       typename='virt-hvc-example-machine')
+        self.assertEqual(services, 'linux-6.1')
+        self.assertEqual(vm.process.returncode, 0, vm.stderr)
+
+
+def main():
+    sys.stdout.reconfigure(line_buffering=True)
+    DistroType.build = tap.arguments(__doc__, build=True).build.resolve()
+    tap.run(DistroType)

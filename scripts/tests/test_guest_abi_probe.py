@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests scripts/guest-abi-probe; prints TAP.
+
+With the QEMU that was built, under TCG; and with programs that answer as QEMU
+does on a host with KVM, or do not answer as QEMU.
+"""
+
+import json
+from pathlib import Path
+import subprocess
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.paths import SCRIPTS
+
+TOOL = SCRIPTS / 'guest-abi-probe'
+DIFF = SCRIPTS / 'guest-abi-diff'
+FLOORS = ['none', 'linux-5.10', 'linux-6.1', 'linux-6.12', 'linux-6.18']
+
+# Speaks as much QMP as is asked for. REFUSED: what makes it refuse, and how.
+FAKE = '''\
+#!/usr/bin/python3 -B
+import json, sys
+REFUSED, TYPES = {refused!r}, {types!r}
+machine = sys.argv[sys.argv.index('-machine') + 1]
+if machine == 'virt,hvc-services=help':
+    print('Floors: what every host can give\\n  low  first\\n  high second\\n')
+    sys.exit()
+for word, text in REFUSED.items():
+    if word in machine:
+        sys.exit(text and 'fake: warning: hm\\nfake: ' + text or 1)
+ANSWERS = {{
+    'query-version': {{'qemu': {{'major': 10, 'minor': 0, 'micro': 99}}}},
+    'query-machines': [{{'name': name}} for name in TYPES],
+    'qom-get': 'SPEC of ' + machine,
+    'query-guest-abi': {{'machine': machine, 'entries': []}},
+}}
+print('{{"QMP": {{}}}}', flush=True)
+for line in sys.stdin:
+    command = json.loads(line)['execute']
+    print(json.dumps({{'event': 'NOISE'}}))
+    print(json.dumps({{'return': ANSWERS.get(command, {{}})}}), flush=True)
+    if command == 'quit':
+        break
+'''
+
+
+class Probe(unittest.TestCase):
+    """What is common: a directory, and the tool's output."""
+
+    qemu = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def run_tool(self, tool, *options):
+        result = subprocess.run([tool, *options], cwd=self.folder, text=True,
+                                capture_output=True, check=False)
+        return result.returncode, result.stdout, result.stderr
+
+    def probe(self, *options, qemu=None):
+        status, out, err = self.run_tool(TOOL, '--qemu', qemu or self.qemu,
+                                         *options)
+        self.assertEqual((status, err), (0, ''))
+        return json.loads(out)
+
+    def assert_fails(self, text, *options):
+        status, out, err = self.run_tool(TOOL, *options)
+        self.assertEqual((status, out), (2, ''))
+        self.assertEqual(len(err.splitlines()), 1, err)
+        self.assertIn(text, err)
+        self.assertIn('needed: ', err)
+
+
+class WithTcg(Probe):
+    """This QEMU."""
+
+    def test_all_start(self):
+        document = self.probe('--accel', 'tcg')
+        self.assertEqual([(row['name'], row['starts'], row['hvc-services'])
+                          for row in document['floors']],
+                         [(floor, True, floor) for floor in FLOORS])
+        self.assertEqual(
+            [(row['name'], row['starts'], row['hvc-services'])
+             for row in document['types']],
+            [('virt-hvc-9.0', True, 'linux-5.10'),
+             ('virt-hvc-9.2', True, 'linux-6.1'),
+             ('virt-hvc-10.0', True, 'linux-6.12')])
+
+    def test_contract_is_of_the_highest_floor(self):
+        contract = self.probe('--accel', 'tcg')['return']
+        values = {entry['name']: entry['value']
+                  for entry in contract['entries']}
+        self.assertTrue(contract['migrated'])
+        self.assertEqual(values['arm.vendor-hyp-bmap'], 3)
+        self.assertEqual(values['arm.psci-version'], 0x10003)
+
+    def test_guest_abi_diff_reads_it(self):
+        for name in ('a.json', 'b.json'):
+            document = self.probe('--accel', 'tcg')
+            (self.folder / name).write_text(json.dumps(document),
+                                            encoding='utf-8')
+        status, out, _ = self.run_tool(DIFF, 'a.json', 'b.json')
+        self.assertEqual((status, out),
+                         (0, 'a.json <-> b.json: guests can go both ways\n'))
+        status, out, _ = self.run_tool(DIFF, '--fleet', '--json', 'a.json',
+                                       'b.json')
+        self.assertEqual(status, 0)
+        self.assertEqual(json.loads(out)['machine'],
+                         'virt-hvc-10.0,hvc-services=linux-6.18')
+
+    def test_options(self):
+        document = self.probe('--accel', 'tcg', '--machine',
+                              'virt,gic-version=3', '--cpu', 'cortex-a57')
+        self.assertEqual(document['machine'], 'virt,gic-version=3')
+        self.assertEqual(document['cpu'], 'cortex-a57')
+        self.assertTrue(all(row['starts'] for member in ('floors', 'types')
+                            for row in document[member]))
+
+    def test_options_reach_every_start(self):
+        self.assert_fails("Invalid gic-version value", '--qemu', self.qemu,
+                          '--accel', 'tcg', '--machine', 'virt,gic-version=9')
+
+    def test_refusals_are_recorded(self):
+        """A profile is refused under TCG, for each floor by its name."""
+        document = self.probe('--accel', 'tcg', '--profile', 'a,b.json')
+        self.assertEqual(document['profile'], 'a,b.json')
+        self.assertNotIn('return', document)
+        for row in (*document['floors'], *document['types']):
+            self.assertFalse(row['starts'])
+            self.assertTrue(row['refusal'].startswith(
+                'guest-abi-profile=a,b.json needs -accel kvm and a choice of '
+                "hvc-services, this VM has 'tcg' and hvc-services="), row)
+
+
+class WithOthers(Probe):
+    """Programs that are not this QEMU."""
+
+    def program(self, text):
+        path = self.folder / 'fake'
+        path.write_text(text, encoding='utf-8')
+        path.chmod(0o755)
+        return path
+
+    def fake(self, refused=None, types=()):
+        return self.program(FAKE.format(refused=refused or {},
+                                        types=list(types)))
+
+    def test_host_that_refuses(self):
+        document = self.probe(qemu=self.fake(
+            {'=high': 'hvc-services=high: too high',
+             'hvc-2.0': 'hvc-2.0 is refused'},
+            ('virt-hvc-10.0', 'virt-hvc-2.0', 'virt-hvc', 'virt-9.2', 'pc')))
+        self.assertEqual(document['qemu'], '10.0.99')
+        self.assertEqual((document['accel'], document['cpu']),
+                         ('kvm', 'host'))
+        self.assertEqual(document['floors'], [
+            {'name': 'low', 'starts': True,
+             'hvc-services': 'SPEC of virt,hvc-services=low'},
+            {'name': 'high', 'starts': False,
+             'refusal': 'hvc-services=high: too high'}])
+        self.assertEqual([(row['name'], row['starts'])
+                          for row in document['types']],
+                         [('virt-hvc-2.0', False), ('virt-hvc-10.0', True)])
+        self.assertEqual(document['return']['machine'],
+                         'virt,hvc-services=low')
+
+    def test_host_that_gives_nothing(self):
+        document = self.probe(qemu=self.fake({'hvc-services': 'no'}))
+        self.assertEqual([row['refusal'] for row in document['floors']],
+                         ['no', 'no'])
+        self.assertNotIn('return', document)
+
+    def test_refusal_without_a_word(self):
+        document = self.probe(qemu=self.fake({'=high': ''}))
+        self.assertEqual(document['floors'][1]['refusal'], 'not a word')
+
+    def test_profile_and_machine_options(self):
+        document = self.probe('--profile', 'p.json', '--machine', 'virt,x=1',
+                              qemu=self.fake(types=['virt-hvc-1.0']))
+        self.assertEqual([row['hvc-services'] for row in
+                          (*document['floors'], *document['types'])],
+                         [f'SPEC of {machine},guest-abi-profile=p.json'
+                          for machine in ('virt,x=1,hvc-services=low',
+                                          'virt,x=1,hvc-services=high',
+                                          'virt-hvc-1.0,x=1')])
+
+    def test_no_vm(self):
+        self.assert_fails(
+            'no VM can be started here: invalid accelerator kvm; needed: ',
+            '--qemu', self.fake({'virt': 'invalid accelerator kvm'}))
+
+    def test_no_program(self):
+        self.assert_fails('missing: No such file or directory',
+                          '--qemu', self.folder / 'missing')
+
+    def test_program_that_says_nothing(self):
+        self.assert_fails('not a word',
+                          '--qemu', self.program('#!/bin/sh\n'))
+
+    def test_program_that_is_not_qemu(self):
+        self.assert_fails("not a QEMU: 'hello'", '--qemu', self.program(
+            '#!/bin/sh\necho hello\nexec sleep 60\n'))
+
+    def test_qemu_without_services(self):
+        self.assert_fails(
+            "does not list floors: Property 'hvc-services' not found; "
+            'needed: a QEMU with hvc-services', '--qemu', self.program(
+                FAKE.format(refused={}, types=[]).replace(
+                    "    print('Floors",
+                    '    sys.exit("fake: Property \'hvc-services\' not '
+                    'found")\n    print(\'Floors')))
+
+
+def main():
+    Probe.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
+        'qemu/qemu-system-aarch64'
+    tap.run(WithTcg, WithOthers)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests the help that programs and QEMU itself give; prints TAP.
+
+Every script says with --help what it is for. What QEMU's help says is compared
+with what QEMU does.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from qemu_hvc.paths import SCRIPTS, TESTS
+from qemu_hvc.qmp import Qemu
+from qemu_hvc import tap
+
+# The first program of a guest: nobody calls it.
+NOT_CALLED = {'guests/linux/init'}
+PATIENCE_S = 60
+PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi')
+
+
+class Scripts(unittest.TestCase):
+    """One test for each script; see add_script_tests()."""
+
+    def check(self, path, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            result = subprocess.run([path, *words, '--help'], cwd=folder,
+                                    text=True, stdin=subprocess.DEVNULL,
+                                    capture_output=True, check=False,
+                                    timeout=PATIENCE_S)
+            self.assertEqual(os.listdir(folder), [])
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        # "run" has the form of a manual page.
+        self.assertRegex(result.stdout, re.compile(
+            r'^(usage:|SYNOPSIS\n) *(\S*/)?(run )?'
+            rf'{re.escape(words[-1] if words else path.name)}\b',
+            re.MULTILINE | re.IGNORECASE))
+        self.assertGreater(len(result.stdout.splitlines()), 2,
+                           'it does not say what it is for')
+        self.assertNotIn('Traceback', result.stdout)
+        if words:
+            return
+        source = path.read_text(encoding='utf-8')
+        if source.startswith('#!/bin/bash'):
+            code = re.sub(r"<<'?END'?\n.*?^END\n", '', source,
+                          flags=re.S | re.M)
+            self.assertNotEqual(code, source)
+            for option in re.findall(r'^ *(--[a-z-]+)', result.stdout, re.M):
+                self.assertRegex(code, rf'(?<![\w-]){option}(?![\w-])',
+                                 f'{option} is in the help only')
+
+
+def called_scripts():
+    names = {str(path.relative_to(SCRIPTS)): path
+             for path in SCRIPTS.rglob('*')
+             if path.is_file() and os.access(path, os.X_OK)}
+    missing = NOT_CALLED - names.keys()
+    if missing or len(names) < 20:
+        sys.exit(f'test_help.py: {missing or len(names)}: the list of scripts '
+                 'is not what it was')
+    return {name: path for name, path in sorted(names.items())
+            if name not in NOT_CALLED}
+
+
+def add_script_tests():
+    for name, path in called_scripts().items():
+        setattr(Scripts, f'test_{name.replace(".", "_")}',
+                lambda self, path=path: self.check(path))
+    listed = subprocess.run([TESTS / 'run', '--list'], text=True, check=True,
+                            stdout=subprocess.PIPE).stdout.split()
+    for name in listed:
+        setattr(Scripts, f'test_run {name}',
+                lambda self, name=name: self.check(TESTS / 'run', name))
+
+
+class OfQemu(unittest.TestCase):
+    """-machine ...,help and the monitor's"""
+
+    qemu = None
+
+    def help_of(self, machine):
+        result = subprocess.run([self.qemu, '-machine', machine], text=True,
+                                capture_output=True, check=False,
+                                timeout=PATIENCE_S)
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        return result.stdout
+
+    def start(self, machine):
+        return Qemu(self.qemu, '-machine', machine, '-accel', 'tcg',
+                    '-nodefaults', '-display', 'none', '-S')
+
+    def assert_set(self, machine, services, psci_version):
+        with self.start(machine) as vm:
+            found = [vm.command('qom-get', path='/machine', property=name)
+                     for name in ('hvc-services-list', 'psci-version')]
+        self.assertEqual(found, [services, psci_version], machine)
+
+    def services_help(self, section):
+        text = self.help_of('virt,hvc-services=help')
+        rows = re.search(rf'^{section}:.*\n((?:  .*\n)+)', text, re.M)
+        self.assertIsNotNone(rows, text)
+        return rows[1].splitlines()
+
+    def types(self):
+        with self.start('virt') as vm:
+            return [machine['name'] for machine in vm.pinned_types()]
+
+    def test_machine_help(self):
+        types = self.types()
+        self.assertEqual(len(types), 3)
+        for machine in ('virt', *types):
+            text = self.help_of(f'{machine},help')
+            for name in PROPERTIES:
+                self.assertRegex(text, rf'(?m)^  {name}=<\w+> +- \w.{{20,}}$')
+
+    def test_services_help_is_the_same_everywhere(self):
+        text = self.help_of('virt,hvc-services=help')
+        for machine in self.types():
+            self.assertEqual(self.help_of(f'{machine},hvc-services=help'),
+                             text)
+
+    def test_floors_are_true(self):
+        rows = self.services_help('Floors')
+        self.assertGreaterEqual(len(rows), 5)
+        for row in rows:
+            floor, _, psci, services = re.fullmatch(
+                r'  (\S+) +(.*?) +PSCI (\S+)  (\S+)', row).groups()
+            self.assert_set(f'virt,hvc-services={floor}', services, psci)
+
+    def test_services_are_true(self):
+        rows = self.services_help('Services')
+        self.assertGreaterEqual(len(rows), 4)
+        for row in rows:
+            service, register, bit = re.match(
+                r'  (\S+) +(\S+) +bit (\d+) +Linux \d', row).groups()
+            with self.start(f'virt,hvc-services={service}') as vm:
+                values = {
+                    entry['name']: entry['value'] for entry in
+                    vm.command('query-guest-abi')['entries']}
+            del values['arm.psci-version']
+            self.assertEqual(
+                {name: value for name, value in values.items() if value},
+                {f'arm.{register}-bmap': 1 << int(bit)})
+
+    def test_psci_versions_are_true(self):
+        text = self.help_of('virt,hvc-services=help')
+        versions = re.search(r'^psci-version=V: (.*);', text, re.M)[1]
+        self.assertIn('1.1', versions)
+        for version in versions.split(', '):
+            self.assert_set(f'virt,hvc-services=none,psci-version={version}',
+                            'none', version)
+
+    def test_list_of_machines(self):
+        """A type's description names its floor."""
+        rows = dict(re.findall(r'^(\S+) +(.*)$', self.help_of('help'), re.M))
+        for machine in self.types():
+            with self.start(machine) as vm:
+                floor = vm.command('qom-get', path='/machine',
+                                   property='hvc-services')
+            self.assertRegex(rows[machine],
+                             rf'hypercall services of {re.escape(floor)}$')
+
+    def test_info_guest_abi(self):
+        def hmp(vm, line):
+            return vm.command('human-monitor-command',
+                              **{'command-line': line}).splitlines()
+        with self.start('virt-hvc-10.0') as vm:
+            entries = vm.command('query-guest-abi')['entries']
+            lines = hmp(vm, 'info guest-abi')
+            listed = hmp(vm, 'help info')
+        with self.start('virt') as vm:
+            nothing = hmp(vm, 'info guest-abi')
+        self.assertIn('info guest-abi  -- show what was promised to the guest',
+                      listed)
+        self.assertEqual([line.split() for line in lines[:-1]],
+                         [[entry['name'], f'{entry["value"]:#x}',
+                           entry['rule'], entry['origin'], *entry['names']]
+                          for entry in entries])
+        self.assertEqual(lines[-1], 'the migration stream carries it')
+        self.assertEqual(nothing, ['nothing was promised to this guest',
+                                   'the migration stream carries no contract'])
+
+
+def main():
+    OfQemu.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
+        'qemu/qemu-system-aarch64'
+    add_script_tests()
+    tap.run(Scripts, OfQemu)

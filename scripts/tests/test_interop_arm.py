@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrates between this QEMU and Debian's own; prints TAP.
+
+Debian's qemu-system-aarch64 10.0.x is what nobody here built (scripts/fetch
+qemu-debian gets it). Without options of this project, streams have to be the
+same, byte by byte, but for what differs between two runs of Debian's QEMU;
+with them, what one side cannot keep has to be refused in clear words.
+"""
+
+import argparse
+import json
+from pathlib import Path
+import re
+import subprocess
+import sys
+import tempfile
+
+from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.vm import Vm, save, settled
+
+TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
+SHOWN_DIFFERENCES = 10
+
+
+def load(qemu, machine, path, *options):
+    """Returns why it was refused, or '' and the state that it is in then."""
+    with Vm(qemu, machine, '-incoming', 'defer', *options) as vm:
+        info = vm.load(path)
+        state = vm.command('query-status')['status']
+    if info['status'] == 'completed':
+        return '', state
+    return f'{info.get("error-desc", "")}\n{vm.stderr}'.strip(), state
+
+
+def differing_bytes(a, b):
+    """Offsets; None if the sizes differ"""
+    a, b = a.read_bytes(), b.read_bytes()
+    if len(a) != len(b):
+        return None
+    if a == b:
+        return set()
+    return {i for i, (x, y) in enumerate(zip(a, b)) if x != y}
+
+
+def leaves(value, path=''):
+    """All numbers and strings of a JSON value, by path"""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from leaves(member, f'{path}/{key}')
+    elif isinstance(value, list):
+        for i, member in enumerate(value):
+            yield from leaves(member, f'{path}[{i}]')
+    else:
+        yield path, value
+
+
+def differing_fields(analyze, a, b):
+    """The names of the fields that differ between two streams"""
+    fields = []
+    for part in ('desc', 'state'):
+        texts = [subprocess.run([sys.executable, analyze, '-f', path,
+                                 '-d', part], capture_output=True, text=True,
+                                check=True).stdout for path in (a, b)]
+        one, two = (dict(leaves(json.loads(text))) for text in texts)
+        fields += sorted(f'{part}: {path}' for path in one.keys() | two.keys()
+                         if one.get(path) != two.get(path))
+    return fields
+
+
+class Tests:
+    """The test points, each a method that returns its problems."""
+
+    def __init__(self, ours, debian, analyze, folder):
+        self.ours = ours
+        self.debian = debian
+        self.analyze = analyze
+        self.folder = folder
+
+    def file(self, name):
+        return self.folder / name
+
+    def points(self):
+        for machine in TYPES:
+            yield f'{machine}: streams are the same', self.same, (machine,)
+            yield (f'{machine}: Debian to ours', self.fits,
+                   (self.debian, self.ours, machine))
+            yield (f'{machine}: ours to Debian', self.fits,
+                   (self.ours, self.debian, machine))
+            yield (f'{machine}: Debian to ours and on is the same',
+                   self.passed_on, (machine,))
+        for source, there, destination, here, text in (
+                (self.debian, 'virt-10.0', self.ours, 'virt-hvc-10.0',
+                 "Machine type received is 'virt-10.0' and local is "
+                 "'virt-hvc-10.0'"),
+                (self.debian, 'virt-9.0', self.ours, 'virt-hvc-9.0',
+                 "Machine type received is 'virt-9.0' and local is "
+                 "'virt-hvc-9.0'"),
+                (self.debian, 'virt-10.0', self.ours,
+                 'virt-10.0,hvc-services=linux-6.12',
+                 'guest-abi: incoming VM has no contract with its guest'),
+                (self.debian, 'virt-10.0', self.ours,
+                 'virt-10.0,hvc-services=none',
+                 'guest-abi: incoming VM has no contract with its guest'),
+                (self.ours, 'virt-hvc-10.0', self.debian, 'virt-10.0',
+                 "Machine type received is 'virt-hvc-10.0' and local is "
+                 "'virt-10.0'"),
+                (self.ours, 'virt-hvc-9.0', self.debian, 'virt-9.0',
+                 "Machine type received is 'virt-hvc-9.0' and local is "
+                 "'virt-9.0'"),
+                (self.ours, 'virt-10.0,hvc-services=linux-6.12', self.debian,
+                 'virt-10.0',
+                 "Unknown savevm section or instance 'guest-abi' 0"),
+                (self.ours, 'virt-10.0,hvc-services=none', self.debian,
+                 'virt-10.0',
+                 "Unknown savevm section or instance 'guest-abi' 0")):
+            who = 'Debian' if source == self.debian else 'ours'
+            yield (f'{who} {there} to {here} is refused', self.refused,
+                   (source, there, destination, here, text))
+
+    def still(self, name, qemu, machine, stream=None):
+        """The stream of a VM that does not run; it may have one to load"""
+        path = self.file(name)
+        incoming = ('-incoming', 'defer') if stream else ()
+
+        def make():
+            with Vm(qemu, machine, '-S', *incoming) as vm:
+                if stream:
+                    vm.load(stream)
+                vm.save(path)
+        return settled(make, path)
+
+    def same(self, machine):
+        """A VM that has not run: nothing but the machine is in its stream."""
+        one = self.still('one', self.debian, machine)
+        two = self.still('two', self.debian, machine)
+        ours = self.still('ours', self.ours, machine)
+        noise = differing_bytes(one, two)
+        if noise is None:
+            yield 'two streams of Debian\'s QEMU have different sizes'
+            return
+        print(f'# two runs of Debian\'s QEMU differ in {len(noise)} bytes')
+        for field in differing_fields(self.analyze, one, two):
+            print(f'# differs between runs: {field}')
+        found = differing_bytes(one, ours)
+        if found is None:
+            yield f'{one.stat().st_size} bytes, ours {ours.stat().st_size}'
+        elif found - noise:
+            yield f'{len(found - noise)} bytes differ, the first at ' \
+                  f'offset {min(found - noise)}'
+        else:
+            print(f'# {one.stat().st_size} bytes, the same')
+            return
+        yield from differing_fields(self.analyze, one,
+                                    ours)[:SHOWN_DIFFERENCES]
+
+    def passed_on(self, machine):
+        """Debian's stream, loaded and saved again by ours"""
+        first = self.still('first', self.debian, machine)
+        second = self.still('second', self.ours, machine, first)
+        third = self.still('third', self.debian, machine, first)
+        if differing_bytes(second, third) != set():
+            yield 'Debian\'s QEMU passes the same stream on differently'
+            yield from differing_fields(self.analyze, second,
+                                        third)[:SHOWN_DIFFERENCES]
+
+    def fits(self, source, destination, machine):
+        """A VM that runs"""
+        path = save(source, machine, self.file('running'))
+        refusal, state = load(destination, machine, path)
+        if refusal:
+            yield refusal
+        elif state != 'running':
+            yield f'after the migration the VM is {state}, not running'
+
+    def refused(self, source, there, destination, here, text):
+        path = save(source, there, self.file('refused'))
+        refusal, state = load(destination, here, path)
+        if text not in refusal:
+            yield f'expected: {text}'
+            yield f'but: {refusal or "accepted"}'
+        elif state != 'inmigrate':
+            yield f'after the refusal the VM is {state}'
+
+
+def report(number, name, problems):
+    try:
+        problems = list(problems)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        problems = [str(error)]
+    print(f'{"not ok" if problems else "ok"} {number} - {name}')
+    for problem in problems:
+        print('# ' + problem.replace('\n', '\n# '))
+    sys.stdout.flush()
+    return not problems
+
+
+def find_debian():
+    """The path of Debian's QEMU, or None and a reason"""
+    result = subprocess.run([SCRIPTS / 'fetch', 'qemu-debian'], text=True,
+                            capture_output=True, check=False)
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or ['no reason given']
+        return None, lines[-1]
+    return result.stdout.strip(), None
+
+
+def qemu_version(qemu):
+    """As in "10.0.13". They differ in the CPU's registers, among others."""
+    text = subprocess.run([qemu, '--version'], capture_output=True, text=True,
+                          check=True).stdout
+    return re.search(r'version (\S+)', text).group(1)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('build', type=Path,
+                        help='the directory that scripts/build-qemu built in')
+    parser.add_argument('--debian', help='a qemu-system-aarch64 to use '
+                        "instead of Debian's")
+    arguments = parser.parse_args()
+    debian, reason = arguments.debian, None
+    if not debian:
+        debian, reason = find_debian()
+    if not debian:
+        print(f'1..0 # SKIP no QEMU of Debian: {reason}')
+        return 0
+    ours = arguments.build / 'qemu/qemu-system-aarch64'
+    theirs, version = qemu_version(debian), qemu_version(ours)
+    if theirs != version:
+        print(f'1..0 # SKIP Debian has QEMU {theirs}, this is {version}; '
+              'point releases of 10.0 have changed the stream')
+        return 0
+    print(f'# QEMU {version}')
+    with tempfile.TemporaryDirectory() as folder:
+        tests = Tests(ours, debian, arguments.build / 'src/scripts/'
+                      'analyze-migration.py', Path(folder))
+        points = list(tests.points())
+        print(f'1..{len(points)}')
+        ok = [report(number, name, test(*data))
+              for number, (name, test, data) in enumerate(points, 1)]
+    return 0 if all(ok) else 1

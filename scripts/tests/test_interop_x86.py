@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loads x86 VMs of Debian's own QEMU, 7.2 and 10.0; prints TAP.
+
+Nobody here built it (scripts/fetch qemu-debian gets it), and it knows nothing
+of this project. The machine types are those that both have.
+"""
+
+import functools
+import subprocess
+
+from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.stream import Stream
+from xsave_case import AVX, NO_PKU_MPX, SUPERFLUOUS, TCG, XsaveCase, run
+
+FETCH = SCRIPTS / 'fetch'
+TYPES = ('pc-i440fx-7.2', 'pc-q35-7.2')
+
+
+@functools.cache
+def debian(suite):
+    """The path of Debian's QEMU, or None and a reason"""
+    result = subprocess.run([FETCH, 'qemu-debian', 'x86_64', suite],
+                            text=True, capture_output=True, check=False)
+    if result.returncode:
+        return None, (result.stderr.strip().splitlines() or ['?'])[-1]
+    return result.stdout.strip(), None
+
+
+class InteropTest(XsaveCase):
+    """Every test point"""
+
+    def theirs(self, suite):
+        qemu, reason = debian(suite)
+        if not qemu:
+            self.skipTest(f"no QEMU of Debian's: {reason}")
+        return qemu
+
+    def save_theirs(self, suite, machine, cpu):
+        """A stream of Debian's; QEMU 7.2 cannot write to a file itself."""
+        path = self.file(f'{suite}-{machine}')
+        with self.vm(machine, cpu, '-L', '/usr/share/qemu',
+                     qemu=self.theirs(suite)) as vm:
+            self.assert_well(vm.watch())
+            vm.command('migrate', uri=f'exec:cat >{path}')
+            self.assertEqual(vm.wait()['status'], 'completed')
+        return path
+
+    def check(self, suite):
+        for machine in TYPES:
+            # All of it in use: nothing to leave out, nothing to say
+            path = self.save_theirs(suite, machine, 'max')
+            self.assertEqual(Stream(path).number('cpu', 'env.xcr0'), TCG)
+            log = self.load(path, machine, 'max')
+            self.assertNotIn('xsave', log)
+            self.assertIn(
+                "xsave: incoming VM uses XSAVE component 'pkru' (XCR0 = "
+                '0x21f), this VM gives its guest',
+                self.refuse(path, machine, 'max,-pku'))
+            # Nothing superfluous, and all that there can be
+            path = self.save_theirs(suite, machine, NO_PKU_MPX)
+            again = self.file('again')
+            log = self.load(path, machine, NO_PKU_MPX, save=again)
+            self.assertNotIn('xsave', log)
+            self.assert_masks(again, 0, AVX)
+            edited = self.edit(path, xstate_bv=SUPERFLUOUS)
+            log = self.load(edited, machine, NO_PKU_MPX, save=again)
+            self.assertEqual(log.count('warning: xsave: incoming VM has'), 1)
+            self.assert_masks(again, AVX, AVX)
+            # Without XSAVE, and of a vCPU that has not run, XCR0 is 1.
+            path = self.save_theirs(suite, machine, 'max,-xsave')
+            stream = Stream(path)
+            self.assertEqual([stream.value(stream.field(cpu, 'env.xcr0'))
+                              for cpu in stream.select('cpu')], 2 * ['0x1'])
+            log = self.load(path, machine, 'max,-xsave')
+            self.assertNotIn('xsave', log)
+
+    def test_from_debian_12(self):
+        self.check('bookworm')
+
+    def test_from_debian_13(self):
+        self.check('trixie')
+
+    def test_to_debian_13(self):
+        """Without options of ours, there is nothing that it would refuse."""
+        theirs = self.theirs('trixie')
+        for machine in TYPES:
+            for xstate_bv in (0, SUPERFLUOUS):
+                path = self.edit(self.save(machine, NO_PKU_MPX),
+                                 xstate_bv=xstate_bv)
+                again = self.file('again')
+                self.load(path, machine, NO_PKU_MPX, save=again)
+                self.load(again, machine, NO_PKU_MPX, '-L', '/usr/share/qemu',
+                          qemu=theirs)
+
+
+def main():
+    run(InteropTest, __doc__)

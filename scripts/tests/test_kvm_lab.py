@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small matrix for every test run, as TAP: every pair with the profile of the
+oldest kernel, there and back without it, what each host can promise, options
+that contradict each other, and a live migration."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+import sys
+import tempfile
+import unittest
+
+from qemu_hvc.fleet import Fleet
+from qemu_hvc import tap
+
+from qemu_hvc.lab import bare_guest, cli, fleet, kernels, live, programs
+from qemu_hvc.lab.common import LabError
+from qemu_hvc.lab.host import Host
+from qemu_hvc.lab.kernels import Kernel
+from qemu_hvc.lab.matrix import Matrix
+from qemu_hvc.lab.verdict import Kind, Verdict
+from qemu_hvc.lab.vm import Vm, VmEnded
+from qemu_hvc.paths import DATA
+
+MACHINE = 'virt-hvc-10.0'
+
+# Options that contradict each other under KVM: what the test is called, the
+# machine, the CPU, and what QEMU says instead of starting
+CONTRADICTIONS = (
+    ('stolen time not chosen', 'virt,hvc-services=none',
+     'host,kvm-steal-time=on', 'kvm-steal-time=on contradicts '
+     "hvc-services=none, which does not give the guest hvc service 'pv-time'; "
+     'leave out kvm-steal-time, or add :pv-time to hvc-services'),
+    ('stolen time chosen', 'virt-hvc-10.0', 'host,kvm-steal-time=off',
+     'kvm-steal-time=off contradicts hvc-services=linux-6.12, which gives the '
+     "guest hvc service 'pv-time'; leave out kvm-steal-time, or add :-pv-time "
+     'to hvc-services'),
+    ('stolen time in AArch32', 'virt-hvc-10.0', 'host,aarch64=off',
+     'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
+     "'pv-time', which is for AArch64; add :-pv-time to hvc-services"),
+)
+# One that has AArch32 guests
+CONTRADICTIONS_CPU = 'cortex-a72'
+
+
+def chosen() -> list[Kernel]:
+    """The kernels that are always needed, and the newest. LabError if one
+    cannot be had."""
+    found = [kernels.one(series) for series in kernels.NEEDED]
+    newest = kernels.newest()
+    kernels.require_needed([kernel.series for kernel in [*found, newest]])
+    return [*found, newest]
+
+
+def name(text: str) -> str:
+    """As a method's name; tap.py shows "_" as "-"."""
+    return 'test_' + text.replace('.', '_').replace(' ', '_')
+
+
+def test_of(verdict: Verdict, kind: Kind, pattern: str):
+    def test(self: unittest.TestCase) -> None:
+        self.assertIs(verdict.kind, kind, str(verdict))
+        self.assertRegex(verdict.text, pattern)
+    return test
+
+
+def matrix_tests(title: str, matrix: Matrix,
+                 refused: dict[tuple[str, str], str]) -> dict:
+    """One for each pair; refused says which ones are, before RAM, and how."""
+    tests = {}
+    for cell in matrix.cells:
+        pair = cell.source, cell.target
+        tests[name(f'{title} {" to ".join(pair)}')] = test_of(
+            cell.verdict, Kind.EARLY if pair in refused else Kind.OK,
+            refused.get(pair, '^$'))
+    return tests
+
+
+def live_test(result: live.Result):
+    def test(self: unittest.TestCase) -> None:
+        self.assertEqual(result.problem, '')
+    return test
+
+
+def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
+    """Hosts that were all made like the oldest one; see qemu_hvc/lab/fleet.py."""
+    def test_fleet(self: unittest.TestCase) -> None:
+        with tempfile.TemporaryDirectory() as tmp:
+            for file, document in documents.items():
+                (Path(tmp) / file).write_text(json.dumps(document),
+                                              encoding='utf-8')
+            result = Fleet(list(Path(tmp).iterdir())).as_object()
+        self.assertEqual(result['obstacles'], [])
+        self.assertEqual(result['floor'], 'linux-6.12')
+        self.assertEqual(result['held-back']['from'], 'linux-6.18')
+        self.assertEqual(
+            {Path(path).name for path in result['held-back']['by']},
+            {file for file in documents if file != fleet.file_name(newest)})
+        self.assertEqual(result['machine'], 'virt-hvc-10.0,gic-version=3,'
+                         'guest-abi-profile=linux-6.1.json')
+
+    def test_newest(self: unittest.TestCase) -> None:
+        document = documents[fleet.file_name(newest)]
+        self.assertTrue(document['floors'])
+        self.assertEqual([row for row in document['floors'] + document['types']
+                          if not row['starts']], [])
+
+    def test_of_record(file: str, record: str):
+        """What the tests of guest-abi-diff take for such a host"""
+        def test(self: unittest.TestCase) -> None:
+            known = json.loads((DATA / 'fleet' / record)
+                               .read_text(encoding='utf-8'))
+            document = documents[file]
+            for part in ('floors', 'types', 'accel', 'cpu', 'profile'):
+                self.assertEqual(document[part], known[part])
+            # The record has those that differ between hosts.
+            entries = document['return']['entries']
+            for entry in known['return']['entries']:
+                self.assertIn(entry, entries)
+        return test
+
+    return {
+        name('fleet'): test_fleet,
+        name(f'probe {newest.series}'): test_newest,
+        name('probe 6.1'): test_of_record('linux-6.1.json', 'linux-6.1.json'),
+        name('probe 6.12 as 6.1'):
+            test_of_record('linux-6.12.json', 'linux-6.12-profile.json'),
+    }
+
+
+def start(host: Host, machine: str, cpu: str) -> str:
+    """What QEMU says; '' if it starts."""
+    vm = Vm(host, 'contradiction')
+    try:
+        vm.start(*bare_guest.options(machine), '-cpu', cpu)
+    except VmEnded as end:
+        return end.messages
+    vm.quit()
+    return ''
+
+
+def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
+    """One for each of CONTRADICTIONS."""
+    def test_of_start(found: str, message: str):
+        def test(self: unittest.TestCase) -> None:
+            self.assertIn(message, found)
+        return test
+
+    with Host(dataclasses.replace(hardware, cpu=CONTRADICTIONS_CPU), kernel,
+              {'qemu': qemu, 'guest': programs.guest()}) as host:
+        return {name(title): test_of_start(start(host, machine, cpu), message)
+                for title, machine, cpu, message in CONTRADICTIONS}
+
+
+def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
+    """Ends the program."""
+    oldest, newest = found[0], found[-1]
+    profile = Matrix(hardware, qemu, 'patched', found, [MACHINE], oldest, jobs)
+    profile.run()
+    plain = Matrix(hardware, qemu, 'patched', [oldest, newest], [MACHINE],
+                   jobs=jobs)
+    plain.run()
+    documents = fleet.probe_all(hardware, qemu, found, oldest, jobs)
+    result = live.run(hardware, qemu, newest, MACHINE, cpus=2, times=1)
+    tap.run(type('KvmLab', (unittest.TestCase,), {
+        **matrix_tests('profile', profile, {}),
+        # The newer kernel's registers are not what the older one has.
+        **matrix_tests('plain', plain, {
+            (newest.series, oldest.series):
+            r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
+        **fleet_tests(documents, newest),
+        **contradiction_tests(hardware, qemu, newest),
+        name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
+    }))
+
+
+def run_test(args: argparse.Namespace) -> int:
+    try:
+        found = chosen()
+        kernels.fetch('lab-sysroot')
+    except LabError as error:
+        tap.skip_all(error)
+        return 0
+    run(cli.hardware_of(args), cli.inner_qemu(args), found, args.jobs)
+    return 0
+
+
+COMMAND = (run_test, lambda parser: None, 'a small matrix, as TAP',
+           'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
+           'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
+           'without it; what guest-abi-probe says\non each of them; and one '
+           'live migration. Skipped without kernels.')
+
+
+def main():
+    return cli.main({'test': COMMAND}, ['test', *sys.argv[1:]])

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What unmodified Linux finds of the hypercall services, as TAP.
+
+Every claim is judged from inside a Debian kernel. What is expected is written
+out here, on purpose: neither QEMU nor linux_guest.py is asked about it.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+from qemu_hvc import linux_guest
+from qemu_hvc.linux_guest import (
+    CommandError, Guest, GuestError, Kernel, QemuExit)
+
+# The promise to the user; measured: 0.3 ms on two busy CPUs.
+PTP_LIMIT_MS = 10
+# The host may be busy between the two halves of one pair, but not of ten.
+# Measured: 1 to 6 us, now and then 3 ms.
+PTP_PAIR_LIMIT_MS = 1
+# Two idle CPUs, 400 ticks in two seconds. Measured: 0 to 9, with what is left
+# over from before.
+IDLE_SECONDS = 2
+IDLE_LIMIT_TICKS = 20
+# Two busy CPUs that get two fifths of one. Measured: 340 to 370 of 400 ticks.
+BUSY_SECONDS = 2
+BUSY_LIMIT_TICKS = 60
+
+
+class Skip(Exception):
+    """The test point cannot be judged here; the text says why."""
+
+
+def expect(condition: bool, complaint: str) -> None:
+    if not condition:
+        raise AssertionError(complaint)
+
+
+# Raises if the guest is wrong; may return what it measured.
+Check = Callable[[Guest], str | None]
+Point = tuple[str, Check]
+
+
+@dataclass
+class Boot:
+    """One guest, and the test points that are judged on it, in order."""
+    title: str
+    points: list[Point]
+    services: str | None = None
+    psci_version: str | None = None
+    cpu: str = 'max'
+
+    def names(self) -> Iterator[str]:
+        for name, _ in self.points:
+            yield f'{self.title}: {name}'
+
+
+# --- test points ---
+
+def says(key: str, message: str) -> Point:
+    """Linux's own message is exactly this; with '', there is none."""
+    def check(guest: Guest) -> None:
+        found = guest.report[key]
+        expect(found == message,
+               f'{key}: Linux has {found!r}, expected {message!r}')
+    return (message or f'no {key.replace("_", " ")}', check)
+
+
+def psci(version: str) -> Point:
+    return says('psci', f'psci: PSCIv{version} detected in firmware.')
+
+
+def smccc(version: str) -> Point:
+    return says('smccc', f'psci: SMC Calling Convention v{version}')
+
+
+def vendor(word: int) -> Point:
+    return says('vendor', 'smccc: KVM: hypervisor services detected '
+                f'(0x00000000 0x00000000 0x00000000 0x{word:08x})')
+
+
+NO_SMCCC = says('smccc', '')
+NO_VENDOR = says('vendor', '')
+NO_PTP = says('ptp_devices', '')
+PTP = says('ptp_name', 'KVM virtual PTP')
+PV_TIME = says('steal_time', 'arm-pv: using stolen time PV')
+NO_PV_TIME = says('steal_time', '')
+
+
+def no_trng(guest: Guest) -> None:
+    expect(not guest.report['trng_device'], 'there is a device smccc_trng')
+    available = guest.report['rng_available']
+    expect(available in ('', 'none'), f'rng_available has {available!r}')
+
+
+def trng(guest: Guest) -> str:
+    for key in 'rng_available', 'rng_current':
+        expect('smccc_trng' in guest.report[key].split(),
+               f'{key} has {guest.report[key]!r}')
+    first, second = guest.rng(), guest.rng()
+    expect(first['digest'] != second['digest'],
+           'two reads gave the same 64 KiB')
+    return f'{first["bytes"]} bytes, gzip makes {first["compressed"]} of them'
+
+
+NO_TRNG = ('no smccc_trng', no_trng)
+TRNG = ('64 KiB read twice from /dev/hwrng through smccc_trng', trng)
+
+
+def needs_ptp_program() -> None:
+    if not linux_guest.ptp_program():
+        raise Skip(f'no {linux_guest.CROSS_CC}; scripts/setup installs it')
+
+
+def ptp_time(guest: Guest) -> str:
+    needs_ptp_program()
+    offset = guest.ptp_offset()
+    measured = f'{offset.low / 1e6:.3f} to {offset.high / 1e6:.3f} ms off'
+    expect(offset.bound <= PTP_LIMIT_MS * 1e6, measured)
+    return measured
+
+
+def ptp_pair(guest: Guest) -> str:
+    needs_ptp_program()
+    errors = sorted(abs(bracketed - crossed) // 1000
+                    for bracketed, crossed in guest.ptp_pairs())
+    measured = f'us between the two: {", ".join(map(str, errors))}'
+    expect(errors[0] <= PTP_PAIR_LIMIT_MS * 1000, measured)
+    return measured
+
+
+PTP_TIME = (f"/dev/ptp0 within {PTP_LIMIT_MS} ms of the host's clock",
+            ptp_time)
+PTP_PAIR = ('/dev/ptp0 gives wall clock and counter as one pair', ptp_pair)
+
+
+def steal_idle(guest: Guest) -> str:
+    for _ in range(3):
+        before = guest.steal()['cpu']
+        guest.run(f'sleep {IDLE_SECONDS}')
+        stolen = guest.steal()['cpu'] - before
+        if stolen <= IDLE_LIMIT_TICKS:
+            break
+    measured = f'{stolen} ticks in {IDLE_SECONDS} s'
+    expect(stolen <= IDLE_LIMIT_TICKS, measured)
+    return measured
+
+
+def overload(guest: Guest) -> tuple[dict[str, int], int, int]:
+    """Stolen ticks by CPU while the host is overloaded, and how many the
+    vCPU threads really waited, by the host's own accounting: at least, and
+    with the time that the two readings in the guest took, at most."""
+    with guest.overloaded():
+        outer = guest.run_delay()
+        steal = guest.steal()
+        inner = guest.run_delay()
+        guest.run(f'busy {BUSY_SECONDS}')
+        inner = guest.run_delay() - inner
+        stolen = {cpu: ticks - steal[cpu]
+                  for cpu, ticks in guest.steal().items()}
+        outer = guest.run_delay() - outer
+        return stolen, inner // 10**7, outer // 10**7
+
+
+def steal_loaded(guest: Guest) -> str:
+    stolen, least, most = overload(guest)
+    measured = (f'{stolen} ticks in {BUSY_SECONDS} s, waited {least} to '
+                f'{most}')
+    for ticks in stolen.values():
+        expect(ticks >= BUSY_LIMIT_TICKS, measured)
+    # A record is up to 10 ticks behind, and Linux adds it up at its own ticks.
+    expect(0.7 * least <= stolen['cpu'] <= 1.1 * most + 30, measured)
+    return measured
+
+
+def steal_never(guest: Guest) -> str:
+    stolen, least, _ = overload(guest)
+    measured = f'{stolen} ticks in {BUSY_SECONDS} s, waited {least}'
+    expect(not any(stolen.values()), measured)
+    return measured
+
+
+STEAL_IDLE = ('steal counter stays near 0 when idle', steal_idle)
+STEAL_LOADED = ("each CPU's steal counter grows on an overloaded host",
+                steal_loaded)
+STEAL_NEVER = ('steal counter stays 0 on an overloaded host', steal_never)
+
+
+def reboot(guest: Guest) -> None:
+    before = guest.report
+    guest.reboot()
+    changed = [f'{key}: {value!r}, then {guest.report[key]!r}'
+               for key, value in before.items() if guest.report[key] != value]
+    expect(not changed, '; '.join(changed))
+
+
+REBOOT = ('a reboot inside the guest keeps it all', reboot)
+
+
+def offers(*services: str) -> Point:
+    def check(guest: Guest) -> None:
+        found = guest.offer.services
+        expect(found == frozenset(services), 'hvc-services-list has '
+               + ('host' if found is None else str(sorted(found))))
+    return (f'QEMU says it offers {", ".join(services) or "nothing"}', check)
+
+
+def again(point: Point) -> Point:
+    return (f'{point[0]}, after a reboot', point[1])
+
+
+# --- guests ---
+
+ALL = ('trng', 'pv-time', 'vendor-features', 'ptp')
+NOTHING = [NO_TRNG, NO_PV_TIME, NO_VENDOR, NO_PTP]
+
+UNPINNED = [
+    Boot('no hvc-services, cpu max',
+         [psci('1.1'), smccc('1.0'), *NOTHING, STEAL_NEVER]),
+    Boot('no hvc-services, cpu cortex-a72',
+         [psci('1.1'), smccc('1.0'), *NOTHING, REBOOT],
+         cpu='cortex-a72'),
+]
+
+PINNED = [
+    Boot('linux-6.12, cpu max',
+         [offers(*ALL), psci('1.1'), smccc('1.1'), vendor(0x3), TRNG,
+          PTP, PTP_TIME, PTP_PAIR, PV_TIME, STEAL_IDLE, STEAL_LOADED,
+          REBOOT, again(TRNG), again(PTP_TIME), again(STEAL_LOADED)],
+         services='linux-6.12'),
+    Boot('linux-6.12, psci-version 1.3, cpu cortex-a72',
+         [offers(*ALL), psci('1.3'), smccc('1.1'), vendor(0x3), TRNG,
+          PTP, PTP_TIME, PV_TIME, STEAL_LOADED, REBOOT],
+         services='linux-6.12', psci_version='1.3', cpu='cortex-a72'),
+    Boot('none, cpu cortex-a72',
+         [offers(), psci('1.1'), smccc('1.1'), *NOTHING, STEAL_NEVER, REBOOT],
+         services='none', cpu='cortex-a72'),
+    Boot('trng alone, cpu max',
+         [offers('trng'), psci('1.1'), smccc('1.1'), TRNG,
+          NO_PV_TIME, NO_VENDOR, NO_PTP],
+         services='trng'),
+    Boot('pv-time alone, cpu cortex-a72',
+         [offers('pv-time'), psci('1.1'), smccc('1.1'), PV_TIME, STEAL_LOADED,
+          NO_TRNG, NO_VENDOR, NO_PTP],
+         services='pv-time', cpu='cortex-a72'),
+    Boot('vendor-features alone, cpu max',
+         [offers('vendor-features'), psci('1.1'), smccc('1.1'), vendor(0x1),
+          NO_TRNG, NO_PV_TIME, NO_PTP],
+         services='vendor-features'),
+    # Linux learns about ptp from vendor-features, so alone it stays unseen.
+    Boot('ptp alone, cpu cortex-a72',
+         [offers('ptp'), psci('1.1'), smccc('1.1'), *NOTHING],
+         services='ptp', cpu='cortex-a72'),
+    # Linux looks for SMCCC from PSCI 1.0 on.
+    Boot('linux-6.12, psci-version 0.2, cpu max',
+         [offers(*ALL), psci('0.2'), NO_SMCCC, *NOTHING],
+         services='linux-6.12', psci_version='0.2'),
+]
+
+
+# --- TAP ---
+
+@dataclass
+class Tap:
+    count: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def point(self, name: str, *, complaint: str | None = None,
+              skip: str = '', note: str = '') -> None:
+        self.count += 1
+        verdict = 'ok' if complaint is None else 'not ok'
+        # In a name, '#' would start a directive.
+        print(f'{verdict} {self.count} - {name.replace("#", "")}'
+              + (f' # SKIP {skip}' if skip else ''))
+        if complaint is not None:
+            self.failed.append(name)
+        for line in (complaint or note).splitlines():
+            print(f'# {line}')
+        sys.stdout.flush()
+
+
+def judge(tap: Tap, name: str, check: Check, guest: Guest) -> None:
+    try:
+        tap.point(name, note=check(guest) or '')
+    except Skip as reason:
+        tap.point(name, skip=str(reason))
+    except (AssertionError, CommandError) as failure:
+        tap.point(name, complaint=str(failure))
+
+
+def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
+    names = list(boot.names())
+    checks = [check for _, check in boot.points]
+    try:
+        with Guest(qemu, kernel, boot.services, boot.psci_version,
+                   cpu=boot.cpu) as guest:
+            while checks:
+                judge(tap, names[0], checks[0], guest)
+                del names[0], checks[0]
+    except (GuestError, subprocess.SubprocessError, OSError) as error:
+        # Then this guest cannot be trusted with the other points either.
+        complaint = str(error)
+        for name in names:
+            tap.point(name, complaint=complaint)
+            complaint = 'see above: the same guest'
+
+
+REFUSED = 'an unpatched QEMU refuses hvc-services by name'
+
+
+def refusal(tap: Tap, qemu: Path, kernel: Kernel) -> None:
+    try:
+        with Guest(qemu, kernel, 'none'):
+            tap.point(REFUSED, complaint='it booted')
+    except QemuExit as end:
+        named = end.status and 'hvc-services' in str(end)
+        tap.point(REFUSED, complaint=None if named else str(end),
+                  note=str(end))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--qemu', type=Path, required=True,
+                        help='the qemu-system-aarch64 to test')
+    parser.add_argument('--kernel', choices=('6.1', '6.12'), default='6.12',
+                        help="Debian 12's or 13's kernel (default: 6.12)")
+    parser.add_argument('--stock', action='store_true',
+                        help='QEMU is an unpatched one: nothing to be found')
+    args = parser.parse_args()
+    if not args.qemu.is_file():
+        parser.error(f'--qemu {args.qemu}: no such file; needed: a '
+                     "qemu-system-aarch64; 'meson compile -C build' makes one")
+    return args
+
+
+def main() -> int:
+    # Let "with" run, so that no QEMU stays behind when a test is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    args = arguments()
+    boots = UNPINNED if args.stock else PINNED + UNPINNED
+    names = [name for boot in boots for name in boot.names()]
+    if args.stock:
+        names.append(REFUSED)
+    tap = Tap()
+    print(f'1..{len(names)}')
+    try:
+        kernel = Kernel.at(linux_guest.fetch('kernel', args.kernel))
+        linux_guest.fetch('busybox')
+    except GuestError as error:
+        for name in names:
+            tap.point(name, skip=str(error))
+        return 0
+    for boot in boots:
+        run_boot(tap, boot, args.qemu, kernel)
+    if args.stock:
+        refusal(tap, args.qemu, kernel)
+    return bool(tap.failed)

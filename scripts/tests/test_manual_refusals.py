@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Is every error text of the manual's "Reading a refusal" a real one?
+
+Each literal block ("code-block:: text") of docs/system/arm/hvc-refusals.rst is
+one error text, in which "..." as one character and FILE stand for anything. It
+has to be among the texts that QEMU prints when it is called here, under TCG, or
+among those that the tests of what needs a kernel compare with. And what QEMU
+prints here has to be in the manual. Prints TAP.
+"""
+
+import ast
+import json
+from pathlib import Path
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+
+from qemu_hvc.paths import DATA, ROOT, TESTS
+from qemu_hvc.vm import Vm
+from qemu_hvc.qmp import PATIENCE_S
+from qemu_hvc import tap
+
+PAGE = ROOT / 'docs/system/arm/hvc-refusals.rst'
+HOSTS = DATA / 'fleet'
+WILDCARD = re.compile(r'…|\bFILE\b')
+# A literal that is a part of a text, put together by the test
+PART_MIN = 12
+CC = 'cc'
+
+TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')
+
+# Options that are refused under TCG
+OPTIONS = (
+    ('virt,hvc-services=trgn',),
+    ('virt,hvc-services=',),
+    ('virt,hvc-services=trng::ptp',),
+    ('virt,hvc-services=trng:linux-6.1',),
+    ('virt,hvc-services=+linux-6.1',),
+    ('virt,hvc-services=ptp:-ptp',),
+    ('virt,hvc-services=host:ptp',),
+    ('virt,hvc-services=none,psci-version=1.4',),
+    ('virt,psci-version=1.1',),
+    ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
+    ('virt,secure=on,hvc-services=trng', '-bios', '/dev/null'),
+)
+# Source and destination of a migration
+PAIRS = (
+    ('virt,hvc-services=linux-6.12', 'virt,hvc-services=linux-6.1:-ptp'),
+    ('virt,hvc-services=linux-6.1:-ptp', 'virt-10.0,hvc-services=linux-6.1'),
+    ('virt,hvc-services=linux-6.18', 'virt,hvc-services=linux-6.12'),
+    ('virt', 'virt,hvc-services=linux-6.12'),
+    ('virt-10.0,hvc-services=linux-6.12', 'virt-hvc-10.0'),
+)
+FITTING = 'virt,hvc-services=none'
+# The destination's last message can be lost when it closes the connection.
+ATTEMPTS = 20
+TOLD = 'guest-abi: the destination refused'
+
+
+# --- the manual ---
+
+def one_line(text):
+    return ' '.join(text.split())
+
+
+def sections(text):
+    """The blocks of a page, by the section that they are in"""
+    found = {}
+    title = None
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line and re.fullmatch(r'([-=~])\1*', line) and \
+           len(line) == len(lines[number - 1]):
+            title = lines[number - 1]
+        if line.strip() == '.. code-block:: text':
+            indent = len(line) - len(line.lstrip())
+            block = []
+            for more in lines[number + 1:]:
+                if more.strip() and len(more) - len(more.lstrip()) <= indent:
+                    break
+                block.append(more)
+            found.setdefault(title, []).append(one_line('\n'.join(block)))
+    return found
+
+
+def as_pattern(block):
+    return '.*?'.join(re.escape(part) for part in WILDCARD.split(block))
+
+
+# --- the tests' texts ---
+
+def unquote(literal):
+    return ast.literal_eval('"""' + literal.replace('"""', '\\"""') + '"""')
+
+
+def c_texts(path):
+    """String literals of a test, with its macros expanded"""
+    source = re.sub(r'^ *# *include.*$', '',
+                    path.read_text(encoding='utf-8'), flags=re.M)
+    code = subprocess.run([CC, '-E', '-P', '-x', 'c', '-'], input=source,
+                          text=True, capture_output=True, check=True).stdout
+    found, end = [], None
+    for token in TOKEN.finditer(code):
+        if token[1] is None:
+            end = None
+        else:
+            # Literals side by side are one.
+            if end is not None and not code[end:token.start()].strip():
+                found[-1] += token[1]
+            else:
+                found.append(token[1])
+            end = token.end()
+    # What is on stderr is compared line by line, with *: at the beginning.
+    return [re.sub(r'^\*(: )?', '', line) for literal in found
+            for line in unquote(literal).splitlines()]
+
+
+def python_texts(path):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    return [node.value for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def tests_texts():
+    """By file"""
+    found = {path: c_texts(path)
+             for path in sorted((ROOT / 'tests-qtest').rglob('*test*.c'))}
+    # With the QEMU of others, which is not there everywhere
+    interop = TESTS / 'test_interop_arm.py'
+    return {**found, interop: python_texts(interop)}
+
+
+def is_put_together(block, literals):
+    """Is it a sequence of whole literals and wildcards?"""
+    ends, seen = [0], set()
+    while ends:
+        start = ends.pop()
+        if start == len(block):
+            return True
+        if start in seen:
+            continue
+        seen.add(start)
+        wildcard = WILDCARD.match(block, start)
+        if wildcard:
+            ends.append(wildcard.end())
+        ends += [start + len(literal) for literal in literals
+                 if len(literal) >= PART_MIN and
+                 block.startswith(literal, start)]
+    return False
+
+
+# --- QEMU's ---
+
+class Produced:
+    """The refusals of this QEMU, under TCG"""
+
+    def __init__(self, qemu):
+        self.qemu = qemu
+        self.texts = []
+
+    def all(self):
+        for options in OPTIONS:
+            self.options(*options)
+        with tempfile.TemporaryDirectory() as folder:
+            for source, destination in PAIRS:
+                self.migration(source, destination, Path(folder) / 'stream')
+            self.texts.append(self.source_side(folder, False))
+            for _ in range(ATTEMPTS):
+                text = self.source_side(folder, True)
+                if text.startswith(TOLD):
+                    break
+            self.texts.append(text)
+        self.unknown_entry()
+        self.late_change()
+        return self.texts
+
+    def options(self, machine, *more):
+        result = subprocess.run(
+            [self.qemu, '-machine', machine, *more, '-accel', 'tcg',
+             '-nodefaults', '-display', 'none', '-S'], text=True,
+            capture_output=True, check=False, timeout=PATIENCE_S)
+        if result.returncode != 1:
+            raise AssertionError(f'{machine} is not refused')
+        self.texts.append(result.stderr.removeprefix(
+            f'{self.qemu.name}: ').strip())
+
+    def migration(self, source, destination, stream):
+        with Vm(self.qemu, source, '-S') as vm:
+            vm.save(stream)
+        with Vm(self.qemu, destination, '-S', '-incoming', 'defer') as vm:
+            info = vm.load(stream)
+        if info['status'] != 'failed':
+            raise AssertionError(f'{source} to {destination}: {info}')
+        words = vm.stderr.removeprefix(f'{self.qemu.name}: ').splitlines()
+        self.texts.append(words[0])
+
+    def source_side(self, folder, return_path):
+        """What a source says whose destination refuses"""
+        uri = f'unix:{folder}/socket'
+        source, destination = PAIRS[0]
+        with Vm(self.qemu, destination, '-S', '-incoming', 'defer') as to, \
+             Vm(self.qemu, source, '-S') as vm:
+            for peer in (to, vm):
+                peer.command('migrate-set-capabilities', capabilities=[
+                    {'capability': 'return-path', 'state': return_path}])
+            to.command('migrate-incoming', uri=uri,
+                       **{'exit-on-error': False})
+            vm.command('migrate', uri=uri)
+            info = vm.wait()
+            words = ''
+            deadline = time.monotonic() + PATIENCE_S
+            # They are set a moment after the status.
+            while 'destination refused' not in words:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'the source says: {info}')
+                info = vm.command('query-migrate')
+                words = info.get('error-desc', '')
+        return words
+
+    def unknown_entry(self):
+        with Vm(self.qemu, FITTING, '-S') as vm:
+            contract = vm.command('query-guest-abi')
+            contract['entries'].append({'name': 'arm.from-the-future',
+                                        'value': 1})
+            verdicts = vm.command('check-guest-abi',
+                                  machine='virt-hvc-10.0',
+                                  entries=contract['entries'])
+        self.texts += [verdict['error'] for verdict in verdicts
+                       if not verdict['ok']]
+
+    def late_change(self):
+        with Vm(self.qemu, FITTING, '-S') as vm:
+            try:
+                vm.command('qom-set', path='/machine',
+                           property='hvc-services', value='linux-6.1')
+            except RuntimeError as error:
+                self.texts.append(str(error).removeprefix('qom-set: '))
+
+
+# --- the comparison ---
+
+class Refusals(unittest.TestCase):
+    """One test for each section; see add_section_tests()."""
+
+    blocks = {}
+    produced = []
+    tests = {}
+
+    def origin(self, block):
+        """Where a text is from: a test, or QEMU itself; None if nowhere"""
+        pattern = re.compile(as_pattern(block))
+        if any(pattern.fullmatch(text) for text in self.produced):
+            return 'QEMU'
+        for path, texts in self.tests.items():
+            if any(pattern.fullmatch(text) for text in texts) or \
+               is_put_together(block, texts):
+                return path.name
+        return None
+
+    def check(self, title):
+        for block in self.blocks[title]:
+            with self.subTest(block):
+                self.assertIsNotNone(self.origin(block), block)
+
+    def test_what_qemu_prints_is_in_the_manual(self):
+        blocks = [block for blocks in self.blocks.values()
+                  for block in blocks]
+        self.assertGreaterEqual(len(self.produced),
+                                len(OPTIONS) + len(PAIRS) + 5)
+        for text in self.produced:
+            with self.subTest(text):
+                self.assertTrue(any(re.fullmatch(as_pattern(block), text)
+                                    for block in blocks), text)
+
+    def test_recorded_hosts(self):
+        """What the hosts of guest-abi-diff's tests refuse with"""
+        hosts = [json.loads(path.read_text(encoding='utf-8'))
+                 for path in HOSTS.glob('*.json')]
+        refusals = {re.sub("^.*?(?=: this host's)", '…', row['refusal'])
+                    for host in hosts
+                    for row in (*host['floors'], *host['types'])
+                    if not row['starts']}
+        self.assertGreaterEqual(len(refusals), 4)
+        for refusal in refusals:
+            with self.subTest(refusal):
+                self.assertTrue(refusal.startswith('…'))
+                self.assertIsNotNone(self.origin(refusal))
+
+    def test_the_manual_is_read(self):
+        self.assertGreaterEqual(len(self.blocks), 8)
+        count = sum(len(blocks) for blocks in self.blocks.values())
+        self.assertEqual(count, PAGE.read_text(encoding='utf-8').count(
+            '.. code-block:: text'))
+        self.assertGreaterEqual(count, 30)
+
+    def test_other_texts_are_not_found(self):
+        for title, blocks in self.blocks.items():
+            for block in blocks:
+                with self.subTest(title):
+                    self.assertIn('e', block)
+                    for other in (block.replace('e', 'E', 1),
+                                  block[::-1].replace('e', 'E', 1)[::-1],
+                                  block.rstrip('…') + ' never'):
+                        self.assertIsNone(self.origin(other), other)
+
+
+def add_section_tests():
+    for title in Refusals.blocks:
+        setattr(Refusals, f'test_section_{title.replace(".", " ")}',
+                lambda self, title=title: self.check(title))
+
+
+def main():
+    qemu = tap.arguments(__doc__, build=True).build.resolve() / \
+        'qemu/qemu-system-aarch64'
+    Refusals.blocks = sections(PAGE.read_text(encoding='utf-8'))
+    Refusals.tests = tests_texts()
+    Refusals.produced = [one_line(text) for text in Produced(qemu).all()]
+    add_section_tests()
+    tap.run(Refusals)

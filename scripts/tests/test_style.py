@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks the sources against the project's rules; prints TAP.
+
+QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
+every file, the size of the patch series, and the manual's tables against the
+code's.
+"""
+
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+from qemu_hvc import tree as qemu_tree
+from qemu_hvc.paths import ROOT
+
+SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
+# Licence texts, and formats without comments.
+NO_SPDX = {'COPYING', '.gitignore', 'qemu-patches/10.0/series'}
+SERIES_MAX_INSERTED = 45
+PATCH_MAX_INSERTED = 15
+TABLE = 'docs/system/arm/hvc-services-table.rst.inc'
+
+
+def tracked_files():
+    result = subprocess.run(['git', '-C', ROOT, 'ls-files', '-z'],
+                            capture_output=True, text=True, check=False)
+    if result.returncode:
+        # Not a checkout: a release archive, without build directories.
+        return sorted(str(p.relative_to(ROOT)) for p in ROOT.rglob('*')
+                      if p.is_file() and
+                      not p.relative_to(ROOT).parts[0].startswith('build'))
+    return [name for name in result.stdout.split('\0')
+            if name and (ROOT / name).is_file()]
+
+
+def missing_spdx(files):
+    for name in files:
+        if name in NO_SPDX or name.endswith(('.patch', '.md', '.json')):
+            continue
+        head = (ROOT / name).read_text(encoding='utf-8').splitlines()[:5]
+        if not any(SPDX in line for line in head):
+            yield f'{name}: no line "{SPDX}" among the first five'
+
+
+def checkpatch(tree, files):
+    """QEMU's checkpatch on patches, and on sources where QEMU has them"""
+    in_tree = qemu_tree.overlay_names()
+    for name in files:
+        if name.endswith('.patch'):
+            arguments = [ROOT / name]
+        elif name.endswith(('.c', '.h')) and name in in_tree:
+            arguments = ['-f', in_tree[name]]
+        elif name.endswith(('.c', '.h')):
+            arguments = ['-f', ROOT / name]
+        else:
+            continue
+        result = subprocess.run(
+            ['perl', 'scripts/checkpatch.pl', '--no-tree', '--terse',
+             '--no-summary', *arguments],
+            cwd=tree, capture_output=True, text=True, check=False)
+        for line in result.stdout.splitlines():
+            if not ignored(line):
+                yield line
+
+
+def ignored(line):
+    # MAINTAINERS is ours, not the one that checkpatch has in mind.
+    return not re.search(r'(ERROR|WARNING):', line) or \
+        'does MAINTAINERS need updating' in line
+
+
+def patch_sizes(files):
+    total = 0
+    for name in files:
+        if not name.endswith('.patch'):
+            continue
+        diff = (ROOT / name).read_text(encoding='utf-8')
+        diff = diff[diff.index('\ndiff --git '):]
+        inserted = len(re.findall(r'^\+(?!\+\+ )', diff, re.M))
+        removed = len(re.findall(r'^-(?!-- )', diff, re.M))
+        total += inserted
+        if inserted > PATCH_MAX_INSERTED:
+            yield f'{name}: inserts {inserted} lines, ' \
+                  f'at most {PATCH_MAX_INSERTED} are allowed'
+        if removed:
+            yield f'{name}: removes or changes {removed} lines, ' \
+                  'patches may only add'
+    if total > SERIES_MAX_INSERTED:
+        yield f'qemu-patches: the series inserts {total} lines, ' \
+              f'at most {SERIES_MAX_INSERTED} are allowed'
+
+
+def stale_table(build):
+    """The manual's tables are what the code's tables print."""
+    tool = build / 'qemu/tests/qtest/hvc/hvc-services-table'
+    printed = subprocess.run([tool], capture_output=True, text=True,
+                             check=True).stdout
+    if (ROOT / TABLE).read_text(encoding='utf-8') != printed:
+        yield f'{TABLE} is not what the tables in code say; run ' \
+              f'{tool} >{TABLE}'
+
+
+def report(number, name, problems):
+    problems = list(problems)
+    print(f'{"not ok" if problems else "ok"} {number} - {name}')
+    for problem in problems:
+        print(f'# {problem}')
+    return not problems
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1] == '--help':
+        print(f'usage: run style BUILD\n\n{__doc__}')
+        sys.exit(len(sys.argv) != 2)
+    files = tracked_files()
+    build = Path(sys.argv[1])
+    print('1..4')
+    ok = [report(1, 'spdx', missing_spdx(files)),
+          report(2, 'checkpatch', checkpatch(build / 'src', files)),
+          report(3, 'patch-sizes', patch_sizes(files)),
+          report(4, 'manual-tables', stale_table(build))]
+    sys.exit(not all(ok))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests summary.py; prints TAP."""
+
+import json
+from pathlib import Path
+import subprocess
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.paths import TESTS
+
+TOOL = [TESTS / 'run', 'results']
+
+
+class CountTests(unittest.TestCase):
+    """Each test writes the reports of a made-up run."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.build = Path(folder.name)
+        (self.build / 'meson-logs').mkdir()
+
+    def run_tool(self):
+        result = subprocess.run([*TOOL, self.build], text=True, check=False,
+                                capture_output=True)
+        return result.returncode, result.stdout.splitlines()
+
+    def count(self, tests):
+        """tests: name -> (result, points as XML)"""
+        logs = self.build / 'meson-logs'
+        (logs / 'testlog.json').write_text('\n'.join(
+            json.dumps({'name': f'p:s / {name}', 'result': result})
+            for name, (result, _) in tests.items()), encoding='utf-8')
+        (logs / 'testlog.junit.xml').write_text(
+            '<testsuites>' + ''.join(
+                f'<testsuite name="p.p:s / {name}">{points}</testsuite>'
+                for name, (_, points) in tests.items()) + '</testsuites>',
+            encoding='utf-8')
+        return self.run_tool()
+
+    def test_all_passed(self):
+        status, lines = self.count({
+            'a': ('OK', '<testcase name="1"/><testcase name="2"/>')})
+        self.assertEqual((status, lines), (0, ['2 passed, 0 failed, '
+                                               '0 skipped']))
+
+    def test_failed_point(self):
+        status, lines = self.count({
+            'a': ('FAIL', '<testcase name="1"/>'
+                  '<testcase name="2"><failure/></testcase>')})
+        self.assertEqual(status, 1)
+        self.assertEqual(lines[-2:], ['FAILED: p:s / a: 2',
+                                      '1 passed, 1 failed, 0 skipped'])
+
+    def test_died_between_points(self):
+        for result in 'ERROR', 'TIMEOUT', 'FAIL', 'INTERRUPT':
+            status, lines = self.count({
+                'a': (result, '<testcase name="1"/>'),
+                'b': ('OK', '<testcase name="1"/>')})
+            self.assertEqual(status, 1)
+            self.assertIn(f'p:s / a: {result}', lines[0])
+            self.assertEqual(lines[-1], '2 passed, 1 failed, 0 skipped')
+
+    def test_skipped_is_not_passed(self):
+        status, lines = self.count({
+            'a': ('OK', '<testcase name="1"/><testcase name="2">'
+                  '<skipped message="no kernel"/></testcase>')})
+        self.assertEqual((status, lines), (0, [
+            'skipped: p:s / a: 2: no kernel', '1 passed, 0 failed, '
+            '1 skipped']))
+
+    def test_nothing_passed(self):
+        status, lines = self.count({'a': ('SKIP', '')})
+        self.assertEqual((status, lines[-1]), (1, '0 passed, 0 failed, '
+                                                  '0 skipped'))
+
+    def test_no_report(self):
+        status, lines = self.run_tool()
+        self.assertEqual((status, lines[-1]), (1, '0 passed, 0 failed, '
+                                                  '0 skipped'))
+
+
+def main():
+    tap.arguments(__doc__)
+    tap.run(CountTests)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests qemu_hvc/tree.py on a small made-up QEMU; prints TAP."""
+
+from pathlib import Path
+import tempfile
+import unittest
+
+from qemu_hvc import tree as qemu_tree
+from qemu_hvc import tap
+
+PATCH = '''\
+From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: A Maintainer <maintainer@example.org>
+Date: Fri, 20 Nov 2026 00:00:00 +0000
+Subject: [PATCH] hw: call us
+
+Because.
+---
+ hw/board.c | 1 +
+ 1 file changed, 1 insertion(+)
+
+diff --git a/hw/board.c b/hw/board.c
+index 1111111111..2222222222 100644
+--- a/hw/board.c
++++ b/hw/board.c
+@@ -1,3 +1,4 @@
+ one
++ours
+ two
+ three
+'''
+
+
+class QemuTree(unittest.TestCase):
+    """Each test has a source, a series of one patch and an overlay file."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        top = Path(folder.name)
+        self.source = top / 'source'
+        self.tree = top / 'build' / 'src'
+        self.root = top / 'project'
+        self.patches = self.root / 'qemu-patches' / '10.0'
+        self.write(self.source / 'VERSION', '10.0.99\n')
+        self.write(self.source / 'hw/board.c', 'one\ntwo\nthree\n')
+        self.write(self.source / 'hw/other.c', 'other\n')
+        self.write(self.source / '.git/config', 'none of ours\n')
+        self.write(self.root / 'hw/ours.c', 'our file\n')
+        self.write(self.patches / '0001-call.patch', PATCH)
+        self.write(self.patches / 'series', '# order matters\n'
+                                            '0001-call.patch\n')
+        for name, value in (('ROOT', self.root), ('PATCHES', self.patches)):
+            old = getattr(qemu_tree, name)
+            setattr(qemu_tree, name, value)
+            self.addCleanup(setattr, qemu_tree, name, old)
+
+    @staticmethod
+    def write(path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding='utf-8')
+
+    def assemble(self):
+        qemu_tree.assemble(self.source, self.tree)
+
+    def refused(self, action, *words):
+        with self.assertRaises(qemu_tree.TreeError) as caught:
+            action()
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_assembles(self):
+        self.assemble()
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\nours\ntwo\nthree\n')
+        self.assertEqual((self.tree / 'hw/ours.c').read_text(), 'our file\n')
+        self.assertFalse((self.tree / '.git').exists())
+
+    def test_second_call_touches_nothing(self):
+        self.assemble()
+        before = {path: path.stat().st_mtime_ns
+                  for path in self.tree.rglob('*')}
+        self.assemble()
+        self.assertEqual(before, {path: path.stat().st_mtime_ns
+                                  for path in self.tree.rglob('*')})
+
+    def test_what_went_away_goes_away(self):
+        self.assemble()
+        (self.root / 'hw/ours.c').unlink()
+        (self.patches / 'series').write_text('')
+        self.assemble()
+        self.assertFalse((self.tree / 'hw/ours.c').exists())
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\ntwo\nthree\n')
+
+    def test_patch_that_does_not_apply_is_named(self):
+        self.write(self.source / 'hw/board.c', 'eins\nzwei\ndrei\n')
+        self.refused(self.assemble, '0001-call.patch', 'hw/board.c')
+        self.assertFalse(self.tree.exists())
+
+    def test_patched_file_that_is_gone_is_named(self):
+        (self.source / 'hw/board.c').unlink()
+        self.refused(self.assemble, '0001-call.patch', 'hw/board.c')
+
+    def test_no_fuzz(self):
+        self.write(self.source / 'hw/board.c', 'one\ntwo\n3\n')
+        self.refused(self.assemble, '0001-call.patch', 'hw/board.c')
+
+    def test_failure_leaves_the_tree_as_it_was(self):
+        self.assemble()
+        self.write(self.patches / '0001-call.patch',
+                   PATCH.replace(' two\n', ' tow\n'))
+        self.refused(self.assemble, '0001-call.patch')
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\nours\ntwo\nthree\n')
+
+    def test_wrong_version(self):
+        self.write(self.source / 'VERSION', '9.2.0\n')
+        self.refused(self.assemble, '9.2.0', '10.0')
+
+    def test_not_a_source(self):
+        (self.source / 'VERSION').unlink()
+        self.refused(self.assemble, 'not a QEMU source tree')
+
+    def test_series_names_a_missing_patch(self):
+        (self.patches / '0001-call.patch').unlink()
+        self.refused(self.assemble, '0001-call.patch', 'not there')
+
+    def test_overlay_may_not_replace(self):
+        self.write(self.root / 'hw/other.c', 'mine\n')
+        self.refused(self.assemble, 'hw/other.c', 'another name')
+
+    def test_edits_are_not_lost(self):
+        self.assemble()
+        for name in ('hw/board.c', 'hw/ours.c'):
+            text = (self.tree / name).read_text()
+            self.write(self.tree / name, 'edited\n')
+            self.refused(self.assemble, name, 'refresh-patches')
+            self.assertEqual((self.tree / name).read_text(), 'edited\n')
+            self.write(self.tree / name, text)
+
+    def test_refresh_takes_edits_over(self):
+        self.assemble()
+        self.write(self.tree / 'hw/board.c', 'one\nours\nours too\ntwo\n'
+                                             'three\n')
+        qemu_tree.refresh(self.source, self.tree)
+        text = (self.patches / '0001-call.patch').read_text()
+        self.assertIn('Subject: [PATCH] hw: call us\n\nBecause.\n', text)
+        self.assertIn('+ours too\n', text)
+        self.assemble()
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\nours\nours too\ntwo\nthree\n')
+
+    def test_refresh_is_stable(self):
+        self.assemble()
+        qemu_tree.refresh(self.source, self.tree)
+        first = (self.patches / '0001-call.patch').read_text()
+        qemu_tree.refresh(self.source, self.tree)
+        self.assertEqual(first,
+                         (self.patches / '0001-call.patch').read_text())
+
+    def test_refresh_names_a_file_without_a_patch(self):
+        self.assemble()
+        self.write(self.tree / 'hw/other.c', 'edited\n')
+        self.refused(lambda: qemu_tree.refresh(self.source, self.tree),
+                     'hw/other.c', 'in no patch')
+
+    def test_linked_tree_is_left_alone(self):
+        self.tree.parent.mkdir(parents=True)
+        self.tree.symlink_to(self.source)
+        before = sorted(self.source.rglob('*'))
+        self.assemble()
+        self.assertEqual(before, sorted(self.source.rglob('*')))
+        (self.source / 'VERSION').write_text('9.2.0\n')
+        self.refused(self.assemble, '9.2.0', '10.0')
+
+    def test_file_in_two_patches(self):
+        self.write(self.patches / '0002-again.patch', PATCH)
+        self.write(self.patches / 'series',
+                   '0001-call.patch\n0002-again.patch\n')
+        self.refused(self.assemble, '0001-call.patch', '0002-again.patch',
+                     'hw/board.c')
+
+
+def main():
+    # The tool's own messages are not TAP.
+    qemu_tree.print = lambda *args, **kwargs: None
+    tap.arguments(__doc__)
+    tap.run(QemuTree)
