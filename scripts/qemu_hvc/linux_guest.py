@@ -1,46 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An unmodified Debian arm64 kernel that tells what services it found.
+"""An unmodified Debian arm64 kernel, driven by shell commands.
 
-As a module: Guest boots a kernel with an initramfs of our own, and the caller
-then drives it with shell commands over the serial console. As a program (by
-scripts/run): boots one guest and compares what Linux found with what QEMU was
-asked for.
+Guest boots a kernel with an initramfs of our own, and the caller then runs
+commands in it over the serial console.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass
-import hashlib
-import json
 import os
 from pathlib import Path
 import re
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from typing import BinaryIO
 
-from .paths import GUESTS, SCRIPTS
+from .console import COMMAND_TIMEOUT, Console, GuestError, as_text
+from .initramfs import DATA, FOLDER, PROGRAM, cached, newc
+from .paths import CROSS_CC, GUESTS, fetch
+from .qmp import Monitor, QemuEnded, Qmp
 
 PARTS = GUESTS / 'linux'
-CACHE = Path(os.environ.get('XDG_CACHE_HOME')
-             or Path.home() / '.cache') / 'qemu-hvc' / 'linux-guest'
-CROSS_CC = 'aarch64-linux-gnu-gcc'
 
 BOOT_TIMEOUT = 120
-COMMAND_TIMEOUT = 60
 RNG_BYTES = 65536
 PTP_ROUNDS = 40
-
-
-class GuestError(Exception):
-    """The guest did not do what it was told; the text says what it did."""
 
 
 class CommandError(GuestError):
@@ -54,8 +41,6 @@ class QemuExit(GuestError):
         super().__init__(text or f'QEMU ended with status {status}')
         self.status = status
 
-
-# --- what the guest is made of ---
 
 @dataclass(frozen=True)
 class Kernel:
@@ -71,34 +56,6 @@ class Kernel:
         return cls(path, None)
 
 
-def fetch(*what: str) -> Path:
-    """The path that scripts/fetch prints; its progress goes to our stderr."""
-    last = ''
-    with subprocess.Popen([SCRIPTS / 'fetch', *what], text=True,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
-        for line in process.stderr:
-            sys.stderr.write(last)
-            last = line
-        path = process.stdout.read().strip()
-    if process.returncode:
-        # One error, by the one who reports it.
-        raise GuestError(last.strip().removeprefix('fetch: error: '))
-    sys.stderr.write(last)
-    return Path(path)
-
-
-def cached(name: str, content: bytes) -> Path:
-    """A file in the cache, written so that nobody ever sees a part of it."""
-    path = CACHE / name
-    if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as new:
-            new.write(content)
-        os.rename(new.name, path)
-    return path
-
-
 def ptp_program() -> bytes | None:
     """The guest's PTP reader, or None without a cross compiler."""
     if not shutil.which(CROSS_CC):
@@ -111,46 +68,19 @@ def ptp_program() -> bytes | None:
         return program.read_bytes()
 
 
-def newc(files: dict[str, tuple[int, bytes]]) -> bytes:
-    """A cpio archive in an initramfs's format: name -> (mode, content).
-
-    Not made by cpio(1), which takes owners and times from the file system:
-    the same input must give the same bytes for the cache to work.
-    """
-    archive = bytearray()
-
-    def pad() -> None:
-        archive.extend(bytes(-len(archive) % 4))
-
-    entries = [*files.items(), ('TRAILER!!!', (0, b''))]
-    for inode, (name, (mode, content)) in enumerate(entries, start=1):
-        raw = name.encode() + b'\0'
-        # uid, gid, links, time, size, four device numbers, name's size, sum
-        fields = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0,
-                  len(raw), 0)
-        archive += b'070701' + b''.join(b'%08x' % n for n in fields) + raw
-        pad()
-        archive += content
-        pad()
-    return bytes(archive)
-
-
 def initramfs(busybox: Path, kernel: Kernel) -> Path:
-    program, folder, data = 0o100755, 0o040755, 0o100644
     files = {
-        'bin': (folder, b''),
-        'bin/busybox': (program, busybox.read_bytes()),
-        'init': (program, (PARTS / 'init').read_bytes()),
-        'probe.sh': (data, (PARTS / 'probe.sh').read_bytes()),
+        'bin': (FOLDER, b''),
+        'bin/busybox': (PROGRAM, busybox.read_bytes()),
+        'init': (PROGRAM, (PARTS / 'init').read_bytes()),
+        'probe.sh': (DATA, (PARTS / 'probe.sh').read_bytes()),
     }
     ptp = ptp_program()
     if ptp:
-        files['bin/ptp'] = (program, ptp)
+        files['bin/ptp'] = (PROGRAM, ptp)
     if kernel.trng_module:
-        files['arm_smccc_trng.ko'] = (data, kernel.trng_module.read_bytes())
-    archive = newc(files)
-    digest = hashlib.sha256(archive).hexdigest()[:16]
-    return cached(f'initramfs-{digest}.cpio', archive)
+        files['arm_smccc_trng.ko'] = (DATA, kernel.trng_module.read_bytes())
+    return cached('linux-guest/initramfs.cpio', newc(files))
 
 
 def machine_option(machine: str, services: str | None,
@@ -165,103 +95,6 @@ def machine_option(machine: str, services: str | None,
     return option
 
 
-# --- talking to it ---
-
-class Console:
-    """The guest's serial console: QEMU's stdin and stdout."""
-
-    def __init__(self, process: subprocess.Popen, stderr: BinaryIO,
-                 echo: bool) -> None:
-        self.process = process
-        self.stderr = stderr
-        self.echo = echo
-        self.text = bytearray()
-        self.seen = 0
-
-    def write(self, text: str) -> None:
-        try:
-            self.process.stdin.write(text.encode())
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            raise GuestError('QEMU ended' + self._tail()) from None
-
-    def read_until(self, pattern: str, timeout: float) -> re.Match:
-        """Waits for a line that matches, after the last one waited for.
-
-        The match's group "before" is the text up to it.
-        """
-        wanted = re.compile(rb'(?s)(?P<before>.*?)^(?:' + pattern.encode()
-                            + rb')\r?\n', re.MULTILINE)
-        deadline = time.monotonic() + timeout
-        while True:
-            match = wanted.match(self.text, self.seen)
-            if match:
-                self.seen = match.end()
-                return match
-            if b'Kernel panic' in self.text[self.seen:]:
-                raise GuestError('the guest panicked' + self._tail())
-            if not self._read(deadline - time.monotonic()):
-                raise GuestError('no answer from the guest within '
-                                 f'{timeout:g} seconds' + self._tail())
-
-    def _read(self, timeout: float) -> bool:
-        stdout = self.process.stdout
-        if timeout <= 0 or not select.select([stdout], [], [], timeout)[0]:
-            return False
-        chunk = os.read(stdout.fileno(), 65536)
-        if not chunk:
-            raise GuestError('QEMU ended' + self._tail())
-        self.text += chunk
-        if self.echo:
-            sys.stderr.write(as_text(chunk))
-        return True
-
-    def _tail(self) -> str:
-        self.stderr.seek(0)
-        lines = as_text(self.text).splitlines()[-15:] or ['(nothing)']
-        return '\n'.join([
-            '; last lines of its console:', *(f'  | {line}' for line in lines),
-            *as_text(self.stderr.read()).splitlines()])
-
-
-def as_text(output: bytes) -> str:
-    return output.decode(errors='replace').replace('\r', '')
-
-
-class Qmp:
-    """A connection to QEMU's monitor."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.settimeout(COMMAND_TIMEOUT)
-        self.file = sock.makefile('rw', encoding='utf-8')
-        self._read()
-        self.command('qmp_capabilities')
-
-    def _read(self) -> dict:
-        line = self.file.readline()
-        if not line:
-            raise ConnectionError('QEMU closed its monitor')
-        return json.loads(line)
-
-    def command(self, name: str, **arguments: object) -> object:
-        self.file.write(json.dumps({'execute': name,
-                                    'arguments': arguments}) + '\n')
-        self.file.flush()
-        while True:
-            answer = self._read()
-            if 'return' in answer:
-                return answer['return']
-            if 'error' in answer:
-                raise GuestError(f'QMP {name}: {answer["error"]["desc"]}')
-
-    def machine_property(self, name: str) -> object:
-        """None where the machine lacks it, as in an unpatched QEMU."""
-        properties = self.command('qom-list', path='/machine')
-        if all(item['name'] != name for item in properties):
-            return None
-        return self.command('qom-get', path='/machine', property=name)
-
-
 @dataclass(frozen=True)
 class Offer:
     """What the machine says it offers; services is None if not pinned."""
@@ -271,7 +104,7 @@ class Offer:
     conduit_is_smc: bool
 
     @classmethod
-    def of(cls, qmp: Qmp) -> 'Offer':
+    def of(cls, qmp: Monitor) -> 'Offer':
         names = qmp.machine_property('hvc-services-list') or 'host'
         psci = qmp.machine_property('psci-version') or 'host'
         return cls(
@@ -359,8 +192,8 @@ class Guest:
         stack.callback(self._stop)
         self.console = Console(self.process, stderr, self.echo)
         try:
-            self.qmp = Qmp(ours)
-        except ConnectionError:
+            self.qmp = Qmp.on_socket(ours)
+        except QemuEnded:
             output = self.process.stdout.read()
             status = self.process.wait()
             stderr.seek(0)
@@ -484,196 +317,3 @@ class Guest:
             for loop in loops:
                 loop.kill()
                 loop.wait()
-
-
-# --- what was asked for, and what Linux found ---
-
-@dataclass
-class Finding:
-    """One row of the table. A wrong one has a problem."""
-    what: str
-    asked: str
-    found: str
-    remark: str = ''
-    problem: str = ''
-
-
-# What Linux did with a service, or '' if it did not find it.
-
-def trng_evidence(guest: Guest) -> str:
-    if 'smccc_trng' not in guest.report['rng_available'].split():
-        # The device without its driver: a kernel given as a bare image.
-        return guest.report['trng_device'] and \
-            'device smccc_trng, but no driver here to read it'
-    rng = guest.rng()
-    return f'hwrng {guest.report["rng_current"]}, {rng["bytes"]} bytes read'
-
-
-def pv_time_evidence(guest: Guest) -> str:
-    if 'using stolen time PV' not in guest.report['steal_time']:
-        return ''
-    stolen = guest.steal()['cpu'] * 10
-    return f'using stolen time PV, {stolen} ms stolen so far'
-
-
-def vendor_evidence(guest: Guest) -> str:
-    vendor = guest.report['vendor']
-    return vendor if 'KVM: hypervisor services detected' in vendor else ''
-
-
-def ptp_evidence(guest: Guest) -> str:
-    if not guest.report['ptp_name']:
-        return ''
-    evidence = f'/dev/ptp0 "{guest.report["ptp_name"]}"'
-    if shutil.which(CROSS_CC):
-        bound = guest.ptp_offset().bound / 1e6
-        evidence += f", within {bound:.1f} ms of the host's clock"
-    return evidence
-
-
-# Why Linux does not look for a service that is there, or ''.
-
-def smccc_obstacle(guest: Guest) -> str:
-    if guest.offer.psci_version >= (1, 0):
-        return ''
-    return f'Linux looks for no service with PSCI {guest.offer.psci}'
-
-
-def vendor_obstacle(guest: Guest) -> str:
-    major, minor = re.findall(r'\d+', guest.report['kernel'])[:2]
-    if guest.offer.conduit_is_smc and (int(major), int(minor)) < (6, 16):
-        return 'Linux before 6.16 does not look with virtualization=on'
-    return smccc_obstacle(guest)
-
-
-def ptp_obstacle(guest: Guest) -> str:
-    if 'vendor-features' not in guest.offer.services:
-        return 'Linux looks for it only through vendor-features'
-    return vendor_obstacle(guest)
-
-
-SERVICES = {
-    'trng': (trng_evidence, smccc_obstacle),
-    'pv-time': (pv_time_evidence, smccc_obstacle),
-    'vendor-features': (vendor_evidence, vendor_obstacle),
-    'ptp': (ptp_evidence, ptp_obstacle),
-}
-
-
-def check_version(what: str, wanted: str, message: str) -> Finding:
-    match = re.search(r'v(\d+\.\d+)', message)
-    found = match[1] if match else 'none'
-    problem = '' if found == wanted else \
-        f'{what}: asked for {wanted}, Linux found {found}'
-    return Finding(what, wanted, found, message, problem)
-
-
-def check_service(guest: Guest, service: str) -> Finding:
-    evidence_of, obstacle_to = SERVICES[service]
-    evidence = evidence_of(guest)
-    asked = service in (guest.offer.services or ())
-    remark, problem = evidence, ''
-    if asked and not evidence:
-        obstacle = obstacle_to(guest)
-        if obstacle:
-            remark = f'as expected: {obstacle}'
-        else:
-            problem = f'{service}: asked for, but not found by Linux'
-    elif evidence and not asked:
-        problem = f'{service}: found by Linux, but not asked for'
-    return Finding(service, 'yes' if asked else 'no',
-                   'yes' if evidence else 'no', remark, problem)
-
-
-def check(guest: Guest) -> list[Finding]:
-    """Everything that was asked for or found, as rows of the table."""
-    offer = guest.offer
-    # Linux asks for the SMCCC version from PSCI 1.0 on, and takes no answer
-    # (from stock QEMU) as 1.0.
-    smccc = 'none' if offer.psci_version < (1, 0) else \
-        '1.0' if offer.services is None else '1.1'
-    findings = [check_version('PSCI', offer.psci, guest.report['psci']),
-                check_version('SMCCC', smccc, guest.report['smccc'])]
-    findings += [check_service(guest, service) for service in SERVICES]
-    findings += [
-        Finding(service, 'yes', '?', '', f'{service}: asked for, but '
-                'linux_guest.py does not know how Linux uses it')
-        for service in sorted((offer.services or set()) - SERVICES.keys())]
-    if guest.kvm and offer.services is None:
-        # Then the host's kernel decides, and anything is right.
-        for finding in findings:
-            finding.asked, finding.problem = 'any', ''
-    return findings
-
-
-def print_table(guest: Guest, findings: list[Finding]) -> None:
-    spec = f'hvc-services={guest.offer.spec}' if guest.offer.spec \
-        else 'no hvc-services'
-    print(f'\nLinux {guest.report["kernel"]}, {guest.report["cpus"]} CPUs '
-          f'({guest.cpu}), {spec}')
-    rows = [('service', 'asked', 'Linux', 'what Linux made of it')]
-    rows += [(row.what, row.asked, row.found,
-              ('WRONG  ' if row.problem else '') + row.remark)
-             for row in findings]
-    width = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        cells = (cell.ljust(size) for cell, size in zip(row, width))
-        print('  ' + '  '.join(cells).rstrip())
-    print()
-
-
-# --- the program ---
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='run', epilog='scripts/run --help '
-                                     'describes these options.')
-    parser.add_argument('--qemu', type=Path, required=True)
-    parser.add_argument('--kernel', type=Path, required=True)
-    parser.add_argument('--machine', default='virt')
-    parser.add_argument('--services')
-    parser.add_argument('--psci-version')
-    parser.add_argument('--cpu', default='max')
-    parser.add_argument('--smp', default='2')
-    parser.add_argument('--shell', action='store_true')
-    parser.add_argument('--verbose', action='store_true')
-    parser.add_argument('extra', nargs='*')
-    return parser.parse_args()
-
-
-def show(guest: Guest) -> int:
-    with guest:
-        findings = check(guest)
-        print_table(guest, findings)
-    problems = [finding.problem for finding in findings if finding.problem]
-    for problem in problems:
-        print(f'run: error: {problem}', file=sys.stderr)
-    if not problems:
-        print('Linux found exactly what was asked for.')
-    return bool(problems)
-
-
-def main() -> int:
-    # Let "finally" and "with" run, so that no QEMU stays behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    args = arguments()
-    guest = Guest(args.qemu, Kernel.at(args.kernel), args.services,
-                  args.psci_version, machine=args.machine, cpu=args.cpu,
-                  smp=args.smp, extra=args.extra, echo=args.verbose)
-    try:
-        if args.shell:
-            command = guest.command('quiet hvc_shell=1')
-            os.execv(command[0], [*command, '-serial', 'mon:stdio'])
-        return show(guest)
-    except QemuExit as end:
-        # Its own words: a bad SPEC, or the help that was asked for.
-        print(end, file=sys.stderr if end.status else sys.stdout)
-        return bool(end.status)
-    except GuestError as error:
-        print(f'run: error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where things are in this checkout."""
+"""Where things are: this checkout, what is downloaded, Debian's tools."""
 
+import os
 from pathlib import Path
+import subprocess
+import sys
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / 'scripts'
@@ -10,3 +13,33 @@ DATA = TESTS / 'data'
 GUESTS = SCRIPTS / 'guests'
 # The call engine, which QEMU's tests use as well
 ENGINE = ROOT / 'tests-qtest/hvc/guest'
+# As CACHE_DIR of scripts/lib/common.sh
+CACHE = Path(os.environ.get('XDG_CACHE_HOME')
+             or Path.home() / '.cache') / 'qemu-hvc'
+
+# Debian's: another one in PATH may lack what scripts/setup installed.
+MESON = '/usr/bin/meson'
+CROSS = 'aarch64-linux-gnu-'
+CROSS_CC = f'{CROSS}gcc'
+
+
+class FetchError(Exception):
+    """scripts/fetch failed; the text is its error message."""
+
+
+def fetch(*what: str) -> Path:
+    """The path that scripts/fetch prints for WHAT; its progress goes to our
+    stderr."""
+    last = ''
+    with subprocess.Popen([SCRIPTS / 'fetch', *what], text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        for line in process.stderr:
+            sys.stderr.write(last)
+            last = line
+        path = process.stdout.read().strip()
+    if process.returncode:
+        # The last line is fetch's error: our caller prints FetchError.
+        raise FetchError(last.strip().removeprefix('fetch: error: '))
+    sys.stderr.write(last)
+    return Path(path)

@@ -1,36 +1,138 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A QEMU and its monitor."""
+"""QMP: QEMU's monitor for programs, and a QEMU that is started with it."""
 
 import json
 import re
 import subprocess
 import threading
+import time
 
 PATIENCE_S = 60
+MIGRATION_ENDS = ('completed', 'failed', 'cancelled')
 
 
 class QemuError(RuntimeError):
-    """QEMU ended, or refused a command; in its words."""
+    """QEMU ended, or refused a command; the text is QEMU's."""
 
 
-class Qemu:
-    """A QEMU that is started with its QMP monitor on stdin and stdout."""
+class QemuEnded(QemuError):
+    """QEMU closed its monitor."""
 
-    def __init__(self, program, *options, patience_s=None):
-        """It is killed after patience_s seconds, if given."""
+
+class Monitor:
+    """Queries of a VM whose subclass sends the commands."""
+
+    def command(self, name, **arguments):
+        """What QEMU returns; QemuError if it refuses."""
+        raise NotImplementedError
+
+    def hmp(self, line):
+        """What the monitor for people prints for a line"""
+        return self.command('human-monitor-command',
+                            **{'command-line': line}).strip()
+
+    def state(self):
+        """The run state, such as "running" or "paused", of query-status"""
+        return self.command('query-status')['status']
+
+    def machine_property(self, name):
+        """None if the machine has no such property, as in an unpatched QEMU"""
+        properties = self.command('qom-list', path='/machine')
+        if all(item['name'] != name for item in properties):
+            return None
+        return self.command('qom-get', path='/machine', property=name)
+
+    def pinned_types(self):
+        """query-machines' answer for the virt-hvc types, oldest first"""
+        return sorted((machine for machine in self.command('query-machines')
+                       if machine['name'].startswith('virt-hvc-')),
+                      key=lambda machine: [
+                          int(n) for n in re.findall(r'\d+',
+                                                     machine['name'])])
+
+    def wait_migration(self, patience_s=PATIENCE_S, pause_s=0.01):
+        """query-migrate's answer when the migration has ended, well or not"""
+        deadline = time.monotonic() + patience_s
+        while True:
+            info = self.command('query-migrate')
+            if info.get('status') in MIGRATION_ENDS:
+                return info
+            if time.monotonic() > deadline:
+                raise QemuError(f'the migration hangs: {info}')
+            time.sleep(pause_s)
+
+
+class Qmp(Monitor):
+    """The monitor of a QEMU at the other end of two text files
+
+    events: what came unasked, oldest first
+    """
+
+    def __init__(self, reader, writer):
+        self._reader = reader
+        self._writer = writer
+        self.events = []
+        self._read()
+        self.command('qmp_capabilities')
+
+    @classmethod
+    def on_socket(cls, sock, timeout_s=PATIENCE_S):
+        """A socket that is connected to QEMU; timeout_s: for each answer"""
+        sock.settimeout(timeout_s)
+        file = sock.makefile('rw', encoding='utf-8')
+        return cls(file, file)
+
+    def _read(self):
+        """The next message"""
+        line = self._reader.readline()
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise self._no_message(line) from None
+
+    def _no_message(self, line):
+        """The exception for a line that is no JSON; '' is the end."""
+        return QemuError(f'not a QEMU: {line.strip()!r}') if line else \
+            QemuEnded('QEMU closed its monitor')
+
+    def execute(self, message):
+        """The answer to a command as it goes over the wire, errors included"""
+        try:
+            self._writer.write(json.dumps(message) + '\n')
+            self._writer.flush()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # _read() finds the end.
+        while True:
+            answer = self._read()
+            if 'event' not in answer:
+                return answer
+            self.events.append(answer)
+
+    def command(self, name, **arguments):
+        answer = self.execute({'execute': name, 'arguments': arguments})
+        if 'error' in answer:
+            raise QemuError(f'{name}: {answer["error"]["desc"]}')
+        return answer['return']
+
+
+class Qemu(Qmp):
+    """A QEMU that is started with its monitor on stdin and stdout"""
+
+    def __init__(self, program, *options, patience_s=None, **process):
+        """QEMU is killed after patience_s seconds, if given; process: options
+        of subprocess.Popen, such as cwd."""
         try:
             self.process = subprocess.Popen(
                 [program, *options, '-qmp', 'stdio'], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                **process)
         except OSError as error:
             raise QemuError(f'{program}: {error.strerror}') from error
         self.stderr = ''
-        self.events = []
         self._watchdog = threading.Timer(patience_s or 0, self.process.kill)
         if patience_s:
             self._watchdog.start()
-        self._read()
-        self.command('qmp_capabilities')
+        super().__init__(self.process.stdout, self.process.stdin)
 
     def __enter__(self):
         return self
@@ -45,37 +147,10 @@ class Qemu:
             self.stderr = self.process.communicate(timeout=PATIENCE_S)[1]
         self._watchdog.cancel()
 
-    def _read(self):
-        """The next message; the end of QEMU is an error."""
-        line = self.process.stdout.readline()
-        try:
-            return json.loads(line)
-        except ValueError:
-            if line:
-                self.process.kill()
+    def _no_message(self, line):
+        if line:
+            self.process.kill()
             self._wait()
-            raise QemuError('QEMU ended: ' + self.stderr.strip() if not line
-                            else f'not a QEMU: {line.strip()!r}') from None
-
-    def command(self, name, **arguments):
-        try:
-            self.process.stdin.write(json.dumps(
-                {'execute': name, 'arguments': arguments}) + '\n')
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # Reading says why.
-        while True:
-            answer = self._read()
-            if 'error' in answer:
-                raise QemuError(f'{name}: {answer["error"]["desc"]}')
-            if 'return' in answer:
-                return answer['return']
-            self.events.append(answer)
-
-    def pinned_types(self):
-        """query-machines' answer for the virt-hvc types, oldest first"""
-        return sorted((machine for machine in self.command('query-machines')
-                       if machine['name'].startswith('virt-hvc-')),
-                      key=lambda machine: [
-                          int(n) for n in re.findall(r'\d+',
-                                                     machine['name'])])
+            return super()._no_message(line)
+        self._wait()
+        return QemuEnded('QEMU ended: ' + self.stderr.strip())

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small VM that is migrated to and from a file."""
 
-import time
-
-from .qmp import PATIENCE_S, Qemu
+from .qmp import Qemu
 
 # Nothing of a stream shall depend on when and where it was made.
 OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
@@ -22,26 +20,16 @@ class Vm(Qemu):
         super().__init__(qemu, '-machine', machine + self.MACHINE_OPTIONS,
                          *self.OPTIONS, *options)
 
-    def wait(self):
-        """The migration's end; query-migrate's answer"""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            info = self.command('query-migrate')
-            if info.get('status') in ('completed', 'failed'):
-                return info
-            time.sleep(0.01)
-        raise RuntimeError('the migration hangs')
-
     def save(self, path):
         self.command('migrate', uri=f'file:{path}')
-        info = self.wait()
+        info = self.wait_migration()
         if info['status'] != 'completed':
             raise RuntimeError(f'migrate: {info}')
 
     def load(self, path):
         self.command('migrate-incoming', uri=f'file:{path}',
                      **{'exit-on-error': False})
-        return self.wait()
+        return self.wait_migration()
 
 
 def settled(make, path):

@@ -7,8 +7,8 @@ The guest is scripts/guests/xsave; layout.h there has the same addresses.
 import re
 import time
 
-from .vm import Vm
 from .qmp import PATIENCE_S
+from .vm import Vm
 
 PARAMETERS = 0x8000
 RESULTS = 0x9000
@@ -71,9 +71,3 @@ class XsaveVm(Watched, Vm):
         if guest:
             arguments += guest_options(guest, xcr0, pke)
         super().__init__(qemu, machine, *map(str, arguments))
-
-    def hmp(self, line):
-        return self.command('human-monitor-command', **{'command-line': line})
-
-    def state(self):
-        return self.command('query-status')['status']

@@ -12,7 +12,6 @@ from pathlib import Path
 import re
 import shlex
 import subprocess
-import sys
 import tempfile
 import unittest
 
@@ -216,6 +215,5 @@ class DistroType(unittest.TestCase):
 
 
 def main():
-    sys.stdout.reconfigure(line_buffering=True)
     DistroType.build = tap.arguments(__doc__, build=True).build.resolve()
-    tap.run(DistroType)
+    return tap.run(DistroType)

@@ -10,7 +10,6 @@ from pathlib import Path
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
@@ -380,7 +379,6 @@ class Export(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    sys.stdout.reconfigure(line_buffering=True)
     # The tools' own messages are not TAP.
     qemu_tree.print = lambda *args, **kwargs: None
-    tap.run(Export)
+    return tap.run(Export)

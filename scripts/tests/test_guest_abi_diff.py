@@ -470,4 +470,4 @@ class Fleet(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    tap.run(GuestAbiDiff, Fleet)
+    return tap.run(GuestAbiDiff, Fleet)

@@ -218,4 +218,4 @@ class WithOthers(Probe):
 def main():
     Probe.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
-    tap.run(WithTcg, WithOthers)
+    return tap.run(WithTcg, WithOthers)

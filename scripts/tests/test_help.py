@@ -188,4 +188,4 @@ def main():
     OfQemu.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
     add_script_tests()
-    tap.run(Scripts, OfQemu)
+    return tap.run(Scripts, OfQemu)

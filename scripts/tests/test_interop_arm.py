@@ -7,7 +7,7 @@ same, byte by byte, but for what differs between two runs of Debian's QEMU;
 with them, what one side cannot keep has to be refused in clear words.
 """
 
-import argparse
+from functools import partial
 import json
 from pathlib import Path
 import re
@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 
-from qemu_hvc.paths import SCRIPTS
+from qemu_hvc import tap
+from qemu_hvc.paths import FetchError, fetch
 from qemu_hvc.vm import Vm, save, settled
 
 TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
@@ -26,7 +27,7 @@ def load(qemu, machine, path, *options):
     """Returns why it was refused, or '' and the state that it is in then."""
     with Vm(qemu, machine, '-incoming', 'defer', *options) as vm:
         info = vm.load(path)
-        state = vm.command('query-status')['status']
+        state = vm.state()
     if info['status'] == 'completed':
         return '', state
     return f'{info.get("error-desc", "")}\n{vm.stderr}'.strip(), state
@@ -164,7 +165,7 @@ class Tests:
                                         third)[:SHOWN_DIFFERENCES]
 
     def fits(self, source, destination, machine):
-        """A VM that runs"""
+        """A running VM's stream loads, and the VM runs on."""
         path = save(source, machine, self.file('running'))
         refusal, state = load(destination, machine, path)
         if refusal:
@@ -182,26 +183,12 @@ class Tests:
             yield f'after the refusal the VM is {state}'
 
 
-def report(number, name, problems):
-    try:
-        problems = list(problems)
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        problems = [str(error)]
-    print(f'{"not ok" if problems else "ok"} {number} - {name}')
-    for problem in problems:
-        print('# ' + problem.replace('\n', '\n# '))
-    sys.stdout.flush()
-    return not problems
-
-
 def find_debian():
     """The path of Debian's QEMU, or None and a reason"""
-    result = subprocess.run([SCRIPTS / 'fetch', 'qemu-debian'], text=True,
-                            capture_output=True, check=False)
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or ['no reason given']
-        return None, lines[-1]
-    return result.stdout.strip(), None
+    try:
+        return fetch('qemu-debian'), None
+    except FetchError as error:
+        return None, error
 
 
 def qemu_version(qemu):
@@ -212,11 +199,7 @@ def qemu_version(qemu):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('build', type=Path,
-                        help='the directory that scripts/build-qemu built in')
+    parser = tap.parser(__doc__, build=True)
     parser.add_argument('--debian', help='a qemu-system-aarch64 to use '
                         "instead of Debian's")
     arguments = parser.parse_args()
@@ -224,20 +207,17 @@ def main():
     if not debian:
         debian, reason = find_debian()
     if not debian:
-        print(f'1..0 # SKIP no QEMU of Debian: {reason}')
+        tap.skip_all(f'no QEMU of Debian: {reason}')
         return 0
     ours = arguments.build / 'qemu/qemu-system-aarch64'
     theirs, version = qemu_version(debian), qemu_version(ours)
     if theirs != version:
-        print(f'1..0 # SKIP Debian has QEMU {theirs}, this is {version}; '
-              'point releases of 10.0 have changed the stream')
+        tap.skip_all(f'Debian has QEMU {theirs}, this is {version}; point '
+                     'releases of 10.0 have changed the stream')
         return 0
     print(f'# QEMU {version}')
     with tempfile.TemporaryDirectory() as folder:
         tests = Tests(ours, debian, arguments.build / 'src/scripts/'
                       'analyze-migration.py', Path(folder))
-        points = list(tests.points())
-        print(f'1..{len(points)}')
-        ok = [report(number, name, test(*data))
-              for number, (name, test, data) in enumerate(points, 1)]
-    return 0 if all(ok) else 1
+        return tap.run_points([(name, partial(test, *data))
+                               for name, test, data in tests.points()])

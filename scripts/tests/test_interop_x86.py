@@ -42,7 +42,7 @@ class InteropTest(XsaveCase):
                      qemu=self.theirs(suite)) as vm:
             self.assert_well(vm.watch())
             vm.command('migrate', uri=f'exec:cat >{path}')
-            self.assertEqual(vm.wait()['status'], 'completed')
+            self.assertEqual(vm.wait_migration()['status'], 'completed')
         return path
 
     def check(self, suite):
@@ -94,4 +94,4 @@ class InteropTest(XsaveCase):
 
 
 def main():
-    run(InteropTest, __doc__)
+    return run(InteropTest, __doc__)

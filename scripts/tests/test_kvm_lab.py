@@ -153,8 +153,8 @@ def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
                 for title, machine, cpu, message in CONTRADICTIONS}
 
 
-def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
-    """Ends the program."""
+def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
+    """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
     profile = Matrix(hardware, qemu, 'patched', found, [MACHINE], oldest, jobs)
     profile.run()
@@ -163,7 +163,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> None:
     plain.run()
     documents = fleet.probe_all(hardware, qemu, found, oldest, jobs)
     result = live.run(hardware, qemu, newest, MACHINE, cpus=2, times=1)
-    tap.run(type('KvmLab', (unittest.TestCase,), {
+    return tap.run(type('KvmLab', (unittest.TestCase,), {
         **matrix_tests('profile', profile, {}),
         # The newer kernel's registers are not what the older one has.
         **matrix_tests('plain', plain, {
@@ -182,8 +182,8 @@ def run_test(args: argparse.Namespace) -> int:
     except LabError as error:
         tap.skip_all(error)
         return 0
-    run(cli.hardware_of(args), cli.inner_qemu(args), found, args.jobs)
-    return 0
+    return run(cli.hardware_of(args), cli.inner_qemu(args), found,
+               args.jobs)
 
 
 COMMAND = (run_test, lambda parser: None, 'a small matrix, as TAP',

@@ -7,15 +7,18 @@ out here, on purpose: neither QEMU nor linux_guest.py is asked about it.
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 import signal
 import subprocess
 import sys
 
-from qemu_hvc import linux_guest
+from qemu_hvc.console import GuestError
 from qemu_hvc.linux_guest import (
-    CommandError, Guest, GuestError, Kernel, QemuExit)
+    CommandError, Guest, Kernel, QemuExit, ptp_program)
+from qemu_hvc.paths import CROSS_CC, FetchError, fetch
+from qemu_hvc.qmp import QemuError
+from qemu_hvc.tap import Skip, Tap
 
 # The promise to the user; measured: 0.3 ms on two busy CPUs.
 PTP_LIMIT_MS = 10
@@ -29,10 +32,6 @@ IDLE_LIMIT_TICKS = 20
 # Two busy CPUs that get two fifths of one. Measured: 340 to 370 of 400 ticks.
 BUSY_SECONDS = 2
 BUSY_LIMIT_TICKS = 60
-
-
-class Skip(Exception):
-    """The test point cannot be judged here; the text says why."""
 
 
 def expect(condition: bool, complaint: str) -> None:
@@ -112,8 +111,8 @@ TRNG = ('64 KiB read twice from /dev/hwrng through smccc_trng', trng)
 
 
 def needs_ptp_program() -> None:
-    if not linux_guest.ptp_program():
-        raise Skip(f'no {linux_guest.CROSS_CC}; scripts/setup installs it')
+    if not ptp_program():
+        raise Skip(f'no {CROSS_CC}; scripts/setup installs it')
 
 
 def ptp_time(guest: Guest) -> str:
@@ -262,26 +261,7 @@ PINNED = [
 ]
 
 
-# --- TAP ---
-
-@dataclass
-class Tap:
-    count: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def point(self, name: str, *, complaint: str | None = None,
-              skip: str = '', note: str = '') -> None:
-        self.count += 1
-        verdict = 'ok' if complaint is None else 'not ok'
-        # In a name, '#' would start a directive.
-        print(f'{verdict} {self.count} - {name.replace("#", "")}'
-              + (f' # SKIP {skip}' if skip else ''))
-        if complaint is not None:
-            self.failed.append(name)
-        for line in (complaint or note).splitlines():
-            print(f'# {line}')
-        sys.stdout.flush()
-
+# --- the program ---
 
 def judge(tap: Tap, name: str, check: Check, guest: Guest) -> None:
     try:
@@ -289,7 +269,7 @@ def judge(tap: Tap, name: str, check: Check, guest: Guest) -> None:
     except Skip as reason:
         tap.point(name, skip=str(reason))
     except (AssertionError, CommandError) as failure:
-        tap.point(name, complaint=str(failure))
+        tap.point(name, problem=str(failure))
 
 
 def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
@@ -301,11 +281,12 @@ def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
             while checks:
                 judge(tap, names[0], checks[0], guest)
                 del names[0], checks[0]
-    except (GuestError, subprocess.SubprocessError, OSError) as error:
+    except (GuestError, QemuError, subprocess.SubprocessError,
+            OSError) as error:
         # Then this guest cannot be trusted with the other points either.
         complaint = str(error)
         for name in names:
-            tap.point(name, complaint=complaint)
+            tap.point(name, problem=complaint)
             complaint = 'see above: the same guest'
 
 
@@ -315,10 +296,10 @@ REFUSED = 'an unpatched QEMU refuses hvc-services by name'
 def refusal(tap: Tap, qemu: Path, kernel: Kernel) -> None:
     try:
         with Guest(qemu, kernel, 'none'):
-            tap.point(REFUSED, complaint='it booted')
+            tap.point(REFUSED, problem='it booted')
     except QemuExit as end:
         named = end.status and 'hvc-services' in str(end)
-        tap.point(REFUSED, complaint=None if named else str(end),
+        tap.point(REFUSED, problem=None if named else str(end),
                   note=str(end))
 
 
@@ -345,12 +326,11 @@ def main() -> int:
     names = [name for boot in boots for name in boot.names()]
     if args.stock:
         names.append(REFUSED)
-    tap = Tap()
-    print(f'1..{len(names)}')
+    tap = Tap(len(names))
     try:
-        kernel = Kernel.at(linux_guest.fetch('kernel', args.kernel))
-        linux_guest.fetch('busybox')
-    except GuestError as error:
+        kernel = Kernel.at(fetch('kernel', args.kernel))
+        fetch('busybox')
+    except FetchError as error:
         for name in names:
             tap.point(name, skip=str(error))
         return 0
@@ -358,4 +338,4 @@ def main() -> int:
         run_boot(tap, boot, args.qemu, kernel)
     if args.stock:
         refusal(tap, args.qemu, kernel)
-    return bool(tap.failed)
+    return not tap.end()

@@ -16,25 +16,24 @@ In an answer, "..." stands for any other members, elements or text. A text may
 be broken into lines, which counts as one space.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+import contextlib
 from dataclasses import dataclass
 import json
 from pathlib import Path
 import re
 import shlex
-import subprocess
-import sys
 import tempfile
 import time
 
+from qemu_hvc import tap
 from qemu_hvc.paths import ROOT
+from qemu_hvc.qmp import PATIENCE_S, Qemu, QemuError
 
 QAPI = 'qapi/guest-abi.json'
 QAPI_VM = 'qemu-system-aarch64 -machine virt-10.0,hvc-services=trng'
 # What every QEMU gets: nothing of the machine that the test runs on.
-COMMON = ('-accel', 'tcg', '-nodefaults', '-display', 'none', '-S', '-m', '64',
-          '-qmp', 'stdio')
-PATIENCE_S = 60
+COMMON = ('-accel', 'tcg', '-nodefaults', '-display', 'none', '-S', '-m', '64')
 
 # In the pattern of an answer
 REST = '...'
@@ -155,45 +154,22 @@ def fits(pattern: object, found: object) -> bool:
     return pattern == found
 
 
-class Vm:
-    """A QEMU and its monitor."""
-
-    def __init__(self, build: Path, command: str, folder: str) -> None:
-        program, *options = shlex.split(command)
-        self.process = subprocess.Popen(
-            [build / 'qemu' / program, *options, *COMMON], cwd=folder,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True)
-        self.process.stdout.readline()
-        self.execute({'execute': 'qmp_capabilities'})
-
-    def execute(self, command: object) -> dict:
-        try:
-            self.process.stdin.write(json.dumps(command) + '\n')
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        for line in self.process.stdout:
-            answer = json.loads(line)
-            if 'event' not in answer:
-                return answer
-        raise ExampleError('QEMU ended')
-
-    def wait(self, query: str, status: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            answer = self.execute({'execute': query})
-            if answer['return'].get('status') == status:
-                return
-            time.sleep(0.01)
-        raise ExampleError(f'{query} never says {status}, but {answer}')
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+def start(build: Path, command: str, folder: str) -> Qemu:
+    program, *options = shlex.split(command)
+    return Qemu(build / 'qemu' / program, *options, *COMMON, cwd=folder)
 
 
-def run_step(step: Step, vm: Vm) -> None:
+def await_status(vm: Qemu, query: str, status: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        answer = vm.command(query)
+        if answer.get('status') == status:
+            return
+        time.sleep(0.01)
+    raise ExampleError(f'{query} never says {status}, but {answer}')
+
+
+def run_step(step: Step, vm: Qemu) -> None:
     for command, pattern in exchanges(step):
         answer = vm.execute(command)
         expected = pattern if pattern != REST else {'return': REST}
@@ -206,29 +182,26 @@ def run_step(step: Step, vm: Vm) -> None:
 def run_page(build: Path, steps: list[Step]) -> Iterator[tuple[Step, str]]:
     """Each example, with what is wrong with it."""
     vm = None
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            for step in steps:
-                problem = ''
-                try:
-                    if step.kind == 'vm':
-                        if vm:
-                            vm.end()
-                        vm = Vm(build, step.text, folder)
-                    elif not vm:
-                        raise ExampleError('no comment ".. VM: QEMU" is '
-                                           'before it')
-                    elif step.kind == 'await':
-                        vm.wait(*step.text.split())
-                    else:
-                        run_step(step, vm)
-                except (ExampleError, OSError, ValueError) as error:
-                    problem = str(error)
-                if problem or step.kind == 'qmp':
-                    yield step, problem
-        finally:
-            if vm:
-                vm.end()
+    with tempfile.TemporaryDirectory() as folder, \
+         contextlib.ExitStack() as vms:
+        for step in steps:
+            problem = ''
+            try:
+                if step.kind == 'vm':
+                    vms.close()
+                    vm = vms.enter_context(
+                        start(build, step.text, folder))
+                elif not vm:
+                    raise ExampleError('no comment ".. VM: QEMU" is '
+                                       'before it')
+                elif step.kind == 'await':
+                    await_status(vm, *step.text.split())
+                else:
+                    run_step(step, vm)
+            except (ExampleError, QemuError, OSError, ValueError) as error:
+                problem = str(error)
+            if problem or step.kind == 'qmp':
+                yield step, problem
 
 
 def self_test() -> Iterator[str]:
@@ -252,24 +225,13 @@ def self_test() -> Iterator[str]:
             yield f'{pattern} and {json.dumps(answer)}: not {expected}'
 
 
-def main() -> None:
-    if len(sys.argv) != 2 or sys.argv[1] in ('-h', '--help'):
-        print(f'usage: {sys.argv[0]} BUILD\n\n{__doc__}')
-        sys.exit(len(sys.argv) != 2)
-    build = Path(sys.argv[1]).resolve()
-    count, failed = 1, False
-    problems = list(self_test())
-    print('not ok 1 - patterns' if problems else 'ok 1 - patterns')
-    for problem in problems:
-        print(f'# {problem}')
-        failed = True
+def points(build: Path) -> Iterator[tuple[str, Callable]]:
+    yield 'patterns', self_test
     for steps in pages():
         for step, problem in run_page(build, steps):
-            count += 1
-            print(f'{"not ok" if problem else "ok"} {count} - '
-                  f'{step.page} line {step.line}', flush=True)
-            for line in problem.splitlines():
-                print(f'# {line}')
-            failed |= bool(problem)
-    print(f'1..{count}')
-    sys.exit(failed)
+            yield f'{step.page} line {step.line}', problem.splitlines
+
+
+def main() -> bool:
+    return tap.run_points(
+        points(tap.arguments(__doc__, build=True).build.resolve()))

@@ -208,7 +208,7 @@ class Produced:
             to.command('migrate-incoming', uri=uri,
                        **{'exit-on-error': False})
             vm.command('migrate', uri=uri)
-            info = vm.wait()
+            info = vm.wait_migration()
             words = ''
             deadline = time.monotonic() + PATIENCE_S
             # They are set a moment after the status.
@@ -319,4 +319,4 @@ def main():
     Refusals.tests = tests_texts()
     Refusals.produced = [one_line(text) for text in Produced(qemu).all()]
     add_section_tests()
-    tap.run(Refusals)
+    return tap.run(Refusals)

@@ -6,11 +6,11 @@ every file, the size of the patch series, and the manual's tables against the
 code's.
 """
 
-from pathlib import Path
+from functools import partial
 import re
 import subprocess
-import sys
 
+from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
 from qemu_hvc.paths import ROOT
 
@@ -101,23 +101,11 @@ def stale_table(build):
               f'{tool} >{TABLE}'
 
 
-def report(number, name, problems):
-    problems = list(problems)
-    print(f'{"not ok" if problems else "ok"} {number} - {name}')
-    for problem in problems:
-        print(f'# {problem}')
-    return not problems
-
-
 def main():
-    if len(sys.argv) != 2 or sys.argv[1] == '--help':
-        print(f'usage: run style BUILD\n\n{__doc__}')
-        sys.exit(len(sys.argv) != 2)
+    build = tap.arguments(__doc__, build=True).build
     files = tracked_files()
-    build = Path(sys.argv[1])
-    print('1..4')
-    ok = [report(1, 'spdx', missing_spdx(files)),
-          report(2, 'checkpatch', checkpatch(build / 'src', files)),
-          report(3, 'patch-sizes', patch_sizes(files)),
-          report(4, 'manual-tables', stale_table(build))]
-    sys.exit(not all(ok))
+    return tap.run_points([
+        ('spdx', partial(missing_spdx, files)),
+        ('checkpatch', partial(checkpatch, build / 'src', files)),
+        ('patch-sizes', partial(patch_sizes, files)),
+        ('manual-tables', partial(stale_table, build))])

@@ -84,4 +84,4 @@ class CountTests(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    tap.run(CountTests)
+    return tap.run(CountTests)

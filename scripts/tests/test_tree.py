@@ -186,4 +186,4 @@ def main():
     # The tool's own messages are not TAP.
     qemu_tree.print = lambda *args, **kwargs: None
     tap.arguments(__doc__)
-    tap.run(QemuTree)
+    return tap.run(QemuTree)

@@ -285,4 +285,4 @@ class VmstateEditTest(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    tap.run(VmstateEditTest)
+    return tap.run(VmstateEditTest)

@@ -589,7 +589,7 @@ class XsaveTest(XsaveCase):
              self.vm('pc', NO_PKU_MPX, *parked) as destination:
             self.postcopy(source, destination, path)
             source.command('migrate-start-postcopy')
-            self.assertEqual(destination.wait()['status'], 'completed')
+            self.assertEqual(destination.wait_migration()['status'], 'completed')
             self.assertIn('postcopy-active', self.migrations(destination))
             self.assert_well(destination.watch())
             destination.command('migrate-set-capabilities', capabilities=[
@@ -617,8 +617,8 @@ class XsaveTest(XsaveCase):
              self.vm('pc,guest-abi=on', 'max,-pku', *parked) as destination:
             self.postcopy(source, destination, path)
             self.assertIn("XSAVE component 'pkru' (x86.xcr0 = 0x21f)",
-                          destination.wait()['error-desc'])
-            self.assertEqual(source.wait()['status'], 'failed')
+                          destination.wait_migration()['error-desc'])
+            self.assertEqual(source.wait_migration()['status'], 'failed')
             self.assertNotIn('postcopy-active', self.migrations(source))
             self.assertEqual(source.state(), 'running')
             self.assert_well(source.watch())
@@ -746,4 +746,4 @@ class XsaveTest(XsaveCase):
 
 
 def main():
-    run(XsaveTest, __doc__)
+    return run(XsaveTest, __doc__)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests of XSAVE components across migration have in common"""
 
-import argparse
 from pathlib import Path
 import tempfile
 import unittest
@@ -100,14 +99,10 @@ class XsaveCase(unittest.TestCase):
 
 def run(case, doc):
     """The whole of a test program; doc: what --help says"""
-    parser = argparse.ArgumentParser(
-        description=doc,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('build', type=Path, metavar='BUILD',
-                        help='the directory that scripts/build-qemu built in')
+    parser = tap.parser(doc, build=True)
     parser.add_argument('tests', metavar='TEST', nargs='*',
                         help='those to run, as they are printed (default: '
                         'all)')
     arguments = parser.parse_args()
     case.build = arguments.build.resolve()
-    tap.run(case, names=arguments.tests)
+    return tap.run(case, names=arguments.tests)

@@ -4,12 +4,11 @@
 from pathlib import Path
 import socket
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 
-from ..linux_guest import Qmp
+from ..qmp import Qemu
 
 RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
@@ -23,52 +22,35 @@ PINNED = 'virt-10.0,hvc-services=linux-6.12'
 OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
 
 
-class Vm:
-    """A QEMU with a QMP socket."""
+class Vm(Qemu):
+    """A VM of MIB MiB; its guest writes to all of them, and then says so."""
 
     def __init__(self, qemu, machine, mib, guest, incoming=False,
                  cpu='cortex-a57'):
-        ours, theirs = socket.socketpair()
-        console, self._console = socket.socketpair()
-        end = RAM_BASE + mib * MIB
-        command = [qemu, '-machine', machine, '-cpu', cpu, '-m', f'{mib}M',
-                   '-accel', 'tcg', '-nodefaults', '-display', 'none',
-                   '-chardev', f'socket,id=qmp,fd={theirs.fileno()}',
-                   '-mon', 'chardev=qmp,mode=control',
-                   '-chardev', f'socket,id=console,fd={console.fileno()}',
-                   '-serial', 'chardev:console', '-kernel', guest,
-                   '-device', f'loader,addr={PARAMETERS:#x},data={end:#x},'
-                   'data-len=8']
-        if incoming:
-            command += ['-incoming', 'defer']
-        self.process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(), console.fileno()),
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        theirs.close()
-        console.close()
+        self._console, console = socket.socketpair()
         self._console.settimeout(LIMIT_SECONDS)
-        self.qmp = Qmp(ours)
-
-    def __enter__(self):
-        return self
+        end = RAM_BASE + mib * MIB
+        with console:
+            super().__init__(
+                qemu, '-machine', machine, '-cpu', cpu, '-m', f'{mib}M',
+                '-accel', 'tcg', '-nodefaults', '-display', 'none',
+                '-chardev', f'socket,id=console,fd={console.fileno()}',
+                '-serial', 'chardev:console', '-kernel', guest,
+                '-device', f'loader,addr={PARAMETERS:#x},data={end:#x},'
+                'data-len=8', *(('-incoming', 'defer') if incoming else ()),
+                pass_fds=[console.fileno()])
 
     def __exit__(self, *exception):
-        self.process.kill()
-        self.process.wait()
+        super().__exit__(*exception)
+        self._console.close()
 
     def wait_dirty(self):
-        """Until the guest has written to every page."""
+        """Until the guest has written to every page"""
         self._console.recv(1)
 
-    def wait_migration(self):
-        """Until the migration has ended; how."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while time.monotonic() < deadline:
-            info = self.qmp.command('query-migrate')
-            if info.get('status') in ('completed', 'failed'):
-                return info
-            time.sleep(0.002)
-        raise TimeoutError('the migration did not end')
+    def end_of_migration(self):
+        """query-migrate's answer; polls often, as it is measured"""
+        return self.wait_migration(LIMIT_SECONDS, 0.002)
 
 
 class Counter:
@@ -114,15 +96,15 @@ def migrate(source, destination, size=LARGE_BUFFER):
     """Bytes, seconds and both sides' query-migrate of one migration"""
     with tempfile.TemporaryDirectory() as folder:
         counter = Counter(Path(folder), size)
-        destination.qmp.command('migrate-incoming', uri=f'unix:{counter.back}',
+        destination.command('migrate-incoming', uri=f'unix:{counter.back}',
                                 **{'exit-on-error': False})
-        source.qmp.command('migrate-set-parameters',
+        source.command('migrate-set-parameters',
                            **{'max-bandwidth': 10 << 30})
         started = time.monotonic()
-        source.qmp.command('migrate', uri=f'unix:{counter.front}')
-        info = destination.wait_migration()
+        source.command('migrate', uri=f'unix:{counter.front}')
+        info = destination.end_of_migration()
         seconds = time.monotonic() - started
-        return counter.bytes, seconds, source.wait_migration(), info
+        return counter.bytes, seconds, source.end_of_migration(), info
 
 
 def refusal(qemu, mib, guest, source, destination, size):
@@ -134,7 +116,7 @@ def refusal(qemu, mib, guest, source, destination, size):
                 cpu=destination[1]) as b:
             a.wait_dirty()
             # So that RAM converges, as it would on a real network.
-            a.qmp.command('stop')
+            a.command('stop')
             count, seconds, _, info = migrate(a, b, size)
             if info['status'] != 'failed':
                 raise RuntimeError(f'{destination} did not refuse {source}')
@@ -148,7 +130,7 @@ def downtime_ms(qemu, machine, guest):
     with Vm(qemu, machine, 64, guest) as a, \
          Vm(qemu, machine, 64, guest, True) as b:
         a.wait_dirty()
-        a.qmp.command('stop')
+        a.command('stop')
         _, _, info, _ = migrate(a, b)
         if info['status'] != 'completed':
             raise RuntimeError(f'{machine} did not migrate')
@@ -160,8 +142,8 @@ def section_size(qemu, guest):
     name = b'\x09guest-abi'
     with tempfile.TemporaryDirectory() as folder, \
          Vm(qemu, PINNED, 64, guest) as vm:
-        vm.qmp.command('migrate', uri=f'file:{folder}/stream')
-        vm.wait_migration()
+        vm.command('migrate', uri=f'file:{folder}/stream')
+        vm.end_of_migration()
         stream = (Path(folder) / 'stream').read_bytes()
     # Type and section id come before the name; instance and version behind.
     start = stream.index(name) - 5

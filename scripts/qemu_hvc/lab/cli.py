@@ -253,8 +253,7 @@ def run_x86(args: argparse.Namespace) -> int:
     except LabError as error:
         tap.skip_all(error)
         return 0
-    x86.run(args.build, kernel)
-    return 0
+    return x86.run(args.build, kernel)
 
 
 def one_host(args: argparse.Namespace) -> tuple[Hardware, Kernel, Path]:

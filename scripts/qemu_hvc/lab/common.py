@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the lab's modules share: errors, progress, the cache."""
 
-import hashlib
-import os
 from pathlib import Path
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-from .. import linux_guest
+from .. import paths
 from ..paths import GUESTS
 
 PARTS = GUESTS / 'lab-host'
-CACHE = Path(os.environ.get('XDG_CACHE_HOME')
-             or Path.home() / '.cache') / 'qemu-hvc' / 'lab'
-CROSS = 'aarch64-linux-gnu-'
 
 _started = time.monotonic()
 _printing = threading.Lock()
@@ -37,8 +31,8 @@ def say(text: str) -> None:
 def fetch(*what: str) -> Path:
     """What scripts/fetch gets; LabError if it cannot."""
     try:
-        return linux_guest.fetch(*what)
-    except linux_guest.GuestError as error:
+        return paths.fetch(*what)
+    except paths.FetchError as error:
         raise LabError(str(error)) from None
 
 
@@ -60,19 +54,3 @@ def run_tool(*command: str | Path, log: str = '', **options: object) -> None:
         raise LabError(f'{Path(command[0]).name} failed with status '
                        f'{result.returncode}; needed: it succeeds; '
                        f'{log or "its last words"}:\n{end}')
-
-
-def cached(name: str, content: bytes) -> Path:
-    """A file in the cache, written so that nobody ever sees a part of it.
-
-    The name has the content's digest, so that what changed is a new file.
-    """
-    stem, dot, suffix = name.partition('.')
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    path = CACHE / f'{stem}-{digest}{dot}{suffix}'
-    if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=CACHE, delete=False) as new:
-            new.write(content)
-        os.rename(new.name, path)
-    return path

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An emulated host: our own TCG build with EL2, and a real kernel in it.
 
-It is driven by shell commands over its console (see parts/init). Files go in
+It is driven by shell commands over its console (see guests/lab-host/init). Files go in
 and out through the directory that the outer QEMU runs in.
 """
 
@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 
-from .. import linux_guest
+from ..console import Console, GuestError, as_text
 
 from . import programs
 from .common import LabError, require
@@ -100,7 +100,7 @@ class Host:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
             cwd=self.directory)
         stack.callback(stop, process)
-        self.console = linux_guest.Console(process, stderr, self.echo)
+        self.console = Console(process, stderr, self.echo)
         self._await(f'{self.tag} ready', BOOT_TIMEOUT)
         for name in self.files:
             self.run(f'get {shlex.quote(name)}')
@@ -114,10 +114,10 @@ class Host:
     def _await(self, pattern: str, timeout: float) -> re.Match:
         try:
             return self.console.read_until(pattern, timeout)
-        except linux_guest.GuestError as error:
+        except GuestError as error:
             raise self._broken(error) from None
 
-    def _broken(self, error: linux_guest.GuestError) -> LabError:
+    def _broken(self, error: GuestError) -> LabError:
         """It comes with the last lines of the console, some very long."""
         lines = [line if len(line) <= 160 else f'{line[:160]}...'
                  for line in str(error).splitlines()]
@@ -132,10 +132,10 @@ class Host:
                            f'{MAX_LINE}; put it into a file')
         try:
             self.console.write(command + '\n')
-        except linux_guest.GuestError as error:
+        except GuestError as error:
             raise self._broken(error) from None
         match = self._await(rf'{self.tag} done (?P<status>\d+)', timeout)
-        output = linux_guest.as_text(match['before']).removesuffix('\n')
+        output = as_text(match['before']).removesuffix('\n')
         status = int(match['status'])
         if status:
             raise CommandFailed(command, status, output)

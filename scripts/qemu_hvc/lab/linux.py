@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What unmodified Linux finds as a KVM guest, before and after a migration.
 
-The same judgement as for the Linux guest under TCG (linux_guest.check), with
+The same judgement as for the Linux guest under TCG (linux_findings.check), with
 the guest's QEMU inside an emulated host.
 """
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import os
 from pathlib import Path
 
-from .. import linux_guest
+from .. import linux_findings, linux_guest
+from ..console import GuestError
 
 from .common import LabError, fetch, say
 from .host import Hardware, Host
@@ -22,17 +23,6 @@ BOOT_TIMEOUT = 180
 COMMAND_TIMEOUT = 60
 SOCKET = 'unix:migration.socket'
 NS_PER_S = 10**9
-
-
-class Monitor(linux_guest.Qmp):
-    """The monitor of a QEMU inside a host."""
-
-    def __init__(self, vm: Vm) -> None:
-        # pylint: disable=super-init-not-called
-        self.vm = vm
-
-    def command(self, name: str, **arguments: object) -> object:
-        return self.vm.qmp(name, **arguments)
 
 
 class LinuxGuest(linux_guest.Guest):
@@ -50,7 +40,7 @@ class LinuxGuest(linux_guest.Guest):
             '-append', f'console=ttyAMA0 quiet hvc_tag={self.tag}']
         self.vm = Vm(host, 'linux0')
         self.vm.start(*self.options)
-        self.offer = linux_guest.Offer.of(Monitor(self.vm))
+        self.offer = linux_guest.Offer.of(self.vm)
         self._boot()
 
     def _boot(self) -> None:
@@ -116,9 +106,9 @@ def judge(guest: LinuxGuest) -> list[str]:
     first = guest.report
     for stage in stages(guest):
         guest.report = linux_guest.fields_of(guest.run('report'))
-        findings = linux_guest.check(guest)
+        findings = linux_findings.check(guest)
         print(f'\n{stage}:', end='')
-        linux_guest.print_table(guest, findings)
+        linux_findings.print_table(guest, findings)
         problems += [f'{stage}: {finding.problem}' for finding in findings
                      if finding.problem]
         problems += [f'{stage}: {key}: {value!r}, then {guest.report[key]!r}'
@@ -138,7 +128,7 @@ def run(hardware: Hardware, qemu: Path, kernel: Kernel,
                 'qemu': qemu, 'linux': guest_kernel.image,
                 'linux.cpio': initramfs}) as host:
             problems = judge(LinuxGuest(host, machine))
-    except (LabError, linux_guest.GuestError) as error:
+    except (LabError, GuestError) as error:
         problems = [str(error)]
     for problem in problems:
         say(f'error: {machine}: {problem}')

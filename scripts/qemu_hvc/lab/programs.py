@@ -10,10 +10,10 @@ import hashlib
 from pathlib import Path
 import tempfile
 
-from .. import linux_guest
+from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 
-from ..paths import ENGINE, GUESTS
-from .common import CACHE, CROSS, PARTS, cached, fetch, require, run_tool
+from ..paths import CACHE, CROSS_CC, ENGINE, GUESTS
+from .common import PARTS, fetch, require, run_tool
 
 
 TOOLS = ('semi', 'qmp', 'kvmprobe', 'count-ioctls')
@@ -37,12 +37,13 @@ def compiled(name: str, flags: Sequence[str], sources: Sequence[Path],
     digest = hashlib.sha256(' '.join(flags).encode())
     for path in (*sources, *read):
         digest.update(path.read_bytes())
-    path = CACHE / f'{name}-{digest.hexdigest()[:16]}'
+    cache = CACHE / 'lab'
+    path = cache / f'{name}-{digest.hexdigest()[:16]}'
     if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as tmp:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as tmp:
             new = Path(tmp) / name
-            run_tool(require(f'{CROSS}gcc'), *flags, '-o', new, *sources,
+            run_tool(require(CROSS_CC), *flags, '-o', new, *sources,
                      '-lgcc')
             new.rename(path)
     return path
@@ -62,13 +63,12 @@ def guest() -> Path:
 
 def initramfs() -> Path:
     """The one of every host."""
-    program, folder, data = 0o100755, 0o040755, 0o100644
     files = {
-        'bin': (folder, b''),
-        'bin/busybox': (program, fetch('busybox').read_bytes()),
-        'init': (program, (PARTS / 'init').read_bytes()),
-        'lab.sh': (data, (PARTS / 'lab.sh').read_bytes()),
+        'bin': (FOLDER, b''),
+        'bin/busybox': (PROGRAM, fetch('busybox').read_bytes()),
+        'init': (PROGRAM, (PARTS / 'init').read_bytes()),
+        'lab.sh': (DATA, (PARTS / 'lab.sh').read_bytes()),
     }
     for name in TOOLS:
-        files[f'bin/{name}'] = (program, tool(name).read_bytes())
-    return cached('initramfs.cpio', linux_guest.newc(files))
+        files[f'bin/{name}'] = (PROGRAM, tool(name).read_bytes())
+    return cached('lab/initramfs.cpio', newc(files))

@@ -9,7 +9,8 @@ import sys
 
 from .. import tree as qemu_tree
 
-from .common import CROSS, LabError, fetch, require, run_tool, say
+from ..paths import CROSS
+from .common import LabError, fetch, require, run_tool, say
 
 # The smallest QEMU that starts, migrates and snapshots a virt machine: QMP,
 # file: and unix: migration and qcow2 are always there.

@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 
+from ..qmp import Monitor
 from .common import LabError
 from .host import CommandFailed, Host, quoted
 
@@ -33,7 +34,7 @@ class QmpError(LabError):
     """The monitor's answer to a command was an error."""
 
 
-class Vm:
+class Vm(Monitor):
     """One QEMU inside a host. Making it does not start it."""
 
     def __init__(self, host: Host, name: str, *, qemu: str = './qemu',
@@ -80,9 +81,8 @@ class Vm:
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
-    def hmp(self, command: str) -> str:
-        return self.qmp('human-monitor-command',
-                        **{'command-line': command}).strip()
+    def command(self, name: str, **arguments: object) -> object:
+        return self.qmp(name, **arguments)
 
     def _ended(self) -> LabError:
         """The error for a QEMU whose monitor went away."""

@@ -20,12 +20,12 @@ import tempfile
 import time
 import unittest
 
-from .. import linux_guest
 from .. import tap
+from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 from ..stream import Stream
 from ..xsave_guest import NO_REBOOT, Watched, guest_options
 
-from .common import PARTS, LabError, cached, fetch, require, run_tool
+from .common import PARTS, LabError, fetch, require, run_tool
 from .host import CPUS, Host
 from .kernels import Kernel
 from .programs import TOOL_FLAGS
@@ -40,7 +40,6 @@ PKRU = 0x200
 STOCK_FAILURE = 'Failed to set XSAVE: Invalid argument'
 # Before the modules are there, there is no /dev/kvm.
 MODULES = ('irqbypass.ko', 'kvm.ko', 'kvm-amd.ko')
-PROGRAM, FOLDER, DATA = 0o100755, 0o040755, 0o100644
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class X86Host(Host):
         # The kernel unpacks one archive behind the other.
         initrd.write_bytes(
             base_initramfs(self.kernel, self.files['qemu']).read_bytes() +
-            linux_guest.newc(
+            newc(
                 {'files': (FOLDER, b''),
                  **{f'files/{name}': (DATA, path.read_bytes())
                     for name, path in self.files.items()}}))
@@ -128,7 +127,7 @@ def base_initramfs(kernel: Kernel, program: Path) -> Path:
         **{module: (DATA, (kernel.image.parent / module).read_bytes())
            for module in MODULES},
     }
-    return cached('x86-initramfs.cpio', linux_guest.newc(files))
+    return cached('lab/x86-initramfs.cpio', newc(files))
 
 
 class X86Vm(Watched, Vm):
@@ -139,9 +138,6 @@ class X86Vm(Watched, Vm):
         self.start('-machine', machine, '-cpu', cpu, '-m', '16', '-L', '.',
                    *NO_REBOOT, *guest_options(Path('xsave-guest.bin'), xcr0, pke),
                    *options)
-
-    def state(self) -> str:
-        return self.qmp('query-status')['status']
 
     def load(self, stream: str) -> str:
         """What QEMU says of a stream that it does not load, or nothing"""
@@ -311,8 +307,8 @@ def skip_reason(build: Path) -> str:
     return ''
 
 
-def run(build: Path, kernel: Kernel) -> None:
-    """Ends the program."""
+def run(build: Path, kernel: Kernel) -> int:
+    """The tests; returns the exit status."""
     XsaveTest.build = build
     XsaveTest.kernel = kernel
-    tap.run(XsaveTest)
+    return tap.run(XsaveTest)
