@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import series as qemu_series
-from .paths import ROOT, SCRIPTS, TESTS
+from .paths import MESON, ROOT, SCRIPTS, TESTS
 from .tree import TreeError, copy_source
 
 BUILD_FILE = 'tests/qtest/hvc/meson.build'
@@ -16,8 +16,6 @@ BUILD_FILE = 'tests/qtest/hvc/meson.build'
 COMMITS_MARK = '.export-commits'
 PACKAGE_MARK = '.export-package'
 SUITES = ('unit', 'qtest', 'guest')
-# Debian's: another one in PATH may lack what setup installed.
-MESON = '/usr/bin/meson'
 
 
 def say(text):

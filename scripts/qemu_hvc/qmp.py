@@ -29,7 +29,7 @@ class Monitor:
     def hmp(self, line):
         """What the monitor for people prints for a line"""
         return self.command('human-monitor-command',
-                            **{'command-line': line}).strip()
+                            **{'command-line': line})
 
     def state(self):
         """The run state, such as "running" or "paused", of query-status"""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests scripts/vmstate-edit on streams made by hand; prints TAP.
 
-Streams of a real QEMU are edited by test_xsave.py.
+Streams of a real QEMU are edited by test_xsave_load.py.
 """
 
 import contextlib

@@ -15,6 +15,14 @@ AVX = 0x7
 NO_PKU_MPX = 'max,-pku,-mpx'
 # All that a kernel could have saved in vain
 SUPERFLUOUS = 0xe02ff
+MACHINES = ('pc', 'q35', 'microvm')
+REMEDY = 'start this QEMU with -cpu ...'
+
+
+def uses_refusal(names, found, has):
+    """What a VM says that gives its guest less than the guest uses"""
+    return f'xsave: incoming VM uses XSAVE component {names} ({found}), ' \
+           f'this VM gives its guest {has}; {REMEDY}'
 
 
 class XsaveCase(unittest.TestCase):

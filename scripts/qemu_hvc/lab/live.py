@@ -88,7 +88,7 @@ class Live:
         self._hmp('delvm')
 
     def _hmp(self, command: str) -> None:
-        complaint = self.vm.hmp(f'{command} {SNAPSHOT}')
+        complaint = self.vm.hmp(f'{command} {SNAPSHOT}').strip()
         if complaint:
             raise LabError(f'{command}: {complaint}')
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests XSAVE components in snapshots and postcopy migrations; prints TAP."""
+
+import os
+import re
+import subprocess
+import time
+
+from qemu_hvc.qmp import PATIENCE_S
+from qemu_hvc.stream import Stream
+from xsave_case import AVX, NO_PKU_MPX, SUPERFLUOUS, TCG, XsaveCase, run
+
+
+class XsaveLive(XsaveCase):
+    """Snapshots and postcopy"""
+
+    def snapshot(self, path, machine, cpu):
+        """Turns a stream into a snapshot, with its xstate_bv as it is"""
+        disk = self.file('disk.qcow2')
+        subprocess.run([self.build / 'qemu/qemu-img', 'create', '-q', '-f',
+                        'qcow2', disk, '1M'], check=True)
+        drive = ('-drive', f'if=none,id=disk,format=qcow2,file={disk}')
+        with self.vm(f'{machine},xsave-trim=off', cpu, *drive, '-S',
+                     '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(path)['status'], 'completed')
+            # Before it runs, its disks still belong to the source.
+            vm.hmp('cont')
+            self.assertEqual(vm.hmp('savevm one'), '')
+        return drive
+
+    def test_snapshot_loses_superfluous_components(self):
+        path = self.edit(self.save('pc', NO_PKU_MPX), xstate_bv=SUPERFLUOUS)
+        drive = self.snapshot(path, 'pc', NO_PKU_MPX)
+        with self.vm('pc', NO_PKU_MPX, *drive) as vm:
+            said = vm.hmp('loadvm one')
+            self.assertRegex(said,
+                             '^warning: xsave: incoming VM has [^\n]*\n$')
+            # Once is enough.
+            self.assertEqual(vm.hmp('loadvm one'), '')
+            vm.hmp('cont')
+            self.assert_well(vm.watch())
+            vm.save(self.file('again'))
+        self.assert_masks(self.file('again'), AVX, AVX)
+
+    def test_snapshot_is_refused_by_name(self):
+        drive = self.snapshot(self.save('pc', 'max'), 'pc', 'max')
+        with self.vm('pc', 'max,-pku', *drive) as vm:
+            refusal = vm.hmp('loadvm one')
+            # And again: nothing of the first attempt is left.
+            self.assertEqual(vm.hmp('loadvm one'), refusal)
+            state = vm.state()
+            registers = vm.hmp('info registers -a')
+        # It can only begin anew: nothing of what was refused is there to run.
+        self.assertEqual(re.findall(r'(?m)^[RE]IP=(\w+)', registers),
+                         2 * ['0000fff0'])
+        self.assertIn("xsave: incoming VM uses XSAVE component 'pkru'",
+                      refusal + vm.stderr)
+        self.assertIn('Error', refusal)
+        self.assertNotEqual(state, 'running')
+
+    def test_all_vcpus_are_reset_when_the_last_is_refused(self):
+        """The first was already loaded, and would run on alone."""
+        path = self.save('pc', NO_PKU_MPX)
+        self.assertNotEqual(Stream(path).number('cpu[0]', 'env.eip'), 0xfff0)
+        edited = self.edit(path, section='cpu[1]', xcr0=TCG)
+        with self.vm('pc', NO_PKU_MPX, '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(edited)['status'], 'failed')
+            registers = vm.hmp('info registers -a')
+        self.assertEqual(re.findall(r'(?m)^[RE]IP=(\w+)', registers),
+                         2 * ['0000fff0'])
+
+    def much_memory(self):
+        """Options that make a migration last for seconds
+
+        Each page that is not empty takes its time. QEMU sends some dozens of
+        them at once before it looks at its limit.
+        """
+        content = self.file('content')
+        content.write_bytes(os.urandom(1 << 24))
+        return ('-m', '64', '-device',
+                f'loader,file={content},addr=0x1000000,force-raw=on')
+
+    def postcopy(self, source, destination, path, exit_on_error=False):
+        """Starts a migration by postcopy, from a VM that loads a stream"""
+        socket = self.file('socket')
+        for vm in (source, destination):
+            try:
+                vm.command('migrate-set-capabilities', capabilities=[
+                    {'capability': 'postcopy-ram', 'state': True},
+                    {'capability': 'events', 'state': True}])
+            except RuntimeError as error:
+                self.skipTest(f'no postcopy here: {error}')
+        self.assertEqual(source.load(path)['status'], 'completed')
+        # It is not to end before it is told to go on by postcopy.
+        source.command('migrate-set-parameters',
+                       **{'max-bandwidth': 65536, 'downtime-limit': 1})
+        destination.command('migrate-incoming', uri=f'unix:{socket}',
+                            **{'exit-on-error': exit_on_error})
+        source.command('migrate', uri=f'unix:{socket}')
+        while source.command('query-migrate')['status'] == 'setup':
+            time.sleep(0.01)
+
+    def migrations(self, vm):
+        """The states of the migrations that a VM has told of"""
+        return [event['data']['status'] for event in vm.events
+                if event['event'] == 'MIGRATION']
+
+    def test_postcopy_loses_superfluous_components(self):
+        memory = self.much_memory()
+        path = self.edit(self.save('pc', NO_PKU_MPX, *memory),
+                         xstate_bv=SUPERFLUOUS)
+        parked = ('-incoming', 'defer', *memory)
+        with self.vm('pc,xsave-trim=off', NO_PKU_MPX, *parked) as source, \
+             self.vm('pc', NO_PKU_MPX, *parked) as destination:
+            self.postcopy(source, destination, path)
+            source.command('migrate-start-postcopy')
+            self.assertEqual(destination.wait_migration()['status'], 'completed')
+            self.assertIn('postcopy-active', self.migrations(destination))
+            self.assert_well(destination.watch())
+            destination.command('migrate-set-capabilities', capabilities=[
+                {'capability': 'postcopy-ram', 'state': False}])
+            destination.save(self.file('again'))
+        self.assert_masks(self.file('again'), AVX, AVX)
+
+    def test_postcopy_is_refused_by_name(self):
+        """Late: QEMU has no way back from there, with or without us."""
+        memory = self.much_memory()
+        path = self.save('pc', 'max', *memory)
+        parked = ('-incoming', 'defer', *memory)
+        with self.vm('pc', 'max', *parked) as source:
+            destination = self.vm('pc', 'max,-pku', *parked)
+            self.postcopy(source, destination, path, exit_on_error=True)
+            source.command('migrate-start-postcopy')
+            log = destination.process.communicate(timeout=PATIENCE_S)[1]
+        self.assertIn("xsave: incoming VM uses XSAVE component 'pkru'", log)
+
+    def test_postcopy_with_contract_is_refused_in_time(self):
+        memory = self.much_memory()
+        path = self.save('pc,guest-abi=on', 'max', *memory)
+        parked = ('-incoming', 'defer', *memory)
+        with self.vm('pc,guest-abi=on', 'max', *parked) as source, \
+             self.vm('pc,guest-abi=on', 'max,-pku', *parked) as destination:
+            self.postcopy(source, destination, path)
+            self.assertIn("XSAVE component 'pkru' (x86.xcr0 = 0x21f)",
+                          destination.wait_migration()['error-desc'])
+            self.assertEqual(source.wait_migration()['status'], 'failed')
+            self.assertNotIn('postcopy-active', self.migrations(source))
+            self.assertEqual(source.state(), 'running')
+            self.assert_well(source.watch())
+
+
+def main():
+    return run(XsaveLive, __doc__)
