@@ -33,10 +33,10 @@ class Scripts(unittest.TestCase):
                                     timeout=PATIENCE_S)
             self.assertEqual(os.listdir(folder), [])
         self.assertEqual((result.returncode, result.stderr), (0, ''))
+        name = (words or [path.name])[-1].replace('-', '[- ]')
         # "run" has the form of a manual page.
         self.assertRegex(result.stdout, re.compile(
-            r'^(usage:|SYNOPSIS\n) *(\S*/)?(run )?'
-            rf'{re.escape(words[-1] if words else path.name)}\b',
+            rf'^(usage:|SYNOPSIS\n) *(\S*/)?(run )?{name}\b',
             re.MULTILINE | re.IGNORECASE))
         self.assertGreater(len(result.stdout.splitlines()), 2,
                            'it does not say what it is for')

@@ -14,7 +14,8 @@ import unittest
 from qemu_hvc.fleet import Fleet
 from qemu_hvc import tap
 
-from qemu_hvc.lab import bare_guest, cli, fleet, kernels, live, programs
+from qemu_hvc.lab import (bare_guest, cli, commands, fleet, kernels, live,
+                          programs)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.kernels import Kernel
@@ -182,7 +183,7 @@ def run_test(args: argparse.Namespace) -> int:
     except LabError as error:
         tap.skip_all(error)
         return 0
-    return run(cli.hardware_of(args), cli.inner_qemu(args), found,
+    return run(commands.hardware_of(args), commands.inner_qemu(args), found,
                args.jobs)
 
 

@@ -17,5 +17,6 @@ fleet       what guest-abi-probe says on each kernel
 ioctls      how often the firmware registers are touched
 x86         x86 hosts: the XSAVE components of a guest
 firmware    which firmware registers a kernel has
-cli         the commands and their options
+commands    what the commands of scripts/kvm-lab do
+cli         their options and help
 """

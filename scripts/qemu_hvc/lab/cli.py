@@ -1,33 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands of scripts/kvm-lab and their help."""
+"""The options of scripts/kvm-lab and their help."""
 
 import argparse
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-import dataclasses
-import json
 import os
 from pathlib import Path
-import shlex
 import signal
 import sys
-from typing import TypeVar
 
-from ..fleet import Fleet
-
-from . import (bare_guest, firmware, fleet, host, ioctls, kernels, linux, live,
-               programs, qemu_build, render, x86)
-from .. import tap
 from ..paths import ROOT
-from .common import LabError, say
-from .host import Hardware
-from .kernels import Kernel
-from .matrix import Matrix, from_json, machine_list
+from . import bare_guest, commands, kernels, render
+from .common import LabError
 
-T = TypeVar('T')
-U = TypeVar('U')
 Commands = dict[str, tuple[Callable[[argparse.Namespace], int],
-                           Callable[[argparse.ArgumentParser], None], str, str]]
+                           Callable[[argparse.ArgumentParser], None],
+                           str, str]]
 
 DESCRIPTION = """\
 Runs real KVM/arm64 on any machine: our own QEMU emulates a host with EL2 (TCG,
@@ -53,218 +40,6 @@ comma-separated series such as 6.1,6.12,7.3, or "all" for every one that the
 Debian suites within reach have (default: those of %s that can be had)
 """
 
-PINNED = 'virt-hvc-10.0'
-MACHINES = ('virt', 'virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
-# Each service alone, and none: what is not chosen must not be found.
-LINUX_MACHINES = (PINNED, *(f'virt,hvc-services={spec}' for spec in (
-    'none', 'trng', 'pv-time', 'vendor-features', 'ptp')))
-
-
-def outer_qemu(args: argparse.Namespace) -> Path:
-    path = args.outer or args.build / 'qemu/qemu-system-aarch64'
-    if not path.is_file():
-        raise LabError(f'{path} is not there; needed: a qemu-system-aarch64 '
-                       'with TCG to emulate the hosts; run '
-                       f'"scripts/build-qemu {args.build}" or name one with '
-                       '--outer')
-    return path.resolve()
-
-
-def hardware_of(args: argparse.Namespace) -> Hardware:
-    return Hardware(outer_qemu(args), args.cpu, args.append)
-
-
-def inner_qemu(args: argparse.Namespace) -> Path:
-    """What --qemu names; built if it is one of ours."""
-    if args.qemu in ('patched', 'stock'):
-        return qemu_build.build_qemu(args.build, args.qemu == 'stock')
-    path = Path(args.qemu)
-    if not path.is_file():
-        raise LabError(f'--qemu {path}: no such file; needed: a static '
-                       'qemu-system-aarch64 for arm64 with KVM, or "patched" '
-                       'or "stock"; correct it')
-    return path.resolve()
-
-
-def parallel(args: argparse.Namespace, function: Callable[[T], U],
-             items: Sequence[T]) -> list[U]:
-    """As many at once as there shall be hosts."""
-    with ThreadPoolExecutor(args.jobs) as pool:
-        return list(pool.map(function, items))
-
-
-def write(path: Path | None, text: str) -> None:
-    if path:
-        path.write_text(text, encoding='utf-8')
-        say(f'wrote {path}')
-
-
-# --- commands ---
-
-def run_fetch(args: argparse.Namespace) -> int:
-    for kernel in kernels.have(args.kernels):
-        print(f'{kernel.series:5} {kernel.release:28} {kernel.image}')
-    qemu_build.fetch('lab-sysroot')
-    programs.initramfs()
-    return 0
-
-
-def run_build(args: argparse.Namespace) -> int:
-    print(inner_qemu(args))
-    programs.guest()
-    programs.initramfs()
-    return 0
-
-
-def run_probe(args: argparse.Namespace) -> int:
-    hardware = hardware_of(args)
-    programs.initramfs()
-    found = parallel(args, lambda kernel: firmware.probe(hardware, kernel),
-                     kernels.have(args.kernels))
-    print(firmware.table(found), end='')
-    write(args.json, firmware.as_json(hardware, found))
-    return 0
-
-
-def run_run(args: argparse.Namespace) -> int:
-    hardware = hardware_of(args)
-    kernel = kernels.one(args.kernel)
-    files = {path.name: path for path in args.file}
-    if not args.no_qemu:
-        files['qemu'] = inner_qemu(args)
-        files['guest'] = programs.guest()
-    words = args.command[1:] if args.command[:1] == ['--'] else args.command
-    if not words:
-        return host.interactive(hardware, kernel, files)
-    with host.Host(hardware, kernel, files, lifetime=args.timeout,
-                   echo=args.verbose) as booted:
-        # One word is a shell command, several are a program's.
-        command = words[0] if len(words) == 1 else shlex.join(words)
-        try:
-            print(booted.run(command, args.timeout), end='')
-        except host.CommandFailed as failure:
-            print(failure.output, end='')
-            return failure.status
-    return 0
-
-
-def run_matrix(args: argparse.Namespace) -> int:
-    hardware = hardware_of(args)
-    chosen = kernels.have(args.kernels)
-    profile = profile_of(args, chosen)
-    machines = machine_list(args.machine) if args.machine else \
-        ['virt'] if args.qemu == 'stock' else list(MACHINES)
-    matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
-                    machines, profile, args.jobs)
-    programs.guest()
-    programs.initramfs()
-    matrix.run()
-    show(args, matrix)
-    write(args.json, matrix.as_json())
-    for cell in matrix.problems():
-        say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
-            f'{cell.verdict}')
-    return bool(matrix.problems())
-
-
-def profile_of(args: argparse.Namespace,
-               chosen: Sequence[Kernel]) -> Kernel | None:
-    if not args.profile:
-        return None
-    for kernel in chosen:
-        if kernel.series == args.profile:
-            return kernel
-    raise LabError(f'--profile {args.profile} is none of the kernels '
-                   f'{", ".join(k.series for k in chosen)}; needed: one of '
-                   'them; correct it')
-
-
-def run_fleet(args: argparse.Namespace) -> int:
-    hardware = hardware_of(args)
-    chosen = kernels.have(args.kernels)
-    profile = profile_of(args, chosen)
-    qemu = inner_qemu(args)
-    programs.initramfs()
-    try:
-        args.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(f'{args.directory}: {error.strerror}; needed: a '
-                       'directory, or a name for one') from error
-    documents = fleet.probe_all(hardware, qemu, chosen, profile, args.jobs)
-    paths = [args.directory / name for name in documents]
-    for path, document in zip(paths, documents.values()):
-        write(path, json.dumps(document, indent=2) + '\n')
-    for line in Fleet(paths).text():
-        print(line)
-    return 0
-
-
-def show(args: argparse.Namespace, matrix: Matrix) -> None:
-    text = render.as_text(matrix)
-    print(text, end='')
-    write(args.text, text)
-    write(args.svg, render.as_svg(matrix))
-
-
-def run_show(args: argparse.Namespace) -> int:
-    try:
-        text = args.matrix.read_text(encoding='utf-8')
-        show(args, from_json(text))
-    except (OSError, UnicodeError, LabError) as error:
-        raise LabError(f'{args.matrix}: {error}') from error
-    return 0
-
-
-def run_live(args: argparse.Namespace) -> int:
-    hardware, kernel, qemu = one_host(args)
-    results = parallel(
-        args, lambda cpus: live.run(hardware, qemu, kernel, args.machine, cpus,
-                                    args.times),
-        args.cpus)
-    for result in results:
-        print(result)
-    return any(result.problem for result in results)
-
-
-def run_linux(args: argparse.Namespace) -> int:
-    hardware, kernel, qemu = one_host(args)
-    hardware = dataclasses.replace(hardware, memory=linux.MEMORY)
-    machines = machine_list(args.machine) if args.machine else LINUX_MACHINES
-    problems = [problem for machine in machines
-                for problem in linux.run(hardware, qemu, kernel, machine)]
-    return bool(problems)
-
-
-def run_ioctls(args: argparse.Namespace) -> int:
-    hardware, kernel, qemu = one_host(args)
-    rows = ioctls.run(hardware, qemu, kernel, machine_list(args.machine),
-                      args.cpus)
-    print(ioctls.table(rows), end='')
-    return 0
-
-
-def run_x86(args: argparse.Namespace) -> int:
-    reason = x86.skip_reason(args.build)
-    try:
-        if reason:
-            raise LabError(reason)
-        kernel = kernels.one(args.kernel, 'amd64')
-        kernels.fetch('busybox', 'amd64')
-    except LabError as error:
-        tap.skip_all(error)
-        return 0
-    return x86.run(args.build, kernel)
-
-
-def one_host(args: argparse.Namespace) -> tuple[Hardware, Kernel, Path]:
-    """What a command on a single host needs."""
-    result = hardware_of(args), kernels.one(args.kernel), inner_qemu(args)
-    programs.guest()
-    programs.initramfs()
-    return result
-
-
-# --- options ---
 
 class Help(argparse.RawDescriptionHelpFormatter):
     """As wide as the rest of the project's help."""
@@ -359,8 +134,8 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--machine', metavar='LIST',
                         help='machine types, each perhaps with options: '
                         'virt,virt-hvc-10.0 or virt,hvc-services=trng '
-                        f'(default: {",".join(MACHINES)}; with --qemu stock: '
-                        'virt)')
+                        f'(default: {",".join(commands.MACHINES)}; with --qemu '
+                        'stock: virt)')
     profile_option(parser, 'what query-guest-abi says')
     output_options(parser, 'json', 'svg', 'text')
 
@@ -401,7 +176,7 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     cpus_option(parser, '1,4,8')
     parser.add_argument('--times', metavar='N', type=int, default=20,
                         help='migrations each (default: 20)')
-    parser.add_argument('--machine', metavar='TYPE', default=PINNED,
+    parser.add_argument('--machine', metavar='TYPE', default=commands.PINNED,
                         help='machine type, perhaps with options (default: '
                         '%(default)s)')
 
@@ -418,26 +193,26 @@ def add_ioctls(parser: argparse.ArgumentParser) -> None:
     kernel_option(parser, '6.12')
     cpus_option(parser, '1,8')
     parser.add_argument('--machine', metavar='LIST',
-                        default=f'virt,{PINNED}',
+                        default=f'virt,{commands.PINNED}',
                         help='machine types, each perhaps with options '
                         '(default: %(default)s)')
 
 
-def add_x86(parser: argparse.ArgumentParser) -> None:
-    kernel_option(parser, '6.12')
-
-
 # name: function, its options, one line of help, and more of it
 COMMANDS = {
-    'fetch': (run_fetch, add_fetch, 'get kernels and libraries from Debian',
+    'fetch': (commands.run_fetch, add_fetch,
+              'get kernels and libraries from Debian',
               'Prints the kernels. At least 6.1, 6.12 and one from 6.15 on '
               'must be there;\none that is named in --kernels must be, too.'),
-    'build': (run_build, add_build, 'cross-build the QEMU for the hosts',
+    'build': (commands.run_build, add_build,
+              'cross-build the QEMU for the hosts',
               'Prints its path. The other commands do it themselves.'),
-    'probe': (run_probe, add_probe, 'which firmware registers kernels have',
+    'probe': (commands.run_probe, add_probe,
+              'which firmware registers kernels have',
               'One row per kernel: defaults of the firmware registers, and '
               "how many registers\na vCPU's list has."),
-    'run': (run_run, add_run, 'run something in a host',
+    'run': (commands.run_run, add_run,
+            'run something in a host',
             'Boots a host and runs COMMAND in /tmp there. One word is a shell '
             'command, several\nare a program and its arguments. The status is '
             "the command's. /tmp has the inner\nQEMU as ./qemu and the "
@@ -445,7 +220,8 @@ COMMANDS = {
             '  kvm-lab run --kernel 7.3 -- kvmprobe\n'
             "  kvm-lab run --file test.sh -- 'sh test.sh'\n"
             '  kvm-lab run                          (a shell)'),
-    'matrix': (run_matrix, add_matrix, 'every kernel to every kernel',
+    'matrix': (commands.run_matrix, add_matrix,
+               'every kernel to every kernel',
                'Two boots per kernel. In the first one, a KVM guest of each '
                'machine type is\nstarted, asked for all that it can find out '
                'about its machine, and saved. In\nthe second one, those of '
@@ -455,45 +231,44 @@ COMMANDS = {
                            for kind in render.Kind)
                + '\n\nStatus 1 if a cell failed, or a pinned type '
                '(virt-hvc-*) has a silent change.'),
-    'fleet': (run_fleet, add_fleet, 'what each kernel can promise',
+    'fleet': (commands.run_fleet, add_fleet,
+              'what each kernel can promise',
               'What guest-abi-probe prints on a host of each kernel, and what '
               '"guest-abi-diff\n--fleet" says of all of them.'),
-    'show': (run_show, add_show, 'show a matrix again',
+    'show': (commands.run_show, add_show,
+             'show a matrix again',
              'What "kvm-lab matrix --json FILE" found, as text and as SVG.'),
-    'live': (run_live, add_live, 'live migration inside a host',
+    'live': (commands.run_live, add_live,
+             'live migration inside a host',
              'In one host, a guest whose CPUs all run moves from QEMU to QEMU '
              'over a unix\nsocket, TIMES times. Before the first and after '
              'each migration it reboots, and\nits CPUs go off and on again; '
              'at both ends there are savevm and loadvm. Each time,\nevery '
              'CPU must give the answers of the first time. Status 1 at a '
              'problem.'),
-    'linux': (run_linux, add_linux, 'what a Linux guest finds',
+    'linux': (commands.run_linux, add_linux,
+              'what a Linux guest finds',
               "Debian 13's kernel boots as a KVM guest, and what it found of "
               'the services is\ncompared with what the machine offers; again '
               'after a live migration, and after a\nreboot. Status 1 at a '
               'difference.'),
-    'ioctls': (run_ioctls, add_ioctls, 'count accesses to the registers',
+    'ioctls': (commands.run_ioctls, add_ioctls,
+               'count accesses to the registers',
                'Counts KVM_GET_ONE_REG and KVM_SET_ONE_REG by class of '
                'register (firmware,\nfirmware bitmaps, all others): at the '
                'start of a VM, while it is saved, and on\nthe other side. '
                'With a tracer of our own, as strace does not say which '
                'register\nan ioctl is about.'),
-    'x86': (run_x86, add_x86, 'XSAVE components of x86 guests, as TAP',
-            'Two amd64 hosts, with and without protection keys (kvm-amd under '
-            "TCG's SVM). What\nthe first saves, the second loads, or refuses by "
-            'name, where an unpatched QEMU\nends. Inside run the programs of '
-            'BUILD/qemu and BUILD/stock. Skipped without a\nkernel, and on '
-            'other machines than x86-64.'),
 }
 
 
-def parse(commands: Commands,
+def parse(known: Commands,
           words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='kvm-lab', description=DESCRIPTION, epilog=EPILOG,
         formatter_class=Help)
     parsers = parser.add_subparsers(metavar='COMMAND', required=True)
-    for name, (function, add, line, text) in commands.items():
+    for name, (function, add, line, text) in known.items():
         command = parsers.add_parser(
             name, help=line, description=text,
             parents=[common_options(arm=name != 'x86')],

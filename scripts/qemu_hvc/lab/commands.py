@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each command of scripts/kvm-lab does."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+import dataclasses
+import json
+from pathlib import Path
+import shlex
+from typing import TypeVar
+
+from ..fleet import Fleet
+from . import (firmware, fleet, host, ioctls, kernels, linux, live, programs,
+               qemu_build, render)
+from .common import LabError, say
+from .host import Hardware
+from .kernels import Kernel
+from .matrix import Matrix, from_json, machine_list
+
+T = TypeVar('T')
+U = TypeVar('U')
+
+PINNED = 'virt-hvc-10.0'
+MACHINES = ('virt', 'virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
+# Each service alone, and none: what is not chosen must not be found.
+LINUX_MACHINES = (PINNED, *(f'virt,hvc-services={spec}' for spec in (
+    'none', 'trng', 'pv-time', 'vendor-features', 'ptp')))
+
+
+def outer_qemu(args: argparse.Namespace) -> Path:
+    path = args.outer or args.build / 'qemu/qemu-system-aarch64'
+    if not path.is_file():
+        raise LabError(f'{path} is not there; needed: a qemu-system-aarch64 '
+                       'with TCG to emulate the hosts; run '
+                       f'"scripts/build-qemu {args.build}" or name one with '
+                       '--outer')
+    return path.resolve()
+
+
+def hardware_of(args: argparse.Namespace) -> Hardware:
+    return Hardware(outer_qemu(args), args.cpu, args.append)
+
+
+def inner_qemu(args: argparse.Namespace) -> Path:
+    """What --qemu names; built if it is one of ours."""
+    if args.qemu in ('patched', 'stock'):
+        return qemu_build.build_qemu(args.build, args.qemu == 'stock')
+    path = Path(args.qemu)
+    if not path.is_file():
+        raise LabError(f'--qemu {path}: no such file; needed: a static '
+                       'qemu-system-aarch64 for arm64 with KVM, or "patched" '
+                       'or "stock"; correct it')
+    return path.resolve()
+
+
+def parallel(args: argparse.Namespace, function: Callable[[T], U],
+             items: Sequence[T]) -> list[U]:
+    """As many at once as there shall be hosts."""
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return list(pool.map(function, items))
+
+
+def write(path: Path | None, text: str) -> None:
+    if path:
+        path.write_text(text, encoding='utf-8')
+        say(f'wrote {path}')
+
+
+def run_fetch(args: argparse.Namespace) -> int:
+    for kernel in kernels.have(args.kernels):
+        print(f'{kernel.series:5} {kernel.release:28} {kernel.image}')
+    qemu_build.fetch('lab-sysroot')
+    programs.initramfs()
+    return 0
+
+
+def run_build(args: argparse.Namespace) -> int:
+    print(inner_qemu(args))
+    programs.guest()
+    programs.initramfs()
+    return 0
+
+
+def run_probe(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    programs.initramfs()
+    found = parallel(args, lambda kernel: firmware.probe(hardware, kernel),
+                     kernels.have(args.kernels))
+    print(firmware.table(found), end='')
+    write(args.json, firmware.as_json(hardware, found))
+    return 0
+
+
+def run_run(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    kernel = kernels.one(args.kernel)
+    files = {path.name: path for path in args.file}
+    if not args.no_qemu:
+        files['qemu'] = inner_qemu(args)
+        files['guest'] = programs.guest()
+    words = args.command[1:] if args.command[:1] == ['--'] else args.command
+    if not words:
+        return host.interactive(hardware, kernel, files)
+    with host.Host(hardware, kernel, files, lifetime=args.timeout,
+                   echo=args.verbose) as booted:
+        # One word is a shell command, several are a program's.
+        command = words[0] if len(words) == 1 else shlex.join(words)
+        try:
+            print(booted.run(command, args.timeout), end='')
+        except host.CommandFailed as failure:
+            print(failure.output, end='')
+            return failure.status
+    return 0
+
+
+def run_matrix(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    chosen = kernels.have(args.kernels)
+    profile = profile_of(args, chosen)
+    machines = machine_list(args.machine) if args.machine else \
+        ['virt'] if args.qemu == 'stock' else list(MACHINES)
+    matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
+                    machines, profile, args.jobs)
+    programs.guest()
+    programs.initramfs()
+    matrix.run()
+    show(args, matrix)
+    write(args.json, matrix.as_json())
+    for cell in matrix.problems():
+        say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
+            f'{cell.verdict}')
+    return bool(matrix.problems())
+
+
+def profile_of(args: argparse.Namespace,
+               chosen: Sequence[Kernel]) -> Kernel | None:
+    if not args.profile:
+        return None
+    for kernel in chosen:
+        if kernel.series == args.profile:
+            return kernel
+    raise LabError(f'--profile {args.profile} is none of the kernels '
+                   f'{", ".join(k.series for k in chosen)}; needed: one of '
+                   'them; correct it')
+
+
+def run_fleet(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    chosen = kernels.have(args.kernels)
+    profile = profile_of(args, chosen)
+    qemu = inner_qemu(args)
+    programs.initramfs()
+    try:
+        args.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f'{args.directory}: {error.strerror}; needed: a '
+                       'directory, or a name for one') from error
+    documents = fleet.probe_all(hardware, qemu, chosen, profile, args.jobs)
+    paths = [args.directory / name for name in documents]
+    for path, document in zip(paths, documents.values()):
+        write(path, json.dumps(document, indent=2) + '\n')
+    for line in Fleet(paths).text():
+        print(line)
+    return 0
+
+
+def show(args: argparse.Namespace, matrix: Matrix) -> None:
+    text = render.as_text(matrix)
+    print(text, end='')
+    write(args.text, text)
+    write(args.svg, render.as_svg(matrix))
+
+
+def run_show(args: argparse.Namespace) -> int:
+    try:
+        text = args.matrix.read_text(encoding='utf-8')
+        show(args, from_json(text))
+    except (OSError, UnicodeError, LabError) as error:
+        raise LabError(f'{args.matrix}: {error}') from error
+    return 0
+
+
+def run_live(args: argparse.Namespace) -> int:
+    hardware, kernel, qemu = one_host(args)
+    results = parallel(
+        args, lambda cpus: live.run(hardware, qemu, kernel, args.machine, cpus,
+                                    args.times),
+        args.cpus)
+    for result in results:
+        print(result)
+    return any(result.problem for result in results)
+
+
+def run_linux(args: argparse.Namespace) -> int:
+    hardware, kernel, qemu = one_host(args)
+    hardware = dataclasses.replace(hardware, memory=linux.MEMORY)
+    machines = machine_list(args.machine) if args.machine else LINUX_MACHINES
+    problems = [problem for machine in machines
+                for problem in linux.run(hardware, qemu, kernel, machine)]
+    return bool(problems)
+
+
+def run_ioctls(args: argparse.Namespace) -> int:
+    hardware, kernel, qemu = one_host(args)
+    rows = ioctls.run(hardware, qemu, kernel, machine_list(args.machine),
+                      args.cpus)
+    print(ioctls.table(rows), end='')
+    return 0
+
+
+def one_host(args: argparse.Namespace) -> tuple[Hardware, Kernel, Path]:
+    """What a command on a single host needs."""
+    result = hardware_of(args), kernels.one(args.kernel), inner_qemu(args)
+    programs.guest()
+    programs.initramfs()
+    return result
