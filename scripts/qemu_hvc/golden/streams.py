@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Describes the migration stream of a machine type.
+"""The migration stream of each machine type.
 
 The sections in their order with their versions, and each field's type and
 size, as a stream itself tells them (QEMU's scripts/analyze-migration.py). A
-VM of a released type has to keep its description: the golden ones are
+VM of a released type has to keep its description, which is
 scripts/tests/data/streams/TYPE.txt.
 """
 
-import argparse
+from functools import partial
 import json
 from pathlib import Path
 import subprocess
@@ -16,6 +16,7 @@ import tempfile
 
 from ..paths import DATA
 from ..vm import save
+from . import differences
 
 GOLDEN = DATA / 'streams'
 TYPES = ('virt-hvc-9.0', 'virt-hvc-9.2', 'virt-hvc-10.0')
@@ -55,38 +56,27 @@ def describe(build, machine):
         yield from describe_struct(device, '  ')
 
 
-def check(build, number, machine):
-    """Prints a test point; returns whether it is good."""
-    golden = GOLDEN / f'{machine}.txt'
-    expected = golden.read_text(encoding='utf-8').splitlines()
-    found = list(describe(build, machine))
-    good = found == expected
-    print(f'{"ok" if good else "not ok"} {number} - {machine}')
-    if not good:
-        diff = subprocess.run(['diff', '-U1', golden, '-'], text=True,
-                              input='\n'.join(found) + '\n',
-                              stdout=subprocess.PIPE, check=False).stdout
-        print('# A VM of this type could not migrate to and from others:')
-        print('# ' + diff.rstrip().replace('\n', '\n# '))
-    return good
+def made(build):
+    return {GOLDEN / f'{machine}.txt':
+            '\n'.join(describe(build, machine)) + '\n' for machine in TYPES}
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--check', action='store_true',
-                        help='compare with the golden ones; prints TAP')
-    parser.add_argument('build', type=Path,
-                        help='the directory that scripts/build-qemu built in')
-    parser.add_argument('types', nargs='*', default=TYPES,
-                        help='machine types (default: all released ones)')
-    arguments = parser.parse_args()
-    if not arguments.check:
-        for machine in arguments.types:
-            print('\n'.join(describe(arguments.build, machine)))
-        return 0
-    print(f'1..{len(arguments.types)}')
-    good = [check(arguments.build, number, machine)
-            for number, machine in enumerate(arguments.types, 1)]
-    return 0 if all(good) else 1
+def changed(path, text):
+    """Why a type's description, if it is not the file's, breaks migration"""
+    lines = differences(path, text)
+    if lines:
+        yield f'a VM of {path.stem} could not migrate to and from others:'
+        yield from lines
+
+
+def points(build):
+    return [(path.stem, partial(changed, path, text))
+            for path, text in made(build).items()]
+
+
+def problems(files):
+    for path, text in files.items():
+        if path.exists() and differences(path, text):
+            yield f'the stream of {path.stem} has changed; a released type ' \
+                  f'never changes: add a new one, or delete {path} if the ' \
+                  'type was never released'

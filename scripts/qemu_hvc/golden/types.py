@@ -7,14 +7,13 @@ them for packagers, who can compare it between releases. A type's first release
 is in that file alone; for a new one it is the project's version.
 """
 
-import argparse
+from functools import partial
 import json
-from pathlib import Path
 import re
-import sys
 
 from ..paths import ROOT
-from ..qmp import Qemu, QemuError
+from ..qmp import Qemu
+from . import differences
 
 FILE = ROOT / 'docs/machine-types.json'
 QEMU = 'qemu/qemu-system-aarch64'
@@ -89,56 +88,28 @@ def as_text(types):
     return json.dumps(types, indent=2) + '\n'
 
 
-def check(released, types):
-    """Prints TAP; returns whether all is good."""
-    broken = list(broken_promises(released, types))
-    text = FILE.read_text(encoding='utf-8') if FILE.exists() else ''
-    same = text == as_text(types)
-    print('1..2')
-    print(f'{"not ok" if broken else "ok"} 1 - released types are as they '
-          'were')
-    for line in broken:
-        print(f'# {line}')
-    print(f'{"ok" if same else "not ok"} 2 - the file is up to date')
-    if not same:
-        print(f'# {FILE.relative_to(ROOT)} is not what QEMU says; run '
-              'scripts/update-golden machine-types --write')
-    return same and not broken
-
-
-def write(released, types):
-    broken = list(broken_promises(released, types))
-    for line in broken:
-        print(f'update-golden: {line}; a released type never changes: add a '
-              f'new one, or remove this one from {FILE.relative_to(ROOT)} if '
-              'it was never released', file=sys.stderr)
-    if not broken:
-        FILE.write_text(as_text(types), encoding='utf-8')
-    return not broken
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    modes = parser.add_mutually_exclusive_group()
-    modes.add_argument('--check', action='store_true',
-                       help='compare with the file; prints TAP')
-    modes.add_argument('--write', action='store_true',
-                       help='write the file')
-    parser.add_argument('build', type=Path, metavar='BUILD',
-                        help='the directory that scripts/build-qemu built in')
-    args = parser.parse_args()
-    released = {row['name']: row for row in json.loads(
+def released():
+    """The types in the file, by name"""
+    return {row['name']: row for row in json.loads(
         FILE.read_text(encoding='utf-8'))} if FILE.exists() else {}
-    try:
-        types = types_of(args.build, released)
-    except QemuError as error:
-        sys.exit(f'update-golden: {error}; needed: a build of this QEMU; run '
-                 'scripts/build-qemu')
-    if args.check:
-        return not check(released, types)
-    if args.write:
-        return not write(released, types)
-    print(as_text(types), end='')
-    return 0
+
+
+def made(build):
+    return {FILE: as_text(types_of(build, released()))}
+
+
+def points(build):
+    files = made(build)
+    return [('released types are as they were', partial(broken, files)),
+            ('the file is up to date', partial(differences, FILE,
+                                               files[FILE]))]
+
+
+def broken(files):
+    return list(broken_promises(released(), json.loads(files[FILE])))
+
+
+def problems(files):
+    return [f'{line}; a released type never changes: add a new one, or remove '
+            f'this one from {FILE} if it was never released'
+            for line in broken(files)]
