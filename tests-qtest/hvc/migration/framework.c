@@ -356,7 +356,8 @@ void migrate_live(const Peer *from, const Peer *to)
 /* The source puts the reason into words just after it has seen the failure. */
 void assert_source_refused(const Peer *from)
 {
-    int64_t deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t deadline = g_get_monotonic_time() +
+                       MIGRATION_PATIENCE_S * G_USEC_PER_SEC;
     g_autofree char *state = NULL;
 
     for (;;) {

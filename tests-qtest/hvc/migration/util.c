@@ -8,8 +8,6 @@
 #include "migration/migration-qmp.h"
 #include "util.h"
 
-/* Local migrations of small guests take a fraction of a second. */
-#define PATIENCE_S 60
 #define POLL_US 2000
 
 void outcome_clear(Outcome *outcome)
@@ -24,7 +22,8 @@ static bool has_ended(const char *status)
 
 Outcome migration_wait(QTestState *qts)
 {
-    int64_t deadline = g_get_monotonic_time() + PATIENCE_S * G_USEC_PER_SEC;
+    int64_t deadline = g_get_monotonic_time() +
+                       MIGRATION_PATIENCE_S * G_USEC_PER_SEC;
 
     for (;;) {
         g_autofree char *status = migrate_query_status(qts);

@@ -9,6 +9,12 @@
 
 #include "libqtest.h"
 
+/*
+ * Seconds after which a migration hangs. Those of small guests on one host
+ * take a fraction of a second, and some seconds on a busy one.
+ */
+#define MIGRATION_PATIENCE_S 60
+
 /**
  * Outcome: how a migration ended
  * @completed: it did not fail
