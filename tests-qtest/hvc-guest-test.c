@@ -3,15 +3,14 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The guest makes the calls that a list tells it to make (hvc/guest/). What it
- * is told, and what it has to find, is in the tests of hvc/calls/. Needs in the
- * environment:
+ * The guest, hvc/guest/, makes the calls of a list. Lists and answers are in
+ * hvc/calls/. Needs in the environment:
  *
  *   HVC_GUEST_DIR   where hvc-guest-a64.elf and hvc-guest-a32.elf are
- *   HVC_GOLDEN_DIR  where the answers of real KVM are, linux-*.txt
+ *   HVC_GOLDEN_DIR  where linux-*.txt are, answers of real KVM
  *   HVC_STOCK_QEMU  an unpatched qemu-system-aarch64, to compare with
  *
- * Tests that miss something are skipped.
+ * Tests for which one of these is missing are skipped.
  */
 
 #include "qemu/osdep.h"
@@ -21,7 +20,7 @@ static void hang(int signal)
 {
     static const char text[] = "# a test hangs\n";
 
-    /* Whether it can be said or not, libqtest ends QEMU. */
+    /* abort() has libqtest end QEMU, whether the text was written or not. */
     if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0) {
         abort();
     }
@@ -34,7 +33,7 @@ int main(int argc, char **argv)
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    /* One wrong answer shall not hide the others. */
+    /* Otherwise the first wrong answer would hide the others. */
     g_test_set_nonfatal_assertions();
     sigaction(SIGALRM, &on_alarm, NULL);
 

@@ -3,11 +3,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What fits and what is refused is worked out here from literal values, not
- * from the tables of the code under test. Needs in the environment:
+ * The tests are in hvc/migration/. Which contract fits where is worked out from
+ * literal values, not from tables of the code under test. Needs in the
+ * environment:
  *
- *   HVC_GUEST_DIR   where hvc-guest-a64.elf is; without it the tests look at
- *                   VMs whose guest does nothing, or are skipped
+ *   HVC_GUEST_DIR   where hvc-guest-a64.elf is; without it the VMs have no
+ *                   guest, or tests are skipped
  *   HVC_GOLDEN_DIR  where machine-types.json is
  *   QTEST_QEMU_IMG  for snapshots
  */
@@ -29,8 +30,8 @@ static void hang(int signal)
 }
 
 /*
- * Guest memory that is a file can only be received by postcopy on tmpfs; the
- * other tests are faster there. A container may have next to none of it.
+ * Postcopy can receive guest memory that is a file only on tmpfs, where the
+ * other tests are faster, too. In a container /dev/shm may be tiny.
  */
 static void use_tmpfs(void)
 {

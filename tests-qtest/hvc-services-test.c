@@ -71,7 +71,7 @@ static void test_values(const void *opaque)
     }
 }
 
-/* Under -accel qtest nothing serves a guest, and nothing is added to one. */
+/* Under -accel qtest no guest runs, and no memory has stolen-time records. */
 static void test_inert(void)
 {
     QTestState *qts = qtest_init("-machine virt,hvc-services=linux-6.12");
@@ -116,7 +116,7 @@ static void test_machine(const char *machine)
         }
         g_assert_cmpuint(found, ==, 3);
     } else {
-        /* "virt" is the alias of a type, not a type of its own. */
+        /* Only "virt" is an alias, without a type of its own. */
         g_assert_cmpstr(machine, ==, "virt");
     }
     qobject_unref(response);
@@ -136,7 +136,7 @@ static void test_no_change_later(void)
     QTestState *qts = qtest_init("-machine virt,hvc-services=trng");
 
     for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
-        /* "help" too: it must not end a running QEMU. */
+        /* "help" over QMP is an error as well; it must not end QEMU. */
         static const char *const attempts[] = { "none", "1.0", "help" };
 
         for (size_t j = 0; j < ARRAY_SIZE(attempts); j++) {
@@ -158,7 +158,7 @@ static void test_no_change_later(void)
     qtest_quit(qts);
 }
 
-/* A contract fits only with its machine type; a copy of one's own does. */
+/* check-guest-abi takes a contract with this VM's machine type alone. */
 static void test_check_machine(void)
 {
     QTestState *qts = qtest_init("-machine virt-hvc-10.0");
@@ -196,7 +196,7 @@ static void test_check_machine(void)
     qtest_quit(qts);
 }
 
-/* Runs QEMU to its end. Returns its exit status; fails if it has none. */
+/* Run QEMU to its end; its exit status. A signal fails the test. */
 static int run_qemu(const char *arguments, char **out, char **err)
 {
     g_autofree char *command = g_strdup_printf("%s %s",
@@ -234,13 +234,13 @@ static const RefusalCase refusals[] = {
     { "-machine virt,hvc-services=host,psci-version=1.1",
       "*psci-version=1.1 needs a choice of hvc-services*" },
     { "-machine virt,hvc-services-list=trng", "*" },
-    /* The CPU's registers are QEMU's own under TCG. */
+    /* Under TCG no host kernel has a say in the CPU's registers. */
     { "-machine virt-hvc-10.0,guest-abi-profile=/dev/null",
       "*guest-abi-profile=/dev/null needs -accel kvm and a choice of "
       "hvc-services*'tcg'*hvc-services=linux-6.12*" },
     { "-machine virt,guest-abi-profile=/dev/null",
       "*guest-abi-profile=/dev/null needs*hvc-services=host*" },
-    /* secure=on with firmware: the firmware at EL3 serves the calls */
+    /* With secure=on and firmware, calls go to the firmware at EL3. */
     { "-machine virt,secure=on,hvc-services=trng -bios /dev/null",
       "*no conduit*secure=off*" },
 };

@@ -1,5 +1,5 @@
 /*
- * Which call gets which answer
+ * Answers: calls, and what their callers find in X0 to X3
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -193,7 +193,7 @@ static const Row ptp_rows[] = {
     { { 0xc6000001, 1 }, NO },
 };
 
-/* Nobody's function ids. */
+/* Function ids that no service has */
 static const Row unknown_rows[] = {
     { { 0 }, NO },
     { { 1 }, NO },
@@ -298,20 +298,20 @@ static const Row psci_rows[] = {
     { { 0x84000013 }, NO },
     { { 0x84000014 }, NO },
     { { 0x84000016 }, NO },
-    /* These have no SMC64 variant. */
+    /* PSCI functions that have no SMC64 variant */
     { { 0xc4000000 }, NO },
     { { 0xc4000002 }, NO },
     { { 0xc4000006 }, NO },
     { { 0xc4000008 }, NO },
     { { 0xc4000009 }, NO },
     { { 0xc400000a, 0x84000000 }, NO },
-    /* SYSTEM_RESET2 of a type that there is not */
+    /* SYSTEM_RESET2 with a reserved reset type */
     { { 0x84000012, 1 }, BAD, .psci = PSCI(1, 1) },
     { { 0xc4000012, 1 }, BAD, .psci = PSCI(1, 1) },
     { { 0x84000012, 0x7fffffff, 9 }, BAD, .psci = PSCI(1, 1) },
     { { 0xc4000012, 0x7fffffff }, BAD, .psci = PSCI(1, 1) },
     { { 0x84000012, 0xabcd00000001 }, BAD, .psci = PSCI(1, 1) },
-    /* SYSTEM_OFF2 of a type that there is not, and with a cookie */
+    /* SYSTEM_OFF2 with a reserved type, and with a cookie, which must be 0 */
     { { 0x84000015, 2 }, BAD, .psci = PSCI(1, 3) },
     { { 0xc4000015, 2 }, BAD, .psci = PSCI(1, 3) },
     { { 0x84000015, 0xffffffff }, BAD, .psci = PSCI(1, 3) },
@@ -340,11 +340,11 @@ static const Row psci_rows[] = {
     { { 0xc4000004, 0x1000, 1 }, BAD },
     { { 0xc4000004, 0x100000000, 0 }, BAD },
     { { 0xc4000004, 0x100000000, 3 }, BAD },
-    /* Bits that are not of the affinity */
+    /* MPIDR bits that are not affinity fields */
     { { 0x84000004, 0x80000000, 0 }, BAD },
     { { 0xc4000004, 0x1000000, 3 }, BAD },
     { { 0xc4000004, UINT64_MAX, 3 }, BAD },
-    /* CPU_ON: of no vCPU, and of one that is on */
+    /* CPU_ON of a vCPU that does not exist, and of one that is on */
     { { 0x84000003, 0xff, 0x40200000 }, BAD },
     { { 0xc4000003, 0xff, 0x40200000 }, BAD },
     { { 0xc4000003, 0x1000, 0x40200000 }, BAD },
@@ -380,7 +380,7 @@ const uint32_t known_ids[] = {
 };
 const unsigned known_ids_count = ARRAY_SIZE(known_ids);
 
-/* A row of CLOCKS has the guest's counters before and after it. */
+/* A row of CLOCKS is three steps: the counters, the call, the counters. */
 static unsigned row_steps(const Row *row)
 {
     return row->kind == CLOCKS ? 3 : 1;
@@ -414,7 +414,7 @@ unsigned rows_add(Calls *calls, const Family *family)
     return first;
 }
 
-/* An AArch32 caller cannot say it. */
+/* AArch32 callers have no 64-bit registers for such a row. */
 static bool needs_64bit(const Row *row)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(row->x); i++) {
@@ -425,14 +425,14 @@ static bool needs_64bit(const Row *row)
     return false;
 }
 
-/* Is it a question for the function x[1]? */
+/* Does the row ask whether function x[1] exists? */
 static bool is_discovery(const Row *row)
 {
     return row->x[0] == 0x80000001 || row->x[0] == 0x8400000a ||
            row->x[0] == 0x84000051;
 }
 
-/* What @vm's guest shall find: the row, with all exceptions applied. */
+/* The row as @vm's guest finds it: services, caller and conduit applied */
 static Row expected_row(const Vm *vm, const Offer *offer, const Row *row,
                         unsigned vcpu, bool smc)
 {
@@ -462,7 +462,7 @@ static Row expected_row(const Vm *vm, const Offer *offer, const Row *row,
         break;
     }
 
-    /* Functions of 64-bit arguments are neither there nor discoverable. */
+    /* For an AArch32 caller SMC64 functions do not exist. */
     if (vm->setup.aarch32 &&
         (row->x[0] & SMC64 || (is_discovery(row) && row->x[1] & SMC64))) {
         answered = false;
@@ -477,7 +477,10 @@ static Row expected_row(const Vm *vm, const Offer *offer, const Row *row,
     return expected;
 }
 
-/* PTP: 32-bit words, a time while the VM ran, the counter at the call. */
+/*
+ * PTP returns 32-bit words: a wall clock time between the VM's start and now,
+ * and a counter value between those read before and after the call.
+ */
 static bool clocks_match(const Vm *vm, const Row *row, unsigned vcpu,
                          unsigned step, const struct CallResult *result)
 {

@@ -1,5 +1,5 @@
 /*
- * Which call gets which answer
+ * Answers: calls, and what their callers find in X0 to X3
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *

@@ -1,5 +1,5 @@
 /*
- * Which call gets which answer, in which kind of VM
+ * Tests of the answers in each kind of VM
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,7 +35,7 @@ static const Spec choices[] = {
       { 0, PSCI(1, 3) } },
 };
 
-/* What each machine type gave its guests when it was released, for ever. */
+/* Machine types with the offer of their release, which never changes */
 static const struct {
     const char *type;
     Offer offer;
@@ -104,9 +104,9 @@ static void add_family_tests(void)
     }
 }
 
-/* The form of a call (Arm DEN 0028) */
+/* SMCCC, Arm DEN 0028: function ids, conduits, immediates */
 
-/* All functions, with the id changed as @change says */
+/* Calls of all known_ids[], each changed by @change */
 static void add_changed_ids(Calls *calls, uint64_t (*change)(uint64_t id))
 {
     for (unsigned i = 0; i < known_ids_count; i++) {
@@ -139,7 +139,10 @@ static void test_changed_ids(const Case *c, uint64_t (*change)(uint64_t id))
     }
 }
 
-/* KVM says 1.1, where the bit has no meaning, and does not ignore it. */
+/*
+ * The SVE hint is of SMCCC 1.3. KVM implements 1.1, in which an id with that
+ * bit is one of a function that does not exist.
+ */
 static void test_sve_hint(const void *opaque)
 {
     test_changed_ids(opaque, with_sve_hint);
@@ -174,7 +177,7 @@ static void test_upper_word(const void *opaque)
     case_check_families(vm, &c->offer, calls, NULL, first);
 }
 
-/* KVM touches nothing but X0. */
+/* KVM answers an SMC with an immediate by NOT_SUPPORTED in X0 alone. */
 static void test_smc_immediate(const void *opaque)
 {
     const Case *c = opaque;
@@ -284,7 +287,7 @@ typedef struct GoldenLine {
     uint64_t result[4];
 } GoldenLine;
 
-/* Where TCG answers otherwise than the KVM that was asked, and why. */
+/* Calls that TCG answers unlike the KVM whose answers the file has */
 static const struct {
     uint64_t x[2];
     uint64_t x0;
@@ -293,7 +296,7 @@ static const struct {
     { { 0x80000001, 0x80008000 }, 1,
       "the host's CPU was vulnerable; an emulated CPU is not affected" },
     { { 0x80000001, 0x80007fff }, INVALID,
-      "likewise; this function's word for it is NOT_REQUIRED" },
+      "likewise; this function returns NOT_REQUIRED for such a CPU" },
 };
 
 static GArray *read_golden(const char *file)
@@ -318,7 +321,7 @@ static GArray *read_golden(const char *file)
         }
         g_assert_true(g_str_has_prefix(call, "hvc "));
         g_assert_nonnull(answer);
-        /* The second number is not always there. */
+        /* A call without arguments is a line with one number. */
         g_assert_cmpint(sscanf(call, "hvc %" SCNi64 " %" SCNi64, &line.x[0],
                                &line.x[1]), >=, 1);
         g_assert_cmpint(sscanf(answer, "Res: 0x%" SCNx64 " 0x%" SCNx64
@@ -330,7 +333,7 @@ static GArray *read_golden(const char *file)
     return golden;
 }
 
-/* What the line says, less what cannot be the same twice. */
+/* The line as a row that fits random numbers and clocks of any run */
 static Row golden_row(const GoldenLine *line)
 {
     Row row = { .x = { line->x[0], line->x[1] } };
@@ -356,7 +359,7 @@ static Row golden_row(const GoldenLine *line)
             int n = MIN(MAX(bits, 0), (int)width);
 
             row.result[i] = n ? UINT64_MAX >> (64 - n) : 0;
-            /* The rule has to hold for KVM's numbers as well. */
+            /* KVM's own numbers have no bit beyond those asked for. */
             g_assert_cmphex(line->result[i] & ~row.result[i], ==, 0);
         }
     }
@@ -405,9 +408,9 @@ static void add_golden_tests(void)
     }, "golden/linux-6.12");
 }
 
-/* VMs without a choice of services: what QEMU always did. */
+/* VMs without hvc-services: all calls are answered as by unpatched QEMU */
 
-/* QEMU's own PSCI serves version 0.1 as well, by which a vCPU can go off. */
+/* Stock QEMU serves ids of PSCI 0.1, one of which is CPU_OFF. */
 static bool is_psci_0_1(uint64_t id)
 {
     return id >= 0x95c1ba5e && id <= 0x95c1ba61;
@@ -428,7 +431,7 @@ static void add_stock_calls(Calls *calls, bool aarch32)
     for (unsigned i = 0; i < known_ids_count; i++) {
         calls_call(calls, with_sve_hint(known_ids[i]), 1, 2, 3);
         calls_call(calls, as_yielding_call(known_ids[i]), 1, 2, 3);
-        /* An AArch32 guest would make the call itself. */
+        /* In AArch32 the upper word is lost, and the call would be made. */
         if (!aarch32) {
             calls_call(calls, 0xabcd00000000 | known_ids[i], 1, 2, 3);
         }
@@ -468,7 +471,7 @@ static void test_stock_same(const void *opaque)
     }
 }
 
-/* Stock QEMU 10.0 writes X0 only, and compares all of it. */
+/* Stock QEMU 10.0 changes X0 only, and looks at all of X0 for the id. */
 static const struct {
     uint64_t x[2];
     uint64_t x0;

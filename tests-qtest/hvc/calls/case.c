@@ -7,7 +7,10 @@
 #include "qemu/osdep.h"
 #include "case.h"
 
-/* A guest that hangs is found earlier; this is for QEMU itself. */
+/*
+ * Seconds after which SIGALRM ends a test whose QEMU does not answer. vm_wait()
+ * finds a guest that hangs before.
+ */
 #define HANG_S 150
 
 const CaseMode case_modes[] = {

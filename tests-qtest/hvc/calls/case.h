@@ -11,13 +11,13 @@
 #include "function-ids.h"
 #include "guest-vm.h"
 
-/* About a hundredth of a second of a counter of 62.5 MHz */
+/* Of the guest's counter, which has 62.5 MHz: 8 ms */
 #define TICKS 500000
 
 /* Setup.machine of a guest that starts at EL2 and calls through SMC */
 #define CASE_EL2 ",virtualization=on"
 
-/* More than enough families for an array of their first steps */
+/* The size of an array of first steps; at least families_count */
 #define CASE_FAMILIES 16
 
 /**

@@ -1,9 +1,9 @@
 /*
- * The call engine itself
+ * Tests of the call engine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What it does not notice, no other test can.
+ * Changed registers and exceptions that the engine misses, all tests miss.
  */
 
 #include "qemu/osdep.h"
@@ -41,7 +41,7 @@ static void test_exceptions_found(const void *opaque)
     if (case_missing(&c->setup)) {
         return;
     }
-    /* No EL2 or EL3, so no SMC; no device at this address */
+    /* SMC is UNDEFINED without EL2 and EL3; no device is at 0x0f000000. */
     undefined = calls_call(calls, PSCI_VERSION);
     calls_step(calls)->conduit = CALL_CONDUIT_SMC;
     abort = calls_add(calls, VCPU(0), CALL_READ, 0x0f000000, 0, 0, 0);

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The guest's RAM is a file that the test has mapped as well. So it can look
- * at the report while the guest runs, and after QEMU has ended.
+ * The guest's RAM is a file that the test program has mapped as well, and so
+ * reads the report while the guest runs, and after QEMU has ended.
  */
 
 #include "qemu/osdep.h"
@@ -15,7 +15,7 @@
 #include "function-ids.h"
 #include "guest-vm.h"
 
-/* Only a VM that hangs takes longer; more than the guest's own patience. */
+/* A guest gives a step up after CALLS_PATIENCE, and then goes on. */
 #define PATIENCE_S (2 * CALLS_PATIENCE)
 #define POLL_US 500
 
@@ -151,7 +151,7 @@ char *vm_missing(const Setup *setup)
     return NULL;
 }
 
-/* The list as the guest finds it. */
+/* Write a list to a file as the guest reads it. */
 static void write_list(const Calls *calls, const char *path)
 {
     size_t size = sizeof(struct CallList) +
@@ -182,7 +182,7 @@ static void write_list(const Calls *calls, const char *path)
     g_assert_no_error(err);
 }
 
-/* A RAM of the guest's own, empty; its file at @path. */
+/* Make the file of the guest's RAM, and map the report in it. */
 static struct CallReport *make_ram(const Calls *calls, const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -247,7 +247,7 @@ Vm *vm_start(const Setup *setup, const Calls *calls)
     vm->started_ns = now_ns();
     vm->qts = qtest_init_with_env(setup->stock ? "HVC_STOCK_QEMU" : NULL,
                                   args, true);
-    /* QEMU has read the one and mapped the other. */
+    /* QEMU has read the list and mapped the RAM. */
     g_unlink(list);
     g_unlink(ram);
     return vm;
@@ -280,7 +280,7 @@ void vm_wait(Vm *vm, unsigned boot)
         g_usleep(POLL_US);
     }
     vm->boot = boot;
-    /* The clock has microseconds. */
+    /* now_ns() counts microseconds: the guest may be ahead by almost one. */
     vm->done_ns = now_ns() + 1000;
 }
 
@@ -342,7 +342,7 @@ Vm *vm_run_alone(const Setup *setup, const Calls *calls)
     unsigned count = 0;
     GPid pid;
 
-    /* Options that were not given left two spaces. */
+    /* Options that are not given leave two spaces, which make empty words. */
     for (unsigned i = 0; argv[i]; i++) {
         if (*argv[i]) {
             argv[count++] = argv[i];

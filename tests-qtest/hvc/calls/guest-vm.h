@@ -1,5 +1,5 @@
 /*
- * A VM that runs the call engine, for tests
+ * A VM that has the call engine as its guest, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *

@@ -1,5 +1,5 @@
 /*
- * Callers that mean no good
+ * Tests with hostile callers: random function ids and arguments
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "case.h"
 
-/* What arguments break things at, and numbers */
+/* Limits of the services' arguments, function ids, and random numbers */
 static uint64_t hostile_argument(GRand *rand)
 {
     static const uint64_t values[] = {
@@ -31,8 +31,8 @@ static uint64_t hostile_argument(GRand *rand)
     }
 }
 
-/* Would this call end the test rather than be answered? */
-static bool ends_it(const uint64_t *x)
+/* Calls that stop a vCPU or the machine, or start a vCPU anywhere */
+static bool stops_guest(const uint64_t *x)
 {
     switch ((uint32_t)x[0]) {
     case CPU_OFF:
@@ -112,7 +112,7 @@ static void test_hostile(const void *opaque)
         if (g_rand_int_range(rand, 0, 4)) {
             x[0] = known_ids[g_rand_int_range(rand, 0, known_ids_count)];
         }
-        if (!ends_it(x)) {
+        if (!stops_guest(x)) {
             calls_call_(calls, x);
             for (unsigned i = 4; i < 8; i++) {
                 calls_step(calls)->x[i] = hostile_argument(rand);

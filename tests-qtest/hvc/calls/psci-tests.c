@@ -1,5 +1,5 @@
 /*
- * PSCI calls that change the state of a vCPU or of the machine
+ * Tests of PSCI calls that change the state of a vCPU or of the machine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,8 +12,9 @@
 /* PSCI: vCPUs */
 
 /*
- * vCPU 1 switches itself off, and is switched on again, three times. What is
- * said of it has to be right at once, as KVM changes its state within CPU_ON.
+ * vCPU 1 switches itself off, and is switched on again, three times. When
+ * CPU_ON returns, AFFINITY_INFO has to say ON, as KVM changes a vCPU's state
+ * within CPU_ON.
  */
 static void test_cpu_off_on(const void *opaque)
 {
@@ -40,7 +41,7 @@ static void test_cpu_off_on(const void *opaque)
         round[i].on = calls_add(calls, VCPU(0), CALL_CPU_ON, cpu_on, 1, 0, 0);
         calls_step(calls)->x[4] = 1;
         calls_step(calls)->x[5] = round[i].on + 3;
-        /* The same start again, which does little harm where it is one. */
+        /* With the same context, so that a second start would be harmless */
         round[i].again = calls_add(calls, VCPU(0), CALL_CPU_ON, cpu_on, 1,
                                    0, 0);
         calls_step(calls)->x[4] = 1;
@@ -105,7 +106,7 @@ static void test_cpu_on_race(const void *opaque)
     }
 }
 
-/* CPU_ON does not look at the entry address. QEMU has to bear what follows. */
+/* CPU_ON takes any entry address; QEMU must survive what the vCPU does. */
 static void test_cpu_on_hostile(const void *opaque)
 {
     static const uint64_t entries[] = {
@@ -136,7 +137,7 @@ static void test_cpu_on_hostile(const void *opaque)
 
 /*
  * Affinity levels: of 20 vCPUs the last four are in a cluster of their own, of
- * which only the very last is switched on. It finds its own stolen-time record.
+ * which only the last one is switched on. It finds its own stolen-time record.
  */
 static void test_affinity_levels(const void *opaque)
 {
@@ -224,7 +225,7 @@ static void test_cpu_suspend(const void *opaque)
                                    0, 0, 0, 0);
         calls_add(calls, calls->all, CALL_TIMER, TICKS, 0, 0, 0);
         if (i == 0) {
-            /* The engine's own WFI, to be sure of the rest */
+            /* WFI instead of CPU_SUSPEND: does the timer end a wait at all? */
             wait[i].call = calls_add(calls, calls->all, CALL_WFI, 0, 0, 0, 0);
         } else {
             wait[i].call = calls_call(calls, id, states[(i - 1) / 2],
@@ -289,15 +290,15 @@ static void check_event(Vm *vm, const char *name, const char *reason)
 }
 
 /*
- * The second vCPU makes the call, which may not return, while the first one
- * waits. After a reset they find the same services.
+ * vCPU 1 makes the call, which must not return, while vCPU 0 waits. After a
+ * reset both find the same services.
  */
 static void test_system_event(const void *opaque)
 {
     const EventCase *event = opaque;
     const Setup setup = {
         .services = "linux-6.18",
-        /* No event shall come before there is somebody to hear it. */
+        /* -S: libqtest drops events that come before it reads QMP. */
         .extra = "-no-shutdown -S",
     };
     g_autoptr(Calls) calls = calls_new(2);

@@ -1,5 +1,5 @@
 /*
- * What random numbers, times and stolen time are worth
+ * Tests of random numbers, clocks and stolen time
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,8 +13,8 @@
 /* TRNG */
 
 /*
- * Each bit asked for is now 0, now 1, and the others are 0. A bit stays the
- * same in all calls by chance once in 2^63 runs.
+ * Each random bit is 0 in some of 64 calls and 1 in others, and all other bits
+ * are 0. By chance a bit is the same in all calls once in 2^63 runs.
  */
 static void test_trng_bits(const void *opaque)
 {
@@ -58,7 +58,7 @@ static void test_trng_bits(const void *opaque)
     }
 }
 
-/* Random numbers and times of a list of calls, for comparisons */
+/* Calls whose answers are compared between two runs */
 static void add_random_calls(Calls *calls)
 {
     for (unsigned i = 0; i < 32; i++) {
@@ -146,7 +146,7 @@ static GArray *run_recorded(const Setup *setup, const char *mode)
     return results_of(vm, calls, 0);
 }
 
-/* Random numbers, times and counters of a recording come back. */
+/* Replay gives the random numbers, times and counters of the recording. */
 static void test_replay(const void *opaque)
 {
     const Case *c = opaque;
@@ -183,7 +183,7 @@ static RecordSteps add_read_record(Calls *calls, uint32_t vcpus, unsigned st)
     return steps;
 }
 
-/* Where the record is, and that revision, attributes and padding are zero. */
+/* Check a record's address, revision, attributes and padding; its time. */
 static uint64_t check_record(const Vm *vm, unsigned vcpu,
                              const RecordSteps *steps)
 {
@@ -216,8 +216,8 @@ static unsigned add_write_record(Calls *calls, unsigned st, unsigned offset)
 }
 
 /*
- * Whatever a guest, or the one before it, has written there is gone; not what
- * another vCPU has in its own record.
+ * PV_TIME_ST clears the caller's record, whatever was written to it, and leaves
+ * the records of other vCPUs alone.
  */
 static void test_pv_time_record(const void *opaque)
 {
@@ -323,7 +323,7 @@ typedef struct Overload {
     pid_t busy[3];
 } Overload;
 
-/* From now on this process, and what it starts, has to share one CPU. */
+/* From now on this process and its children share one CPU with busy ones. */
 static bool overload_start(Overload *overload)
 {
     pid_t parent = getpid();
@@ -355,7 +355,7 @@ static void overload_stop(Overload *overload)
     host_use_all_cpus(&overload->cpus);
 }
 
-/* Nobody can be robbed of more time than has passed. */
+/* Stolen time is positive, and at most the time between two counter reads. */
 static void check_stolen(const Vm *vm, unsigned vcpu, uint64_t stolen_ns,
                          unsigned since, unsigned until)
 {
@@ -368,12 +368,12 @@ static void check_stolen(const Vm *vm, unsigned vcpu, uint64_t stolen_ns,
 }
 
 /*
- * On a host CPU with more to do than it can, each vCPU's stolen time grows,
- * and only ever grows. It counts from the call on.
+ * On an overloaded host CPU each vCPU's stolen time grows, from PV_TIME_ST on,
+ * and never falls.
  */
 static void test_pv_time_overload(const void *opaque)
 {
-    /* Far more than is added at a time, so it is a sum that is waited for. */
+    /* Many updates of a record: the test waits for their sum. */
     const uint64_t target_ns = 400 * 1000 * 1000;
     const Case *c = opaque;
     g_autoptr(Calls) calls = calls_new(c->vcpus);
@@ -404,7 +404,7 @@ static void test_pv_time_overload(const void *opaque)
     last = calls_add(calls, calls->all, CALL_AWAIT, 8, target_ns, 0, 0);
     calls_step(calls)->base = 1 + st;
     after_last = calls_add(calls, calls->all, CALL_COUNTERS, 0, 0, 0, 0);
-    /* A vCPU that goes to its end is halted, which is not stolen time. */
+    /* Keeps all vCPUs busy to the end: a halted vCPU has no stolen time. */
     calls_barrier(calls, calls->all);
 
     if (!overload_start(&overload)) {
@@ -434,7 +434,7 @@ static void test_pv_time_overload(const void *opaque)
     }
 }
 
-/* PTP: repeated calls, and none goes back. */
+/* Wall clock and counters of later PTP calls are not earlier. */
 static void test_ptp_forward(const void *opaque)
 {
     const Case *c = opaque;

@@ -1,5 +1,5 @@
 /*
- * What a guest has to find where it arrives
+ * What a guest has to find after a migration or loadvm
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@ static uint64_t stolen_seen(const Vm *vm, unsigned vcpu, unsigned step)
     struct CallResult result = vm_result(vm, vcpu, step);
 
     g_assert_cmpuint(result.state, ==, CALL_DONE);
-    /* Revision and attributes, and the padding */
+    /* Revision, attributes and padding of the stolen-time record */
     g_assert_cmphex(result.x[0], ==, 0);
     g_assert_cmphex(result.x[2], ==, 0);
     g_assert_cmphex(result.x[3], ==, 0);
@@ -50,12 +50,12 @@ void check_arrived(const Peer *peer, int64_t started_ns,
     qobject_unref(entries);
 
     peer->vm->started_ns = started_ns;
-    go(peer, 1);
-    wait_step(vm, program, program->wait[1]);
+    program_go(peer, 1);
+    program_wait_step(vm, program, program->wait[1]);
     assert_armed(peer, program);
-    go(peer, 2);
+    program_go(peer, 2);
     vm_wait(peer->vm, 1);
-    check_answers(vm, config, program);
+    program_check_answers(vm, config, program);
     for (unsigned i = 0; i < program->calls->vcpus; i++) {
         uint64_t stolen[] = {
             stolen_seen(vm, i, program->record[0]),
@@ -72,7 +72,7 @@ void check_arrived(const Peer *peer, int64_t started_ns,
 
     qtest_qmp_assert_success(peer->qts, "{ 'execute': 'system_reset' }");
     vm_wait(peer->vm, 2);
-    check_answers(vm, config, program);
+    program_check_answers(vm, config, program);
     vm_check_started(vm, program->calls);
     entries = contract_entries(peer->qts);
     g_assert_true(qobject_is_equal(QOBJECT(entries), QOBJECT(contract)));

@@ -1,5 +1,5 @@
 /*
- * What a guest has to find where it arrives
+ * What a guest has to find after a migration or loadvm
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,22 +20,22 @@
 uint64_t stolen_now(const Peer *peer, unsigned vcpu);
 
 /**
- * assert_armed: are the records being added to?
- * @peer: a VM whose guest has not asked for them again
+ * assert_armed: wait until the stolen time of each vCPU has grown
+ * @peer: a VM whose guest has not called PV_TIME_ST since it arrived
  * @program: what it does, of program_stolen_time()
  */
 void assert_armed(const Peer *peer, const Program *program);
 
 /**
- * check_arrived: does a guest find what it had?
+ * check_arrived: let a guest come to its end, and check what it found
  * @peer: the destination, whose guest waits for GO
  * @started_ns: a time before the source was started, since 1970
  * @config: the machine
  * @program: what the guest does, of program_stolen_time()
  * @contract: the source's query-guest-abi
  *
- * It finds at least the stolen time that it had, which grows; all answers are
- * the same; and so they are after a reset.
+ * The stolen time is at least that of the source, and grows. All calls are
+ * answered as on the source, before and after a reset of the machine.
  */
 void check_arrived(const Peer *peer, int64_t started_ns,
                    const Config *config, const Program *program,

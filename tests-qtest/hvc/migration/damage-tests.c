@@ -56,7 +56,7 @@ static void cut_before_footer(ContractStream *stream)
     cut(stream, contract_stream_entry(stream->entries));
 }
 
-/* The stream goes on, the section is shorter than it says. */
+/* The section is shorter than its number of entries says. */
 static void drop_last_value(ContractStream *stream)
 {
     contract_stream_remove(stream, contract_stream_entry(stream->entries) - 8,
@@ -86,7 +86,7 @@ static void drop_all(ContractStream *stream)
 
 static void repeat_entry(ContractStream *stream)
 {
-    contract_stream_append(stream, entry_names[0], 1);
+    contract_stream_append(stream, contract_entry_names[0], 1);
 }
 
 static void repeat_instead(ContractStream *stream)
@@ -122,7 +122,10 @@ static void count_one_more(ContractStream *stream)
     ++*contract_stream_at(stream, contract_stream_count());
 }
 
-/* What is left fits, but it is not where the section ends. */
+/*
+ * The entry that is left over is 0, so that the contract fits; but the footer
+ * does not follow the last entry.
+ */
 static void count_one_less(ContractStream *stream)
 {
     uint8_t entry[CONTRACT_ENTRY_SIZE];
@@ -205,7 +208,7 @@ static void footer_id(ContractStream *stream)
     *contract_stream_at(stream, contract_stream_size(stream) - 1) ^= 0x40;
 }
 
-/* Behind the first: a copy of it, in which @damage may be. */
+/* Behind the section: its copy, with another arm.std-bmap if @damage */
 static void repeat_section(ContractStream *stream, bool damage)
 {
     unsigned size = contract_stream_size(stream);
@@ -300,7 +303,7 @@ static const Damage damages[] = {
     { "unknown/value", unknown_value,
       "guest-abi: incoming VM has 'arm.from-the-future' = 0x1234, which this "
       "VM does not know; use a QEMU, a machine type and a host that" },
-    /* Each has to fit by itself; the last one counts. */
+    /* Each section has to fit by itself; the last one counts. */
     { "section-twice", section_twice },
 };
 
@@ -323,9 +326,10 @@ static void test_damage(const void *opaque)
         migration_save(from->qts, good);
     }
     g_assert_true(contract_stream_read(good, &stream));
-    g_assert_cmpuint(stream.entries, ==, ARRAY_SIZE(entry_names));
+    g_assert_cmpuint(stream.entries, ==, ARRAY_SIZE(contract_entry_names));
     for (unsigned i = 0; i < stream.entries; i++) {
-        g_assert_cmpstr((char *)entry_at(&stream, i), ==, entry_names[i]);
+        g_assert_cmpstr((char *)entry_at(&stream, i), ==,
+                        contract_entry_names[i]);
     }
     damage->change(&stream);
     contract_stream_write(&stream, path);

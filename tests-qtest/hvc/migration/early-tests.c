@@ -1,5 +1,5 @@
 /*
- * Test that a refusal comes ahead of guest memory
+ * Test that a destination refuses a contract before it has guest memory
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,14 +12,14 @@
 #include "migration/migration-qmp.h"
 #include "framework.h"
 
-/* DESIGN: refused under 64 KiB of stream. */
+/* Bytes of a stream after which a destination has refused it */
 #define REFUSAL_MAX (64 * KiB)
 
 /**
- * Proxy: passes a stream on, and counts
- * @listening: a socket for the source
+ * Proxy: a thread that passes a stream on to the destination, and counts
+ * @listening: file descriptor of the socket that the source connects to
  * @to: path of the destination's socket
- * @bytes: what was passed on
+ * @bytes: bytes that were passed on
  * @seconds: from the first byte until the destination closed the connection
  */
 typedef struct Proxy {
@@ -53,7 +53,7 @@ static int proxy_connect(const char *path)
 {
     struct sockaddr_un address = socket_address(path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    /* What the destination has not read was not received. */
+    /* A large buffer would take bytes that the destination does not read. */
     int buffer = 4096;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));

@@ -1,5 +1,5 @@
 /*
- * What tests of the migration of a contract share
+ * Framework of hvc-migration-test: machines, VMs, and programs of their guests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -45,12 +45,12 @@ const Config configs[CONFIGS] = {
     { .name = "not-pinned", .type = "virt-10.0" },
 };
 
-const char *const entry_names[CONTRACT_ENTRIES] = {
+const char *const contract_entry_names[CONTRACT_ENTRIES] = {
     "arm.std-bmap", "arm.std-hyp-bmap", "arm.vendor-hyp-bmap",
     "arm.vendor-hyp-bmap-2", "arm.psci-version",
 };
 
-/* In the order in which a contract has them. */
+/* In the order of a contract's bitmaps and their bits */
 static const struct {
     unsigned service;
     const char *name;
@@ -63,7 +63,10 @@ static const struct {
     { PTP,             "ptp",             "vendor-hyp", 1 },
 };
 
-/* Bitmap by bitmap: what is not offered here comes before what is missing. */
+/*
+ * The text names one service: of the first bitmap that differs, the first one
+ * that the destination does not offer, else the first that only it offers.
+ */
 static char *services_refusal(const Config *from, const Config *to)
 {
     unsigned extra = from->offer.services & ~to->offer.services;
@@ -281,14 +284,14 @@ static void check_half(const Vm *vm, const Config *config,
     }
 }
 
-void check_answers(const Vm *vm, const Config *config,
+void program_check_answers(const Vm *vm, const Config *config,
                    const Program *program)
 {
     check_half(vm, config, program, 0);
     check_half(vm, config, program, 1);
 }
 
-void wait_step(const Vm *vm, const Program *program, unsigned step)
+void program_wait_step(const Vm *vm, const Program *program, unsigned step)
 {
     for (unsigned i = 0; i < program->calls->vcpus; i++) {
         const uint32_t *progress = &vm->report->progress[i];
@@ -300,18 +303,18 @@ void wait_step(const Vm *vm, const Program *program, unsigned step)
     }
 }
 
-void go(const Peer *peer, uint64_t value)
+void program_go(const Peer *peer, uint64_t value)
 {
     qtest_writeq(peer->qts, GO, value);
 }
 
-void finish(const Peer *peer, int64_t started_ns, const Config *config,
+void program_finish(const Peer *peer, int64_t started_ns, const Config *config,
             const Program *program)
 {
     peer->vm->started_ns = started_ns;
-    go(peer, 1);
+    program_go(peer, 1);
     vm_wait(peer->vm, 1);
-    check_answers(peer->vm, config, program);
+    program_check_answers(peer->vm, config, program);
 }
 
 /* Over a socket */
@@ -353,7 +356,7 @@ void migrate_live(const Peer *from, const Peer *to)
     assert_completed(to->qts);
 }
 
-/* The source puts the reason into words just after it has seen the failure. */
+/* error-desc gets its last text just after the status has become "failed". */
 void assert_source_refused(const Peer *from)
 {
     int64_t deadline = g_get_monotonic_time() +

@@ -1,10 +1,10 @@
 /*
- * What tests of the migration of a contract share
+ * Framework of hvc-migration-test: machines, VMs, and programs of their guests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Configurations with what their guests are promised, VMs of them, and what
- * the guests do.
+ * Config is a machine with the contract that its guest has, Peer a VM of it,
+ * Program the list of calls that the guest makes before and after a migration.
  */
 
 #ifndef TESTS_QTEST_HVC_MIGRATION_FRAMEWORK_H
@@ -14,10 +14,13 @@
 #include "../calls/guest-vm.h"
 #include "util.h"
 
-/* All that libqtest waits for is a matter of a second or two. */
+/*
+ * libqtest waits for QEMU without a limit: seconds after which SIGALRM ends a
+ * test. Most take a second or two, and ten times that on a busy host.
+ */
 #define HANG_S 150
 
-/* A word of guest memory that a guest waits for; far from all else. */
+/* The guest's CALL_AWAIT steps wait for this word; it is above CALLS_REPORT. */
 #define GO 0x43f00000
 
 /**
@@ -25,9 +28,9 @@
  * @name: in test paths
  * @type: machine type
  * @options: its options; NULL for none
- * @chosen: where its services are from, as a refusal says it; NULL if the
- *          guest is promised nothing
- * @offer: what the guest is promised
+ * @chosen: what chose the services, in the words of a refusal; NULL if the
+ *          guest has no contract
+ * @offer: services and PSCI version of the contract
  */
 typedef struct Config {
     const char *name;
@@ -46,24 +49,25 @@ extern const Config configs[CONFIGS];
 
 /* The entries of a contract under TCG, in their order */
 #define CONTRACT_ENTRIES 5
-extern const char *const entry_names[CONTRACT_ENTRIES];
+extern const char *const contract_entry_names[CONTRACT_ENTRIES];
 
 /**
  * expected_refusal: must a migration be refused?
  * @from: the source
  * @to: the destination
- * @named: set to whether query-migrate says why, and not only stderr, where
- *         QEMU's own refusals are
+ * @named: set to whether the text is query-migrate's error-desc, too; refusals
+ *         of stock QEMU are on stderr only
  *
- * Returns: NULL if it fits, else the text or a part of it. The caller frees it.
+ * Returns: NULL if the migration must succeed, else the refusal's text, or a
+ * part of it. The caller frees it.
  */
 char *expected_refusal(const Config *from, const Config *to, bool *named);
 
 /**
- * Peer: one side of a migration
+ * Peer: source or destination of a migration
  * @vm: the VM, if it has the call engine as its guest
  * @qts: its QEMU
- * @log: the file that has its stderr
+ * @log: path of the file with QEMU's stderr
  */
 typedef struct Peer {
     Vm *vm;
@@ -116,7 +120,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peer, peer_free)
 char *peer_log(const Peer *peer);
 
 /**
- * assert_refused: has a destination refused, with the right words?
+ * assert_refused: has a destination refused the stream, with the right text?
  * @to: the destination; it must still wait for a migration
  * @outcome: how the migration ended there
  * @refusal: the text, as expected_refusal() returned it
@@ -126,8 +130,9 @@ void assert_refused(const Peer *to, const Outcome *outcome,
                     const char *refusal, bool named);
 
 /**
- * assert_source_refused: does a source know that its VM was refused?
- * @from: the source, whose guest must run on
+ * assert_source_refused: wait until the source says that the destination has
+ * refused its VM
+ * @from: the source; its guest must be running
  */
 void assert_source_refused(const Peer *from);
 
@@ -168,37 +173,38 @@ Program program_same_answers(unsigned vcpus);
 Program program_stolen_time(unsigned vcpus);
 
 /**
- * check_answers: did a guest get the same answers before and after?
+ * program_check_answers: did a guest get the same answers before and after?
  * @vm: the VM, whose guest is through its list
  * @config: its machine
  * @program: what it did
  */
-void check_answers(const Vm *vm, const Config *config,
+void program_check_answers(const Vm *vm, const Config *config,
                    const Program *program);
 
 /**
- * wait_step: wait until all vCPUs have come to a step
+ * program_wait_step: wait until all vCPUs have come to a step
  * @vm: the VM
  * @program: what its guest does
  * @step: the step's number
  */
-void wait_step(const Vm *vm, const Program *program, unsigned step);
+void program_wait_step(const Vm *vm, const Program *program, unsigned step);
 
 /**
- * go: let a guest go on
+ * program_go: let a guest that waits for GO go on
  * @peer: the VM
  * @value: for GO
  */
-void go(const Peer *peer, uint64_t value);
+void program_go(const Peer *peer, uint64_t value);
 
 /**
- * finish: let a guest that has arrived go on to its end, and see its answers
+ * program_finish: let a guest that has arrived come to its end, and check its
+ * answers
  * @peer: the VM
  * @started_ns: a time before the source was started, since 1970
  * @config: its machine
  * @program: what it does, of program_same_answers()
  */
-void finish(const Peer *peer, int64_t started_ns, const Config *config,
+void program_finish(const Peer *peer, int64_t started_ns, const Config *config,
             const Program *program);
 
 /**

@@ -35,7 +35,7 @@ static void move_by_multifd(const Peer *from, const Peer *to)
     migrate_live(from, to);
 }
 
-/* Needs guest memory on tmpfs, see main(). */
+/* Needs guest memory on tmpfs, see use_tmpfs(). */
 static void move_by_postcopy(const Peer *from, const Peer *to)
 {
     set_capability(from, to, "postcopy-ram");
@@ -56,7 +56,7 @@ static void move_by_postcopy(const Peer *from, const Peer *to)
     assert_completed(to->qts);
 }
 
-/* Does a destination say that this host can receive postcopy? */
+/* Postcopy needs userfaultfd, which a host can forbid. */
 static bool skip_without_postcopy(const Peer *to)
 {
     QDict *response = qtest_qmp(to->qts, "{ 'execute': "
@@ -95,7 +95,7 @@ static void test_move(const void *opaque)
     if (*move == move_by_postcopy && skip_without_postcopy(to)) {
         return;
     }
-    wait_step(from->vm, &program, program.wait[0]);
+    program_wait_step(from->vm, &program, program.wait[0]);
     contract = contract_entries(from->qts);
     (*move)(from, to);
     check_arrived(to, from->vm->started_ns, LINUX_6_12, &program, contract);
@@ -134,17 +134,17 @@ static void test_busy(void)
     from = peer_start(LINUX_6_12, program.calls, NULL);
     middle = peer_incoming(LINUX_6_12, program.calls, NULL);
     to = peer_incoming(LINUX_6_12, program.calls, NULL);
-    wait_step(from->vm, &program, poll - 2);
+    program_wait_step(from->vm, &program, poll - 2);
     migrate_live(from, middle);
     g_assert_cmpuint(le32_to_cpu(middle->vm->report->progress[0]), ==,
                      poll + 1);
-    go(middle, 1);
-    /* Off, and vCPU 0 knows. */
+    program_go(middle, 1);
+    /* vCPU 1 is off, and AFFINITY_INFO has told vCPU 0. */
     while (le32_to_cpu(middle->vm->report->progress[0]) <= poll + 1) {
         g_usleep(1000);
     }
     migrate_live(middle, to);
-    go(to, 2);
+    program_go(to, 2);
     vm_wait(to->vm, 1);
     g_assert_cmpuint(vm_result(to->vm, 1, off).state, ==, CALL_NOT_RUN);
     g_assert_cmpuint(vm_result(to->vm, 0, poll).state, ==, CALL_DONE);

@@ -8,15 +8,15 @@
 #include "framework.h"
 #include "section.h"
 
-/* What a section may cost */
+/* Bytes that a contract may add to a stream */
 #define SECTION_MAX 512
 
 /**
- * Saved: a source's stream, and what the source said of itself
- * @path: the file; NULL until it is made
+ * Saved: a source's stream, and its contract
+ * @path: the file of the stream; NULL until a test needs it
  * @entries: query-guest-abi's
- * @started_ns: a time before its VM was started
- * @section_size: of the contract's section; 0 if there is none
+ * @started_ns: a time before the source was started, since 1970
+ * @section_size: bytes of the contract's section; 0 if there is none
  */
 typedef struct Saved {
     char *path;
@@ -27,7 +27,7 @@ typedef struct Saved {
 
 static Saved saved[ARRAY_SIZE(configs)];
 
-/* The guest of all VMs of the matrix; not for VMs without services */
+/* What the guests of the matrix do; VMs without a contract have no guest. */
 static Program matrix_program;
 
 static const Calls *matrix_calls(const Config *config)
@@ -44,7 +44,7 @@ static Peer *matrix_source(const Config *config)
     Peer *peer = peer_start(config, calls, NULL);
 
     if (calls) {
-        wait_step(peer->vm, &matrix_program, matrix_program.wait[0]);
+        program_wait_step(peer->vm, &matrix_program, matrix_program.wait[0]);
     }
     return peer;
 }
@@ -106,7 +106,7 @@ static void test_pair(const void *opaque)
     g_assert_cmpstr(outcome.error, ==, NULL);
     g_assert_true(outcome.completed);
     if (to->vm) {
-        finish(to, s->started_ns, pair->to, &matrix_program);
+        program_finish(to, s->started_ns, pair->to, &matrix_program);
     }
 }
 
@@ -120,11 +120,11 @@ static void test_section_size(void)
     }
 }
 
-/* A refused guest goes on, and can go where it fits. */
+/* A guest that was refused runs on, and another destination takes it. */
 static void test_refused_then_good(const void *opaque)
 {
     const Config *config = opaque;
-    /* Equal to none of the configurations. */
+    /* Differs from each of configs[]. */
     const Config odd = {
         .type = config->type,
         .options = "hvc-services=trng,psci-version=1.2",
@@ -156,7 +156,7 @@ static void test_refused_then_good(const void *opaque)
     }
     to = peer_incoming(config, calls, NULL);
     migrate_live(from, to);
-    finish(to, from->vm->started_ns, config, &matrix_program);
+    program_finish(to, from->vm->started_ns, config, &matrix_program);
 }
 
 void migration_matrix_tests(void)

@@ -1,5 +1,5 @@
 /*
- * The contract's section in a migration stream, to be looked at and damaged
+ * The section "guest-abi" of a migration stream, to be read and damaged
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@
 #define SECTION_FULL   0x04
 #define SECTION_FOOTER 0x7e
 
-/* The name with its length, which is what can be searched for. */
+/* The section's name behind its length, as nothing else in a stream is */
 static const char name[] = "\x09guest-abi";
 #define NAME_OFFSET (1 + 4)
 

@@ -1,9 +1,9 @@
 /*
- * The contract's section in a migration stream, to be looked at and damaged
+ * The section "guest-abi" of a migration stream, to be read and damaged
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Knows the format from its description, not from the code that writes it:
+ * Written from the format's description, not from migration/guest-abi.c:
  *
  *   0x04, section id (32 bit), 9, "guest-abi", instance id (32), version (32)
  *   number of entries (8); each entry: name (32 bytes, NUL-padded), value (64)
@@ -18,15 +18,15 @@
 #define CONTRACT_NAME_SIZE  32
 #define CONTRACT_ENTRY_SIZE (CONTRACT_NAME_SIZE + 8)
 
-/* What lies before the number of entries, and after the last one. */
+/* Bytes before the number of entries, and after the last entry */
 #define CONTRACT_HEADER_SIZE (1 + 4 + 1 + 9 + 4 + 4)
 #define CONTRACT_FOOTER_SIZE (1 + 4)
 
 /**
- * ContractStream: a stream and where the contract's section is in it
+ * ContractStream: a migration stream, and where the section is in it
  * @bytes: the whole stream
  * @section: offset of the section
- * @entries: number of entries that the section had when it was found
+ * @entries: number of entries that the section had when it was read
  */
 typedef struct ContractStream {
     GByteArray *bytes;
@@ -39,7 +39,8 @@ typedef struct ContractStream {
  * @path: the file, as "migrate file:" wrote it
  * @stream: set to the stream
  *
- * Returns: true if it has the section. @stream is to be freed in any case.
+ * Returns: true if the stream has the section. The caller frees @stream with
+ * contract_stream_clear() in both cases.
  */
 bool contract_stream_read(const char *path, ContractStream *stream);
 

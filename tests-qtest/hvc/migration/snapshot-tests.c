@@ -22,7 +22,7 @@ static void hmp_quiet(const Peer *peer, const char *command)
     g_assert_cmpstr(answer, ==, "");
 }
 
-/* Back to an older state in the same VM, in another, and where it cannot be */
+/* loadvm in the same VM, in another one, and in one with another contract */
 static void test_snapshot(void)
 {
     g_auto(Program) program = { };
@@ -53,16 +53,16 @@ static void test_snapshot(void)
     peer = peer_start(LINUX_6_12, program.calls, drive);
     started_ns = peer->vm->started_ns;
     contract = contract_entries(peer->qts);
-    wait_step(peer->vm, &program, program.wait[0]);
+    program_wait_step(peer->vm, &program, program.wait[0]);
     hmp_quiet(peer, "savevm older");
     assert_armed(peer, &program);
     older[0] = stolen_now(peer, 0);
     older[1] = stolen_now(peer, 1);
     hmp_quiet(peer, "savevm newer");
-    go(peer, 2);
+    program_go(peer, 2);
     vm_wait(peer->vm, 1);
 
-    /* The newer state has all that was stolen until then. */
+    /* The newer snapshot has all that was stolen until savevm. */
     hmp_quiet(peer, "loadvm newer");
     g_assert_cmpuint(stolen_now(peer, 0), >=, older[0]);
     g_assert_cmpuint(stolen_now(peer, 1), >=, older[1]);
@@ -71,7 +71,7 @@ static void test_snapshot(void)
     hmp_quiet(peer, "loadvm older");
     check_arrived(peer, started_ns, LINUX_6_12, &program, contract);
 
-    /* Another process */
+    /* Another QEMU */
     g_clear_pointer(&peer, peer_free);
     loadvm = g_strdup_printf("%s -loadvm older", drive);
     peer = peer_start(LINUX_6_12, program.calls, loadvm);
@@ -89,7 +89,7 @@ static void test_snapshot(void)
     qobject_unref(contract);
 }
 
-/* What was loaded before does not count: each state has its own contract. */
+/* Each snapshot is judged by its own contract, not by one loaded before. */
 static void test_snapshot_without_contract(void)
 {
     static const char refusal[] = "incoming VM has no contract with its guest";

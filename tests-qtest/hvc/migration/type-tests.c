@@ -68,7 +68,7 @@ static void test_types_listed(void)
         }
     }
 
-    /* No two machines of a name, and no name the prefix of one of ours. */
+    /* No two machines have one name, and no name begins with one of ours. */
     QLIST_FOREACH_ENTRY(machines, entry) {
         QDict *machine = qobject_to(QDict, qlist_entry_obj(entry));
         const char *name = qdict_get_str(machine, "name");
@@ -151,7 +151,7 @@ static void test_types_help(void)
     g_assert_nonnull(strstr(out, "(alias of virt-10.0)"));
 }
 
-/* Who has set what */
+/* query-guest-abi's "origin": who has chosen the services and the version */
 
 typedef struct OriginCase {
     const char *machine;
@@ -191,7 +191,8 @@ static void check_entry(QList *entries, unsigned index, uint64_t value,
     }
     g_assert_nonnull(at);
     entry = qobject_to(QDict, qlist_entry_obj(at));
-    g_assert_cmpstr(qdict_get_str(entry, "name"), ==, entry_names[index]);
+    g_assert_cmpstr(qdict_get_str(entry, "name"), ==,
+                    contract_entry_names[index]);
     g_assert_cmphex(qdict_get_int(entry, "value"), ==, value);
     g_assert_cmpstr(qdict_get_str(entry, "rule"), ==, "exact");
     g_assert_cmpstr(qdict_get_str(entry, "origin"), ==, origin);
@@ -205,7 +206,7 @@ static void test_origins(void)
         QList *entries = contract_entries(qts);
 
         g_test_message("%s", o->machine);
-        g_assert_cmpuint(qlist_size(entries), ==, ARRAY_SIZE(entry_names));
+        g_assert_cmpuint(qlist_size(entries), ==, CONTRACT_ENTRIES);
         check_entry(entries, 0, !!(o->offer.services & TRNG), o->services);
         check_entry(entries, 1, !!(o->offer.services & PV_TIME), o->services);
         check_entry(entries, 2, (o->offer.services & VENDOR_FEATURES ? 1 : 0) |
@@ -217,7 +218,7 @@ static void test_origins(void)
     }
 }
 
-/* A VM that was promised nothing, and one that opted in with nothing */
+/* A guest that is promised nothing has a contract if guest-abi=on. */
 static void test_opt_in(void)
 {
     static const struct {
@@ -259,7 +260,7 @@ static char *golden_path(const char *name)
     return dir ? g_build_filename(dir, name, NULL) : NULL;
 }
 
-/* A released type as it is: what the golden file has of it */
+/* A machine type as machine-types.json has it */
 static QDict *describe_type(QList *machines, const char *name)
 {
     QTestState *qts = qtest_initf("-machine %s", name);

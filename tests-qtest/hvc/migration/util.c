@@ -1,5 +1,5 @@
 /*
- * What tests of the contract's migration have in common
+ * QMP commands of migration and contract that QEMU's migration-qmp.h has not
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * What tests of the contract's migration have in common
+ * QMP commands of migration and contract that QEMU's migration-qmp.h has not
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -33,14 +33,18 @@ void outcome_clear(Outcome *outcome);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
 
 /**
- * migration_wait: wait until a migration has ended
- * @qts: one side
+ * migration_wait: wait until a migration has completed or failed
+ * @qts: source or destination
+ *
+ * Returns: how it ended. The caller frees it with outcome_clear().
  */
 Outcome migration_wait(QTestState *qts);
 
 /**
- * migration_transferred: how many bytes a source has sent
+ * migration_transferred: how much a source has sent
  * @qts: the source
+ *
+ * Returns: query-migrate's ram.transferred, in bytes; 0 if it has no ram.
  */
 uint64_t migration_transferred(QTestState *qts);
 
@@ -55,7 +59,7 @@ void migration_save(QTestState *qts, const char *path);
  * run_state: query-status
  * @qts: the VM
  *
- * Returns: the status. The caller frees it.
+ * Returns: the VM's run state. The caller frees it.
  */
 char *run_state(QTestState *qts);
 
