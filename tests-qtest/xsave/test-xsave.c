@@ -1,5 +1,5 @@
 /*
- * Unit tests of what a guest may bring along of XSAVE components
+ * Unit tests of xsave_check(): may a vCPU with these XSAVE components come in?
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -36,7 +36,7 @@
     "host that has it"
 
 /**
- * Case: an incoming vCPU, this VM, and what has to come of it
+ * Case: an incoming vCPU, this VM, and the result of xsave_check()
  * @state: the incoming vCPU
  * @limits: this VM
  * @kept: the components that are loaded
@@ -50,7 +50,7 @@ typedef struct Case {
 } Case;
 
 static const Case cases[] = {
-    /* All is as it was given. */
+    /* The vCPU has what CPUID shows. */
     { { 0x7, 0x7 }, { 0x7, 0, 0x7 }, 0x7 },
     { { 0, 1 }, { TCG, 0, TCG }, 0 },
     { { TCG, TCG }, { TCG, 0, TCG }, TCG },
@@ -60,7 +60,7 @@ static const Case cases[] = {
     { { 3, 1 }, { 0, 0, 0 }, 3 },
     { { 0, 1 }, { 0, 0, 0 }, 0 },
 
-    /* Nor can it use XSAVE for them. */
+    /* A guest without XSAVE cannot have CR4.OSXSAVE set. */
     { { 3, 3, 0, false, true }, { 0, 0, 0x7 }, 3,
       NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
               "start this QEMU with -cpu ...,+xsave") },
@@ -114,7 +114,7 @@ static const Case cases[] = {
     { { 0, 0x207 }, { 0, 0, 0x207 }, 0,
       NO_XCR0("'x87', 'sse', 'avx', 'pkru'", "XCR0", "0x207", "none (0x0)",
               "start this QEMU with -cpu ...,+xsave,+avx,+pku") },
-    /* One of several is missing on the host: that is what counts. */
+    /* The refusal names the component that the host does not have. */
     { { 0, 0x2e7 }, { 0x7, 0, 0xe7 }, 0,
       NO_XCR0("'avx512', 'pkru'", "XCR0", "0x2e7",
               "'x87', 'sse', 'avx' (0x7)",
@@ -126,7 +126,7 @@ static const Case cases[] = {
     { { 0x7, 0x7, 0, true }, { 0x7, 0, 0x207 }, 0x7,
       LACKS("'pkru'", "CR4.PKE is set", "'x87', 'sse', 'avx' (0x7)",
             "start this QEMU with -cpu ...,+pku") },
-    /* Nor do they need XSAVE: then PKRU is exposed all the same. */
+    /* Protection keys work without XSAVE, too, and PKRU is exposed. */
     { { 0x203, 0x1, 0, true }, { 0, 0, 0x207, 0, true }, 0x203 },
     { { 0x203, 0x1 }, { 0, 0, 0x207, 0, true }, 0x203 },
     { { 0x203, 0x1, 0, true }, { 0, 0, 0x207 }, 0x3,
@@ -144,7 +144,7 @@ static const Case cases[] = {
       NO_XCR0("'cet'", "XSS", "0x9800", "'arch-lbr' (0x8000)",
               "use a QEMU and a host that have it") },
 
-    /* Exposed here by force, but this host has no such thing */
+    /* Exposed, by force-features=on, but not loadable on this host */
     { { 0xe7, 0x7 }, { AVX512, 0, 0x7 }, 0xe7,
       NOT_LOADABLE("'avx512'", "xstate_bv", "0xe7", "0x7") },
     { { 0x7, 0xe7 }, { AVX512, 0, 0x7 }, 0x7,
@@ -155,7 +155,7 @@ static const Case cases[] = {
     { { 0x60000, 0x7 }, { AMX, 0, AVX512 }, 0x60000,
       NOT_LOADABLE("'amx-tile'", "xstate_bv", "0x60000", "0xe7") },
 
-    /* Nothing that a host could have saved */
+    /* XSTATE_BV that no host saves */
     { { UINT64_MAX, 0x7 }, { 0x7, 0, 0x7 }, 0x7,
       DAMAGED("xstate_bv", "0xffffffffffffffff", "0xfffffffffff1fd00") },
     { { 1ULL << 63, 0x7 }, { 0x7, 0, 0x7 }, 0,
@@ -175,7 +175,7 @@ static const Case cases[] = {
       "this QEMU knows (0x1fd00); the stream is damaged, or of a newer "
       "machine: use a QEMU that knows them, or start the VM anew" },
 
-    /* Nothing that a CPU lets a guest set */
+    /* XCR0 that XSETBV refuses */
     { { 0, 0 }, { 0, 0, 0 }, 0, IMPOSSIBLE("0x0") },
     { { 0, 0 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x0") },
     { { 0, 2 }, { AMX, 0, AMX }, 0, IMPOSSIBLE("0x2") },
@@ -191,7 +191,7 @@ static const Case cases[] = {
     { { 0, 0x201 }, { TCG, 0, TCG }, 0 },
     { { 0, 0x19 }, { TCG, 0, TCG }, 0 },
     { { 0, 0x60001 }, { AMX, 0, AMX }, 0 },
-    /* Of xstate_bv, the CPU knows what is in its initial state. */
+    /* A component in its initial state can be absent from XSTATE_BV. */
     { { 0x20020, 0x7 }, { AMX, 0, AMX }, 0x20020 },
 };
 
@@ -219,7 +219,7 @@ static const struct {
     { &xsave_xcr0, 0, "" },
     { &xsave_xcr0, 0x1, "'x87'" },
     { &xsave_xcr0, TCG_NO_PKU, "'x87', 'sse', 'avx', 'mpx'" },
-    /* A part of what comes together has the name of the whole. */
+    /* One bit of AVX-512's three has the name of all. */
     { &xsave_xcr0, 0x20, "'avx512'" },
     { &xsave_xcr0, 0x20000, "'amx-tile'" },
     { &xsave_xcr0, 0xe02ff, "'x87', 'sse', 'avx', 'mpx', 'avx512', 'pkru', "
@@ -252,7 +252,7 @@ static const struct {
       "XSAVE component 'avx512' (x86.xcr0 = 0xe7), this VM gives its guest "
       "'x87', 'sse', 'avx' (0x7); this host does not have it; use one that "
       "does, and start QEMU there with -cpu ...,+avx512f" },
-    /* A guest without XSAVE was not given x87 and sse by it. */
+    /* A guest without XSAVE has x87 and SSE, but no bits in XCR0. */
     { &xsave_xcr0, 0x7, 0, 0x7, "guest-abi: incoming VM gives its guest XSAVE "
       "component 'x87', 'sse', 'avx' (x86.xcr0 = 0x7), this VM gives its "
       "guest none (0x0); start this QEMU with -cpu ...,+xsave,+avx" },
@@ -276,7 +276,7 @@ static void test_contracts(void)
     }
 }
 
-/* What XSETBV accepts, component by component */
+/* Does XSETBV accept this value of XCR0? Intel SDM volume 1, 13.3 */
 static bool possible(uint64_t xcr0)
 {
     unsigned mpx = xcr0 >> 3 & 3;
@@ -299,8 +299,8 @@ static uint64_t make_possible(uint64_t xcr0)
 }
 
 /*
- * The rules bit by bit, for states that nobody would think of. Bits are drawn
- * so that every second state is not refused at the first look.
+ * xsave_check() against its rules, bit by bit, for random states. About every
+ * second XCR0 is drawn so that XSETBV would accept it.
  */
 static void test_random(void)
 {

@@ -1,5 +1,5 @@
 /*
- * The contract's section without the rest of QEMU, for tests
+ * Loads and saves the section "guest-abi" without savevm.c, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #include "migration/vmstate.h"
 #include "contract-loader.h"
 
-/* What guest_abi_migrate() has registered */
+/* The section that guest_abi_migrate() has registered */
 static const VMStateDescription *section;
 static void *section_opaque;
 
@@ -25,7 +25,7 @@ int vmstate_register_with_alias_id(VMStateIf *obj, uint32_t instance_id,
                                    void *opaque, int alias_id,
                                    int required_for_version, Error **errp)
 {
-    /* One section, before all others, and before RAM */
+    /* guest_abi_migrate() registers one section, which is ahead of RAM. */
     g_assert_null(section);
     g_assert_cmpuint(instance_id, ==, 0);
     g_assert_true(vmsd->early_setup);
@@ -45,7 +45,7 @@ void guest_abi_watch_refusals(void)
 {
 }
 
-/* Nothing is reset here. */
+/* No test resets the machine. */
 void qemu_register_reset(QEMUResetHandler *func, void *opaque)
 {
 }

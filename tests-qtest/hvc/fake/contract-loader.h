@@ -1,20 +1,20 @@
 /*
- * The contract's section without the rest of QEMU, for tests
+ * Loads and saves the section "guest-abi" without savevm.c, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Stands in for what migration/guest-abi.c calls: the list of sections, and
- * the message to people and to the source.
+ * Stands in for functions that migration/guest-abi.c calls: registration of
+ * sections, error messages, and the error that the source is told.
  */
 
 #ifndef TESTS_QTEST_HVC_CONTRACT_LOADER_H
 #define TESTS_QTEST_HVC_CONTRACT_LOADER_H
 
 /**
- * Loading: what became of a section
- * @loaded: it was accepted
- * @consumed: bytes that were read, if it was accepted
- * @refusal: what people were told, NULL if nothing
+ * Loading: the result of contract_load()
+ * @loaded: the section was accepted
+ * @consumed: bytes that were read, if the section was accepted
+ * @refusal: the error message; NULL if there was none
  */
 typedef struct Loading {
     bool loaded;
@@ -30,11 +30,11 @@ void loading_clear(Loading *loading);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Loading, loading_clear)
 
 /**
- * contract_loader_init: before anything else
+ * contract_loader_init: get ready; to be called first
  */
 void contract_loader_init(void);
 
-/* What follows a section's content in a stream */
+/* QEMU_VM_SECTION_FOOTER, the byte that follows a section's content */
 #define CONTRACT_FOOTER 0x7e
 
 /**
@@ -47,7 +47,7 @@ void contract_loader_init(void);
 Loading contract_load(const uint8_t *data, size_t size, unsigned version);
 
 /**
- * contract_save: the content of this side's section
+ * contract_save: save the section of this process' contract
  *
  * Returns: the content; the caller drops the reference.
  */

@@ -1,24 +1,24 @@
 /*
- * Fuzzer of what comes from outside into a contract: the section, and the
- * input of check-guest-abi; and of an x86 vCPU's XSAVE components
+ * Fuzzer of the contract's section, of check-guest-abi, and of the XSAVE
+ * components of an incoming x86 vCPU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Built with a fuzzing engine (FUZZ_ENGINE), LLVMFuzzerTestOneInput() is its
- * target. Without, main() mutates the seeds by itself, with numbers that are
- * the same each time, so that it can run anywhere.
+ * target. Without one, main() mutates the seeds, with random numbers that are
+ * the same in each run.
  *
  * An input is a letter and what follows it:
  *
  *   s   a section's content, as in a stream
  *   v   the same, behind a byte with the section's version
- *   q   the arguments of check-guest-abi, as read_value() reads them; not as
- *       JSON, as QEMU's JSON parser is not what is looked at, and leaks
+ *   q   the arguments of check-guest-abi, as read_value() reads them; not JSON,
+ *       as QEMU's JSON parser leaks memory and is not under test
  *   x   a vCPU's XSAVE components and those of a VM, see fuzz_xsave()
  *
- * It is a failure, besides what a sanitizer finds, if something is accepted
- * that valid_contract() below does not accept, or the other way round. That
- * function shares nothing with the code under test.
+ * A run fails, besides for what a sanitizer finds, if a contract is accepted
+ * that valid_contract() refuses, or the other way round. valid_contract() has
+ * nothing in common with the code under test.
  */
 
 #include "qemu/osdep.h"
@@ -42,7 +42,7 @@
 #define ENTRY_SIZE (NAME_SIZE + 8)
 #define ENTRIES    GUEST_ABI_MAX_ENTRIES
 
-/* What migration/guest-abi-qmp.c calls, and nobody needs here */
+/* Stand-ins for functions that migration/guest-abi-qmp.c calls */
 
 int monitor_printf(Monitor *mon, const char *fmt, ...)
 {
@@ -59,7 +59,7 @@ const char *guest_abi_machine_type(void)
     return "fuzz";
 }
 
-/* This side's contract: the rules, and the names of arm's. */
+/* The destination's contract: each rule, and two names of Arm's contract */
 static const GuestAbiDefinition definitions[] = {
     { .name = "arm.std-bmap", .rule = GUEST_ABI_RULE_EXACT, .value = 1 },
     { .name = "arm.psci-version", .rule = GUEST_ABI_RULE_EXACT,
@@ -97,7 +97,7 @@ static bool valid_name(const char *name)
     return i > 0 && i < NAME_SIZE;
 }
 
-/* The oracle: what every entry has to be, written out. */
+/* Does a contract fit definitions[]? Each rule is here once more. */
 static bool valid_contract(const Entry *entry, unsigned count)
 {
     static const char *const known[] = {
@@ -129,12 +129,12 @@ static bool valid_contract(const Entry *entry, unsigned count)
             (found[3]->value & 0x7ffffffffffffff8) == 0);
 }
 
-/* Reads a section as its format says; false if it is damaged. */
+/* Read a section's entries; false if the section is damaged. */
 static bool parse_section(const uint8_t *data, size_t size, Entry *entry,
                           unsigned *count)
 {
     *count = size ? data[0] : 0;
-    /* QEMU looks at the byte behind it. */
+    /* QEMU needs the byte behind the last entry: footer or subsection. */
     if (!size || *count > ENTRIES || size <= 1 + *count * ENTRY_SIZE) {
         return false;
     }
@@ -164,16 +164,16 @@ static void fuzz_section(const uint8_t *data, size_t size, unsigned version)
         g_assert_null(loading.refusal);
         g_assert_true(guest_abi_check_received());
     } else if (valid) {
-        /* Something else than a footer follows: a subsection, say */
+        /* A valid section is refused only if no footer follows. */
         g_assert_cmphex(data[1 + count * ENTRY_SIZE], !=, CONTRACT_FOOTER);
     }
-    /* Texts go to people: a name must not bring its own lines, or escapes. */
+    /* A name must not bring newlines or escapes into a text for people. */
     for (const char *at = loading.refusal; at && *at; at++) {
         g_assert_true(*at >= 0x20 && *at < 0x7f);
     }
 }
 
-/* The entries that were given, or false if QMP had to refuse them */
+/* Read the command's entries; false if QMP has to refuse the arguments. */
 static bool parse_arguments(QDict *arguments, Entry *entry, unsigned *count)
 {
     QList *list = qobject_to(QList, qdict_get(arguments, "entries"));
@@ -195,7 +195,7 @@ static bool parse_arguments(QDict *arguments, Entry *entry, unsigned *count)
         if (*count == ENTRIES || !name || !value) {
             return false;
         }
-        /* QMP takes -1 for UINT64_MAX. */
+        /* QMP reads a negative number as its two's complement. */
         if (qnum_get_try_int(value, &negative)) {
             e->value = negative;
         } else if (!qnum_get_try_uint(value, &e->value)) {
@@ -221,7 +221,7 @@ typedef struct Reader {
     unsigned depth;
 } Reader;
 
-/* Beyond the end there are zeros. */
+/* The next bytes of the input as a number; zeros follow its end. */
 static uint64_t read_number(Reader *reader, unsigned bytes)
 {
     uint64_t number = 0;
@@ -272,7 +272,7 @@ static QObject *read_dict(Reader *reader)
     return QOBJECT(dict);
 }
 
-/* A letter for the type, and the value */
+/* Read a JSON value: a letter for its type, and the value. */
 static QObject *read_value(Reader *reader)
 {
     g_autofree char *text = NULL;
@@ -335,7 +335,7 @@ static void fuzz_check(const uint8_t *data, size_t size)
         QListEntry *at;
         bool ok = true;
 
-        /* What QMP accepts has at least the two members that count. */
+        /* QMP accepts an entry only if it has a name and a value. */
         g_assert_true(parse_arguments(arguments, entry, &count));
         QLIST_FOREACH_ENTRY(qobject_to(QList, answer), at) {
             QDict *verdict = qobject_to(QDict, qlist_entry_obj(at));
@@ -351,8 +351,7 @@ static void fuzz_check(const uint8_t *data, size_t size)
 }
 
 /*
- * What is refused is told to people, a line or two each time: nobody can read
- * that here.
+ * error_report() of each refused input would print millions of lines.
  */
 int error_vprintf(const char *fmt, va_list ap)
 {
@@ -364,7 +363,7 @@ int error_vprintf_unless_qmp(const char *fmt, va_list ap)
     return 0;
 }
 
-/* What XSETBV lets a guest set */
+/* Does XSETBV accept this value of XCR0? Intel SDM volume 1, 13.3 */
 static bool possible_xcr0(uint64_t xcr0)
 {
     unsigned mpx = xcr0 >> 3 & 3;
@@ -376,7 +375,7 @@ static bool possible_xcr0(uint64_t xcr0)
            (amx == 0 || amx == 3);
 }
 
-/* A refusal is one line for people, and says who refuses. */
+/* A refusal is one line without escapes, and begins with @prefix. */
 static void check_text(const Error *err, const char *prefix)
 {
     const char *text = err ? error_get_pretty(err) : prefix;
@@ -388,7 +387,7 @@ static void check_text(const Error *err, const char *prefix)
     }
 }
 
-/* What a contract says of an entry that does not fit */
+/* The refusal of the contract's entries of XSAVE components */
 static void fuzz_refusal(const XsaveRegister *reg, uint64_t incoming,
                          uint64_t exposed, uint64_t host)
 {
@@ -403,9 +402,9 @@ static void fuzz_refusal(const XsaveRegister *reg, uint64_t incoming,
 }
 
 /*
- * Five words of the vCPU and the VM, two of the host, and a byte of flags. A
- * component that was left out of xstate_bv must be one that the guest does not
- * have, and no refusal may be without a reason: bit by bit, from the rules.
+ * The input is XSTATE_BV, XCR0 and XSS of the vCPU, XCR0 and XSS of the VM and
+ * of the host, and a byte of flags. Bit by bit: a component that is dropped is
+ * one that the guest does not have, and a refusal has a reason.
  */
 static void fuzz_xsave(const uint8_t *data, size_t size)
 {
@@ -539,7 +538,7 @@ static void insert(unsigned at, const uint8_t *data, unsigned size)
     memcpy(input->data + at, copy, size);
 }
 
-/* Bytes that mean something, of both formats */
+/* Bytes that have a meaning in sections or in values of read_value() */
 static uint8_t any_byte(GRand *rand)
 {
     static const uint8_t bytes[] = {
@@ -555,7 +554,7 @@ static void mutate(GRand *rand)
 {
     unsigned at = any(rand, input->len);
     unsigned size = any(rand, 2) ? 1 + any(rand, 8) : ENTRY_SIZE;
-    /* Entries begin at 2: behind the letter and the number of entries. */
+    /* The first entry is behind the letter and the number of entries. */
     unsigned entry = 2 + any(rand, 6) * ENTRY_SIZE;
     uint8_t byte = any_byte(rand);
     const GByteArray *other = any_seed(rand);
@@ -598,7 +597,7 @@ static void mutate(GRand *rand)
     }
 }
 
-/* Keeps the input that has led to a failure. */
+/* SIGABRT: write the input that has led to the failure to a file. */
 static void keep_input(int number)
 {
     static const char text[] = "# the input is in fuzz-guest-abi.input\n";

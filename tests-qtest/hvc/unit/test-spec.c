@@ -12,7 +12,7 @@
 
 #define PSCI(major, minor) HVC_PSCI_VERSION(major, minor)
 
-/* Written out, so that a slip in the tables shows. */
+/* Literal values, so that a wrong value in hvc_services[] is found */
 typedef struct SpecCase {
     const char *spec;
     HvcSet set;
@@ -82,7 +82,7 @@ static void test_format(void)
     }
 }
 
-/* Reads back what hvc_spec_format() wrote, its psci-version included. */
+/* Parse a text of hvc_spec_format(), which may end in psci-version=. */
 static HvcSet reparse(const char *format)
 {
     g_auto(GStrv) parts = g_strsplit(format, ",psci-version=", 2);
@@ -180,7 +180,7 @@ static void test_errors(void)
     }
 }
 
-/* What comes over QMP may be of any size and content. */
+/* A SPEC that comes over QMP may have any size and content. */
 static void test_hostile(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(0x0028);
@@ -289,7 +289,7 @@ static void test_help(void)
     g_assert_nonnull(strstr(help, "0.2, 1.0, 1.1, 1.2, 1.3"));
 }
 
-/* Function ids of all tables, none of them twice. */
+/* Add the function ids of a table; each must be new. */
 static void add_ids(GHashTable *ids, const HvcFunction *function)
 {
     for (; function->id; function++) {
@@ -324,7 +324,7 @@ static void test_table(void)
     for (size_t i = 0; i < hvc_floors_count; i++) {
         g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
 
-        /* One name space; and no floor has a bit that no service has. */
+        /* Floors and services have different names; each bit has a service. */
         g_assert_true(g_hash_table_add(names, (gpointer)hvc_floors[i].name));
         g_assert_null(strstr(services, " bit "));
     }

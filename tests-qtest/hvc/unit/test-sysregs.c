@@ -11,7 +11,7 @@
 #define ID HVC_SYSREG_ID
 #define CCSIDR HVC_SYSREG_CCSIDR_ID
 
-/* Written out, so that a slip in the macros shows. */
+/* Literal values, so that a wrong HVC_SYSREG_ID() is found */
 #define MIDR_EL1         0x603000000013c000ULL
 #define ID_MMFR2_EL1     0x603000000013c00eULL
 #define ID_AA64PFR0_EL1  0x603000000013c020ULL
@@ -36,7 +36,7 @@ static void check_fields(const HvcSysreg *reg)
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     unsigned end = 0;
 
-    /* A register whose fields are not known has no list, not an empty one. */
+    /* A register without known fields has .fields NULL, not an empty list. */
     g_assert_nonnull(reg->fields->name);
     for (const HvcSysregField *field = reg->fields; field->name; field++) {
         uint64_t mask;
@@ -85,7 +85,7 @@ static void check_entry_name(GHashTable *seen, uint64_t id)
     g_assert_true(g_hash_table_add(seen, name));
 }
 
-/* Of each register that KVM's ids have room for. */
+/* Each id that a system register can have has its own name. */
 static void test_unique(void)
 {
     g_autoptr(GHashTable) entries =
@@ -130,7 +130,7 @@ static void test_names(void)
         { ID(3, 7, 15, 15, 7), "S3_7_C15_C15_7", "arm.s3-7-c15-c15-7" },
         { X0, "register 0x6030000000100000",
           "arm.register-0x6030000000100000" },
-        /* The same number in another size and in the class after. */
+        /* ID_AA64DFR0_EL1's number with another size, and in another class */
         { 0x602000000013c028, "register 0x602000000013c028",
           "arm.register-0x602000000013c028" },
         { 0x6030000000140000, "register 0x6030000000140000",
@@ -159,8 +159,8 @@ static void test_names(void)
 }
 
 /*
- * What the registers that describe the CPU are called in migration streams:
- * released QEMUs know them by these names. Add to the list; never change it.
+ * Names of the contract's entries for registers that describe the CPU. Released
+ * QEMUs know the entries by these names: rows can be added, never changed.
  */
 static const struct {
     uint64_t id;
@@ -230,7 +230,7 @@ static const struct {
     { 0x602000000011000d, "arm.ccsidr-el1.l7-instruction" },
 };
 
-/* Arm has named none of the others, and what has no name gets none later. */
+/* Other ids have no name from Arm; their entries keep the number as a name. */
 static char *golden_entry_name(uint64_t id)
 {
     for (size_t i = 0; i < ARRAY_SIZE(golden); i++) {
@@ -265,7 +265,7 @@ static void test_golden(void)
         g_test_message("%s", golden[i].entry);
         g_assert_true(hvc_sysreg_describes_cpu(golden[i].id));
     }
-    /* Each register that there can be, and so each that the table names */
+    /* All ids that a system register can have, those of the table included */
     for (uint32_t i = 0; i <= 0xffff; i++) {
         count += check_golden(ID(0, 0, 0, 0, 0) + i);
         count += check_golden(CCSIDR(0) + i);
@@ -290,7 +290,7 @@ static void test_differences(void)
         { MIDR_EL1, 0x414fd0c1, 0x410fd083,
           "Revision 1 -> 3, PartNum 0xd0c -> 0xd08, Variant 4 -> 0" },
         { MIDR_EL1, 0x414fd0c1, 0x484fd0c1, "Implementer 0x41 -> 0x48" },
-        /* Not implemented is 15 in these; both in hex, or none. */
+        /* In these fields 0xf is "not implemented". Both values are in hex. */
         { ID_AA64PFR0_EL1, 0x0000000000110022, 0x0000000000ff0011,
           "EL0 2 -> 1, EL1 2 -> 1, FP 0x1 -> 0xf, AdvSIMD 0x1 -> 0xf" },
         /* The same CPU under Linux 6.12 and 6.16 */
@@ -298,13 +298,13 @@ static void test_differences(void)
           "NV 2 -> 0" },
         { ID_AA64MMFR2_EL1, 0x0000000000101000, 0x1000000000011001,
           "CnP 0 -> 1, VARange 0 -> 1, CCIDX 1 -> 0, E0PD 0 -> 1" },
-        /* A gap of one field in it, and an AArch32 register's high half. */
+        /* A reserved field, and the high half of an AArch32 register */
         { ID_AA64MMFR2_EL1, 0x0000a00000000000, 0,
           "bits [47:44] 0xa -> 0x0" },
         { ID_MMFR2_EL1, 0x1260000, 0x8000000101260000,
           "bits [35:32] 0x0 -> 0x1, bits [63:60] 0x0 -> 0x8" },
         { ID_MMFR2_EL1, 0x1260000, 0x1060000, "MemBarr 2 -> 0" },
-        /* A host's two levels, and the one that newer KVMs make up */
+        /* The host's two levels, and the one that KVM invents from 6.3 on */
         { CLIDR_EL1, 0x82000023, 0x1000004,
           "Ctype1 3 -> 4, Ctype2 4 -> 0, LoC 2 -> 1, ICB 2 -> 0" },
         { CLIDR_EL1, 0x2000023, 0x2000021, "Ctype1 3 -> 1" },
@@ -338,7 +338,7 @@ static void test_differences(void)
     }
 }
 
-/* No difference of one bit goes unsaid, in any register. */
+/* hvc_sysreg_differences() names any single bit that differs. */
 static void test_every_bit(void)
 {
     for (size_t i = 0; i < hvc_sysregs_count; i++) {
