@@ -1,5 +1,5 @@
 /*
- * XSAVE components: what a guest may bring along, and what it may not
+ * XSAVE components of an incoming vCPU: which are loaded, which are refused
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -89,11 +89,11 @@ char *xsave_names_text(const XsaveRegister *reg, uint64_t mask)
     return g_strdup(text->str);
 }
 
-/* What to do so that a guest that has @exposed can have @lacking, too */
+/* The options by which a guest that has @exposed gets @lacking, too */
 static char *remedy(const XsaveRegister *reg, uint64_t lacking,
                     uint64_t exposed, uint64_t host)
 {
-    /* Without XSAVE it has x87 and SSE, but not by bits of XCR0. */
+    /* A guest without XSAVE has x87 and SSE, but no bits in XCR0. */
     uint64_t added = lacking | (exposed ? 0 : XSAVE_LEGACY);
     g_autoptr(GString) options = g_string_new(NULL);
 
@@ -104,7 +104,7 @@ static char *remedy(const XsaveRegister *reg, uint64_t lacking,
         if (!c->feature) {
             return g_strdup("use a QEMU and a host that have it");
         }
-        /* x87 and sse are the same option. */
+        /* x87 and sse come with one option, xsave: name it once. */
         if (!g_str_has_suffix(options->str, c->feature)) {
             g_string_append_printf(options, ",+%s", c->feature);
         }
@@ -217,7 +217,7 @@ static bool check_enabled(const XsaveRegister *reg, uint64_t enabled,
 {
     g_autofree char *evidence = evidence_of(reg->name, enabled);
 
-    /* As after a reset: that is so with XSAVE and without. */
+    /* The register has @initial after a reset, with XSAVE and without. */
     return enabled == initial ||
            check_used(reg, evidence, enabled, exposed, host, errp);
 }
@@ -241,7 +241,7 @@ bool xsave_check(const XsaveState *state, const XsaveLimits *limits,
                  uint64_t *xstate_bv, Error **errp)
 {
     uint64_t host = limits->host_xcr0;
-    /* What the guest has without a bit in XCR0 */
+    /* Components that a guest has without a bit in XCR0 */
     uint64_t always = XSAVE_LEGACY | (limits->pku ? PKRU : 0);
     bool keys = state->pke && !limits->pku;
     bool xsave = state->osxsave && !limits->xcr0;

@@ -1,9 +1,9 @@
 /*
- * XSAVE components: what a guest may bring along, and what it may not
+ * XSAVE components of an incoming vCPU: which are loaded, which are refused
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Numbers and names only; knows neither CPUs nor accelerators.
+ * Masks and names only: includes neither CPUs nor accelerators.
  */
 
 #ifndef TARGET_I386_XSAVE_CHECK_H
@@ -11,7 +11,7 @@
 
 #include "qapi/qapi-builtin-types.h"
 
-/* Every x86-64 CPU has them, with or without XSAVE. */
+/* x87 and SSE, which every x86-64 CPU has, with or without XSAVE */
 #define XSAVE_LEGACY 3
 
 /**
@@ -39,7 +39,7 @@ typedef struct XsaveRegister {
     const XsaveComponent *components;
 } XsaveRegister;
 
-/* User components, and those that only a kernel sees */
+/* User components, and supervisor components */
 extern const XsaveRegister xsave_xcr0;
 extern const XsaveRegister xsave_xss;
 

@@ -21,7 +21,10 @@
 
 static void (*virt_init)(MachineState *machine);
 
-/* A guest that has started knows what it has; so does a migration's source. */
+/*
+ * Read-only once the machine exists: the services have been promised to the
+ * guest, and to whoever it is migrated from.
+ */
 static bool can_change(const char *property, Error **errp)
 {
     if (phase_check(PHASE_MACHINE_CREATED)) {
@@ -110,7 +113,7 @@ static void set_profile(Object *obj, const char *value, Error **errp)
     }
 }
 
-/* What can be refused before the machine is made. */
+/* Options that are refused before the machine is made */
 static bool check_options(const VirtHvc *hvc, Error **errp)
 {
     if (hvc->psci_version && !hvc->pinned) {
@@ -158,7 +161,7 @@ static void create_pv_time_records(VirtMachineState *vms, MemoryRegion *sysmem)
     const MemMapEntry *map = &vms->memmap[VIRT_PVTIME];
     MemoryRegion *records = g_new(MemoryRegion, 1);
 
-    /* All of the window, so that no host's page size is in the stream. */
+    /* The window's size: no host's page size may be in the stream. */
     memory_region_init_ram(records, NULL, "pvtime", map->size, &error_fatal);
     memory_region_add_subregion(sysmem, map->base, records);
     hvc_pv_time_init(records, map->base);
@@ -179,7 +182,7 @@ static void offer_services(VirtMachineState *vms, const HvcSet *set)
     }
 }
 
-/* As in a refusal: what to look at, or to change, to get another set. */
+/* For refusals: the options, or the machine type, that chose the services */
 static char *describe_options(const MachineState *machine)
 {
     const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;

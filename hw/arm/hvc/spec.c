@@ -13,7 +13,7 @@
 
 #define SPEC_HOST "host"
 
-/* No name is longer; what is longer is neither compared nor printed whole. */
+/* Longer than all names: more of an item is neither compared nor printed. */
 #define NAME_MAX_LENGTH 32
 
 static void append_name(GString *names, const char *name)
@@ -85,7 +85,7 @@ static const char *nearest_name(const char *name)
     if (strlen(name) > NAME_MAX_LENGTH) {
         return NULL;
     }
-    /* With half of it wrong, a guess would be noise. */
+    /* A name of which half is wrong gets no suggestion. */
     best = strlen(name) / 2 + 1;
     for (size_t i = 0; i < hvc_services_count + hvc_floors_count; i++) {
         const char *candidate = i < hvc_services_count ?
@@ -209,7 +209,7 @@ bool hvc_spec_has_floor(const char *spec)
     return items[0] && hvc_floor_by_name(items[0]);
 }
 
-/* The services that differ, as ":-ptp" or ":+trng"; how many there are. */
+/* Append the services that differ, as in ":-ptp" or ":+trng"; their number */
 static unsigned append_changes(GString *spec, const HvcSet *from,
                                const HvcSet *to)
 {
@@ -244,7 +244,7 @@ char *hvc_spec_format(const HvcSet *set)
                 hvc_psci_version_format(set->psci_version);
 
             g_string_append_printf(spec, ",psci-version=%s", version);
-            /* More than any number of services: the floor's version counts. */
+            /* Another PSCI version counts more than any number of services. */
             cost += hvc_services_count + 1;
         }
         if (cost < best_cost) {

@@ -85,7 +85,7 @@ static void type_instance_init(Object *obj)
     const HvcFloor *floor = hvc_floor_by_name(type_of(object_get_class(obj))
                                               ->floor);
 
-    /* A parent may have been one of ours. */
+    /* A parent of types[] has set hvc->services, too. */
     g_free(hvc->services);
     hvc->services = g_strdup(floor->name);
     hvc->from_type = true;
