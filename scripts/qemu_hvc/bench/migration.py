@@ -9,6 +9,8 @@ import threading
 import time
 
 from ..qmp import Qemu
+from .results import table
+from .tcg import build_guest
 
 RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
@@ -97,9 +99,9 @@ def migrate(source, destination, size=LARGE_BUFFER):
     with tempfile.TemporaryDirectory() as folder:
         counter = Counter(Path(folder), size)
         destination.command('migrate-incoming', uri=f'unix:{counter.back}',
-                                **{'exit-on-error': False})
+                            **{'exit-on-error': False})
         source.command('migrate-set-parameters',
-                           **{'max-bandwidth': 10 << 30})
+                       **{'max-bandwidth': 10 << 30})
         started = time.monotonic()
         source.command('migrate', uri=f'unix:{counter.front}')
         info = destination.end_of_migration()
@@ -142,6 +144,8 @@ def section_size(qemu, guest):
     name = b'\x09guest-abi'
     with tempfile.TemporaryDirectory() as folder, \
          Vm(qemu, PINNED, 64, guest) as vm:
+        # RAM that changes all the time may never have been sent.
+        vm.command('stop')
         vm.command('migrate', uri=f'file:{folder}/stream')
         vm.end_of_migration()
         stream = (Path(folder) / 'stream').read_bytes()
@@ -168,3 +172,24 @@ def refusals(stock, ours, guest):
                                      size)
             rows.append((text, mib, count, seconds))
     return rows
+
+
+def tables(bench):
+    """The table of refusals, and that of downtime"""
+    guest = build_guest(bench.build, 'dirty-a64')
+    lines = ['| refusal | guest | sent until refused | time |',
+             '|---|---|---|---|']
+    for text, mib, count, seconds in refusals(
+            bench.stock, bench.ours, guest):
+        lines.append(f'| {text} | {mib} MiB, dirtied | {count / 1024:.1f} KiB '
+                     f'| {1000 * seconds:.0f} ms |')
+    ratio, a, b = bench.compare(
+        'downtime',
+        lambda: max(1, downtime_ms(bench.ours, 'virt-10.0', guest)),
+        lambda: max(1, downtime_ms(bench.ours, PINNED, guest)))
+    lines += ['', table([('downtime of a 64 MiB guest, with a contract : '
+                          'without', None, ratio, f'{a:.0f} ms',
+                          f'{b:.0f} ms')])]
+    size = section_size(bench.ours, guest)
+    lines += ['', f'The section guest-abi has {size} bytes.']
+    return '\n'.join(lines)
