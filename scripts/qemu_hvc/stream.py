@@ -154,12 +154,14 @@ class Stream:
 
     def __init__(self, path):
         self.path = path
-        with open(path, 'rb') as file:
-            try:
+        try:
+            with open(path, 'rb') as file:
                 self.data = mmap.mmap(file.fileno(), 0,
                                       access=mmap.ACCESS_READ)
-            except ValueError:
-                raise StreamError(f'{path} is empty') from None
+        except ValueError:
+            raise StreamError(f'{path} is empty') from None
+        except OSError as error:
+            raise StreamError(f'{path}: {error.strerror}') from None
         self.changes = []
         if self.data[:8] != MAGIC + struct.pack('>I', VERSION):
             raise StreamError(
@@ -288,8 +290,11 @@ class Stream:
 
     def write(self, path):
         """A copy with the changes"""
-        shutil.copyfile(self.path, path)
-        with open(path, 'r+b') as file:
-            for offset, data in self.changes:
-                file.seek(offset)
-                file.write(data)
+        try:
+            shutil.copyfile(self.path, path)
+            with open(path, 'r+b') as file:
+                for offset, data in self.changes:
+                    file.seek(offset)
+                    file.write(data)
+        except OSError as error:
+            raise StreamError(f'{path}: {error.strerror}') from None

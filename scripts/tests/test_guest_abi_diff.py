@@ -459,6 +459,28 @@ class Fleet(unittest.TestCase):
             shutil.copy(HOSTS / name, self.folder)
         self.assertEqual(self.run_tool(*names)[1].split(), output.split())
 
+    def test_input_without_end(self):
+        for arguments in (['/dev/zero', self.host('6.12')],
+                          ['--fleet', self.host('6.12'), '/dev/zero']):
+            result = subprocess.run([TOOL, *arguments], text=True,
+                                    cwd=self.folder, capture_output=True,
+                                    check=False)
+            self.assertEqual((result.returncode, result.stdout), (2, ''))
+            self.assertRegex(result.stderr, r'^guest-abi-diff: /dev/zero: has '
+                             r'more than \d+ bytes; [^\n]*\n$')
+
+    def test_output_that_cannot_be_written(self):
+        host = self.host('6.12')
+        for arguments in (['--fleet', host], ['--fleet', '--json', host],
+                          ['--help']):
+            with open('/dev/full', 'w', encoding='utf-8') as full:
+                result = subprocess.run(
+                    [TOOL, *arguments], text=True, cwd=self.folder,
+                    stdout=full, stderr=subprocess.PIPE, check=False)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertRegex(result.stderr, r'^guest-abi-diff: standard '
+                             r'output: No space left on device; [^\n]*\n$')
+
     def test_usage(self):
         for arguments in ([], ['a'], ['a', 'b', 'c'], ['--json', 'a', 'b'],
                           ['--fleet']):

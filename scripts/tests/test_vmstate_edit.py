@@ -102,6 +102,15 @@ class VmstateEditTest(unittest.TestCase):
         self.assertEqual(out, '')
         return err
 
+    def test_output_that_cannot_be_written(self):
+        with open('/dev/full', 'w', encoding='utf-8') as full:
+            result = subprocess.run([TOOL, self.path], text=True, stdout=full,
+                                    stderr=subprocess.PIPE, check=False)
+        self.assertEqual(
+            (result.returncode, result.stderr),
+            (2, 'vmstate-edit: standard output: No space left on device; '
+             'needed: a file or pipe that takes it\n'))
+
     def test_lists_sections(self):
         lines = self.good().splitlines()
         self.assertEqual([line.split()[0] for line in lines],
