@@ -116,7 +116,10 @@ private_apt() {
     shift 2
 
     require_tools apt-get flock perl
-    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" 2>/dev/null &&
+        [ -w "$dir" ] ||
+        die "$dir cannot be written" "a cache for package lists" \
+            "set XDG_CACHE_HOME to a directory that can be written"
     options=(
         -q
         -o "Dir::Etc::sourcelist=$dir/archive.sources"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 import tempfile
 
-from .paths import CACHE
+from .paths import CACHE, FetchError
 
 # Modes of a file in an archive
 PROGRAM, FOLDER, DATA = 0o100755, 0o040755, 0o100644
@@ -22,11 +22,18 @@ def cached(name: str, content: bytes) -> Path:
     digest = hashlib.sha256(content).hexdigest()[:16]
     stem, dot, suffix = path.name.partition('.')
     path = path.with_name(f'{stem}-{digest}{dot}{suffix}')
-    if not path.exists():
+    if path.exists():
+        return path
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as new:
             new.write(content)
         os.rename(new.name, path)
+    except OSError as error:
+        raise FetchError(
+            f'{path.name} cannot be written to {path.parent} '
+            f'({error.strerror}); needed: a cache that has it or can be '
+            'written; set XDG_CACHE_HOME to one') from None
     return path
 
 

@@ -24,7 +24,7 @@ CROSS_CC = f'{CROSS}gcc'
 
 
 class FetchError(Exception):
-    """scripts/fetch failed; the text is its error message."""
+    """Something cannot be got into the cache; the text says what and why."""
 
 
 def fetch(*what: str) -> Path:

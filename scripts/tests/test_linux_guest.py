@@ -281,7 +281,7 @@ def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
             while checks:
                 judge(tap, names[0], checks[0], guest)
                 del names[0], checks[0]
-    except (GuestError, QemuError, subprocess.SubprocessError,
+    except (FetchError, GuestError, QemuError, subprocess.SubprocessError,
             OSError) as error:
         # Then this guest cannot be trusted with the other points either.
         complaint = str(error)

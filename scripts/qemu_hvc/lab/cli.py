@@ -8,7 +8,7 @@ from pathlib import Path
 import signal
 import sys
 
-from ..paths import ROOT
+from ..paths import ROOT, FetchError
 from . import bare_guest, commands, kernels, render
 from .common import LabError
 
@@ -287,7 +287,7 @@ def main(others: Commands, words: Sequence[str] | None = None) -> int:
     args = parse({**COMMANDS, **others}, words)
     try:
         return args.function(args)
-    except LabError as error:
+    except (LabError, FetchError) as error:
         print(f'kvm-lab: error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests scripts/fetch with a cache that cannot be written; prints TAP.
+
+Nothing is downloaded: the cache is made up.
+"""
+
+import os
+from pathlib import Path
+import subprocess
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.paths import SCRIPTS
+
+TOOL = SCRIPTS / 'fetch'
+# What to fetch, and where a cache has it
+COMPLETE = (
+    (['source'], 'source/qemu_10.0.0'),
+    (['kernel', '6.1'], 'kernel/6.1/6.1.0-1'),
+    (['kernel', '6.12'], 'kernel/6.12/6.12.1'),
+    (['busybox'], 'busybox/busybox'),
+    (['busybox', 'amd64'], 'busybox-amd64/busybox'),
+    (['lab-kernel', '6.16'], 'lab-kernel/6.16/6.16.1'),
+    (['lab-sysroot'], 'lab-sysroot/bookworm'),
+)
+# A mount of its own: the superuser writes to any directory but one of a
+# read-only file system.
+READ_ONLY = ('unshare', '--map-root-user', '--mount', 'sh', '-c',
+             'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && '
+             'shift && exec "$@"', 'sh')
+
+
+class ReadOnlyCache(unittest.TestCase):
+    """Each test point has a cache of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.cache = Path(folder.name) / 'qemu-hvc'
+        self.cache.mkdir()
+        try:
+            self.run_read_only('true', check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.skipTest(f'no read-only mounts for this user: {error}')
+
+    def run_read_only(self, *command, check=False):
+        env = {name: value for name, value in os.environ.items()
+               if name != 'QEMU_SRC'}
+        return subprocess.run(
+            [*READ_ONLY, self.cache, *command], text=True, check=check,
+            capture_output=True,
+            env={**env, 'XDG_CACHE_HOME': str(self.cache.parent)})
+
+    def test_complete_cache_works(self):
+        for what, name in COMPLETE:
+            with self.subTest(what):
+                path = self.cache / name
+                path.mkdir(parents=True)
+                result = self.run_read_only(TOOL, *what)
+                self.assertEqual((result.returncode, result.stderr), (0, ''))
+                self.assertEqual(result.stdout, f'{path}\n')
+
+    def test_incomplete_cache_is_one_error(self):
+        for what, _ in COMPLETE:
+            with self.subTest(what):
+                result = self.run_read_only(TOOL, *what)
+                self.assertEqual((result.returncode, result.stdout), (1, ''))
+                self.assertRegex(
+                    result.stderr,
+                    f'^fetch: error: {self.cache} has no [^;]* and cannot be '
+                    'written; needed: a cache that has it or can be written; '
+                    'set XDG_CACHE_HOME to one\n$')
+
+    def test_cache_is_not_there_and_cannot_be_made(self):
+        result = self.run_read_only(
+            'env', f'XDG_CACHE_HOME={self.cache}/none', TOOL, 'busybox')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('and cannot be written; needed: ', result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+
+
+def main():
+    tap.arguments(__doc__)
+    return tap.run(ReadOnlyCache)
