@@ -182,11 +182,12 @@ def main() -> int:
     # Let "finally" and "with" run, so that no QEMU stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     args = arguments()
-    guest = Guest(args.qemu, Kernel.at(args.kernel), args.services,
-                  args.psci_version, machine=args.machine, cpu=args.cpu,
-                  smp=args.smp, extra=args.extra, echo=args.verbose)
     try:
+        guest = Guest(args.qemu, Kernel.at(args.kernel), args.services,
+                      args.psci_version, machine=args.machine, cpu=args.cpu,
+                      smp=args.smp, extra=args.extra, echo=args.verbose)
         if args.shell:
+            guest.check()
             command = guest.command('quiet hvc_shell=1')
             os.execv(command[0], [*command, '-serial', 'mon:stdio'])
         return show(guest)

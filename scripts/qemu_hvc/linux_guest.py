@@ -25,6 +25,10 @@ from .qmp import Monitor, QemuEnded, Qmp
 
 PARTS = GUESTS / 'linux'
 
+# QEMU's name for what all types of the board virt are made of
+BOARD = 'virt-machine'
+# An arm64 kernel image, by the bytes at an offset: Image, Image.gz, vmlinuz.efi
+IMAGE_MAGICS = ((0x38, b'ARM\x64'), (0, b'\x1f\x8b'), (4, b'zimg'))
 BOOT_TIMEOUT = 120
 RNG_BYTES = 65536
 PTP_ROUNDS = 40
@@ -53,6 +57,12 @@ class Kernel:
         """A directory made by "scripts/fetch kernel", or just an image."""
         if path.is_dir():
             return cls(path / 'vmlinuz', path / 'arm_smccc_trng.ko')
+        with path.open('rb') as file:
+            head = file.read(64)
+        if not any(head[offset:].startswith(magic)
+                   for offset, magic in IMAGE_MAGICS):
+            raise GuestError(f'--kernel {path} is not an arm64 kernel; needed: '
+                             'an Image, compressed or not; correct it')
         return cls(path, None)
 
 
@@ -176,7 +186,7 @@ class Guest:
     def __exit__(self, *exception: object) -> None:
         self.stack.close()
 
-    def _start(self, stack: contextlib.ExitStack) -> None:
+    def _start(self, stack: contextlib.ExitStack, run: bool = True) -> None:
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         stderr = stack.enter_context(tempfile.TemporaryFile())
@@ -199,9 +209,33 @@ class Guest:
             stderr.seek(0)
             raise QemuExit(as_text(output + stderr.read()).strip(),
                            status) from None
+        self._check()
         self.offer = Offer.of(self.qmp)
         self.kvm = self.qmp.command('query-kvm')['enabled']
-        self.qmp.command('cont')
+        if run:
+            self.qmp.command('cont')
+
+    def _check(self) -> None:
+        """GuestError if an arm64 kernel cannot boot in this VM"""
+        board = self.qmp.command('qom-get', path='/machine', property='type')
+        if all(row['name'] != board for row in
+               self.qmp.command('qom-list-types', implements=BOARD)):
+            raise GuestError(
+                f"machine '{board.removesuffix('-machine')}' is not one that "
+                'the kernel can boot on here; needed: virt, or a type such as '
+                'virt-10.0 or virt-hvc-10.0; give another --machine')
+        for cpu in self.qmp.command('query-cpus-fast'):
+            # Only models of AArch64 have the property.
+            if not self.qmp.object_property(cpu['qom-path'], 'aarch64'):
+                raise GuestError(
+                    f"CPU '{self.cpu}' does not run AArch64 code, which an "
+                    'arm64 kernel is; needed: a model such as max or '
+                    'cortex-a57; give another --cpu')
+
+    def check(self) -> None:
+        """As when it is booted, without that: for a guest on a terminal"""
+        with contextlib.ExitStack() as stack:
+            self._start(stack, run=False)
 
     def _stop(self) -> None:
         self.process.kill()

@@ -35,12 +35,16 @@ class Monitor:
         """The run state, such as "running" or "paused", of query-status"""
         return self.command('query-status')['status']
 
-    def machine_property(self, name):
-        """None if the machine has no such property, as in an unpatched QEMU"""
-        properties = self.command('qom-list', path='/machine')
+    def object_property(self, path, name):
+        """The value of an object's property; None if it has none"""
+        properties = self.command('qom-list', path=path)
         if all(item['name'] != name for item in properties):
             return None
-        return self.command('qom-get', path='/machine', property=name)
+        return self.command('qom-get', path=path, property=name)
+
+    def machine_property(self, name):
+        """None in an unpatched QEMU, whose machine lacks ours"""
+        return self.object_property('/machine', name)
 
     def pinned_types(self):
         """query-machines' answer for the virt-hvc types, oldest first"""
