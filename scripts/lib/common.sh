@@ -6,7 +6,7 @@
 # Everything downloaded or unpacked lives in CACHE_DIR, outside the checkout:
 # it survives "git clean", and several checkouts share one copy.
 
-# Without it, "set -e" of the caller ends at the next $(...).
+# inherit_errexit: else "set -e" does not hold inside $(...).
 shopt -s inherit_errexit
 
 # shellcheck disable=SC2034 # for those who source this

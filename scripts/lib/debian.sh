@@ -170,7 +170,7 @@ refresh_lists() {
         die "none of this machine's apt sources is the Debian archive" \
             "a source like 'deb https://MIRROR/debian SUITE main'" \
             "add one, or set QEMU_HVC_MIRROR to the URI of a Debian mirror"
-    # Other sources, other lists.
+    # Lists of other sources are stale.
     cmp -s "$dir/archive.sources.new" "$dir/archive.sources" ||
         rm -f "$dir/refreshed"
     mv "$dir/archive.sources.new" "$dir/archive.sources"

@@ -17,7 +17,7 @@ RULES = {
 
 
 class ContractError(Exception):
-    """The input is not a contract."""
+    """A file or reply is not a contract."""
 
 
 def load(path, remedy):
@@ -78,11 +78,11 @@ class Contract:
         self.entries[name] = entry
 
     def value(self, name):
-        """An entry that is not there is one not heard of: 0."""
+        """The entry's value; an entry that this side never heard of is 0."""
         return self.entries.get(name, {}).get('value', 0)
 
     def rule(self, name):
-        """Like an incoming migration: what is not known here must be 0."""
+        """As an incoming migration: an entry unknown here must be 0."""
         return self.entries.get(name, {}).get('rule', 'exact')
 
     def describe(self, name):
@@ -94,7 +94,7 @@ class Contract:
 
 
 def obstacles(source, destination):
-    """One line for each entry with which a guest cannot go over."""
+    """Lines, one for each entry that the other side refuses"""
     if source.machine and destination.machine and \
        source.machine != destination.machine:
         yield f'{source.label} -> {destination.label}: a guest has a ' \

@@ -12,7 +12,7 @@ from .paths import MESON, ROOT, SCRIPTS, TESTS
 from .tree import TreeError, copy_source
 
 BUILD_FILE = 'tests/qtest/hvc/meson.build'
-# By these files the directories that were made here are known.
+# Marks of directories that export made, and may empty
 COMMITS_MARK = '.export-commits'
 PACKAGE_MARK = '.export-package'
 SUITES = ('unit', 'qtest', 'guest')
@@ -41,7 +41,7 @@ def empty_directory(path):
 
 
 def check_elsewhere(source, directory):
-    """What is made there must not come in the way of what it is made of."""
+    """TreeError if DIRECTORY and the source are not apart"""
     source = source.resolve()
     if directory == source or directory in source.parents or \
        source in directory.parents:
@@ -84,7 +84,7 @@ def build_commits(source, build, kvm):
 
 
 def build_for_kvm(build, tree):
-    # Only what needs it needs a cross compiler.
+    # Imported here: the lab needs a cross compiler.
     from .lab.common import LabError
     from .lab.qemu_build import build_tree
     try:
@@ -94,7 +94,7 @@ def build_for_kvm(build, tree):
 
 
 def run(text, *command):
-    """A program that says itself what is wrong"""
+    """Runs a program that prints its own errors."""
     step(text)
     try:
         status = subprocess.run(command, check=False).returncode
@@ -138,7 +138,7 @@ def build_package(source, directory, export):
     run('configuring the build', MESON, 'setup', build, ROOT)
     run('building', MESON, 'compile', '-C', build)
     step(f'running the suites {", ".join(SUITES)}')
-    # What failed is said by summary.py, too, which ends with the numbers.
+    # "meson test" may fail: summary.py names the failed tests, and counts.
     subprocess.run([MESON, 'test', '-C', build, '--print-errorlogs',
                     *(word for suite in SUITES
                       for word in ('--suite', suite))], check=False)

@@ -37,7 +37,7 @@ REMEDIES = {
 
 
 class Host:
-    """One file of guest-abi-probe."""
+    """A host of the fleet: one file of guest-abi-probe"""
 
     def __init__(self, path):
         self.label = str(path)
@@ -156,7 +156,7 @@ def kind_of(name, rule):
 
 
 def find_obstacles(hosts):
-    """What makes a guest of one host unfit for another, worst first"""
+    """Entries by which a guest of one host is unfit for another, worst first"""
     hosts = [host for host in hosts if host.contract]
     names = set().union(*(host.contract.entries for host in hosts)) - CHOSEN
     found = []
@@ -219,13 +219,13 @@ class Fleet:
         obstacles = find_obstacles(self.hosts)
         self.groups = make_groups(self.hosts, obstacles)
         if len(self.groups) > 1:
-            # Between groups everything differs, and none of it matters.
+            # Hosts of different groups differ in everything: compare within.
             obstacles = [obstacle for obstacle in obstacles
                          if obstacle.kind in (CPU, KERNEL)]
         self.obstacles = obstacles
 
     def held_back(self):
-        """The lowest floor that is not for all, and why not, by host"""
+        """The lowest floor that some host refuses, and the refusals, by host"""
         lowest = self.order.index(self.floor) + 1 if self.floor else 0
         for floor in self.order[lowest:]:
             reasons = {host.label: host.refusal(floor) for host in self.hosts
@@ -258,7 +258,7 @@ class Fleet:
         return min(self.hosts, key=Host.age).label
 
     def machine(self):
-        """What to give with -machine, or None if nothing fits all"""
+        """The argument of -machine, or None if nothing fits all hosts"""
         if not self.floor or len(self.groups) > 1 or self.has(LEVEL):
             return None
         types = [name for name in self.hosts[0].types

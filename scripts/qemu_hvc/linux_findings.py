@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was asked for, and what Linux found of it; the program of scripts/run."""
+"""Judges what Linux found of the services; the program of scripts/run."""
 
 import argparse
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .qmp import QemuError
 
 @dataclass
 class Finding:
-    """One row of the table. A wrong one has a problem."""
+    """A row of the table; problem is not empty if Linux found it wrong."""
     what: str
     asked: str
     found: str
@@ -114,7 +114,7 @@ def check_service(guest: Guest, service: str) -> Finding:
 
 
 def check(guest: Guest) -> list[Finding]:
-    """Everything that was asked for or found, as rows of the table."""
+    """Rows of the table: all services that were asked for, or found"""
     offer = guest.offer
     # Linux asks for the SMCCC version from PSCI 1.0 on, and takes no answer
     # (from stock QEMU) as 1.0.
@@ -128,7 +128,7 @@ def check(guest: Guest) -> list[Finding]:
                 'linux_findings.py does not know how Linux uses it')
         for service in sorted((offer.services or set()) - SERVICES.keys())]
     if guest.kvm and offer.services is None:
-        # Then the host's kernel decides, and anything is right.
+        # Without a pinned set the host's kernel decides: any answer is right.
         for finding in findings:
             finding.asked, finding.problem = 'any', ''
     return findings
@@ -192,7 +192,7 @@ def main() -> int:
             os.execv(command[0], [*command, '-serial', 'mon:stdio'])
         return show(guest)
     except QemuExit as end:
-        # Its own words: a bad SPEC, or the help that was asked for.
+        # QEMU's own text: a refusal of SPEC, or the help that was asked for.
         print(end, file=sys.stderr if end.status else sys.stdout)
         return bool(end.status)
     except (GuestError, QemuError, FetchError) as error:

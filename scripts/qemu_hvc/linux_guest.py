@@ -120,7 +120,7 @@ class Offer:
         return cls(
             services=(None if names == 'host'
                       else frozenset(names.split(':')) - {'none'}),
-            # Not pinned is what stock QEMU 10.0 has under TCG.
+            # Without a pinned set, QEMU 10.0 under TCG has PSCI 1.1.
             psci='1.1' if psci == 'host' else psci,
             spec=qmp.machine_property('hvc-services'),
             conduit_is_smc=bool(qmp.machine_property('virtualization')))
@@ -233,7 +233,7 @@ class Guest:
                     'cortex-a57; give another --cpu')
 
     def check(self) -> None:
-        """As when it is booted, without that: for a guest on a terminal"""
+        """GuestError or QemuExit if the guest cannot boot; does not boot it."""
         with contextlib.ExitStack() as stack:
             self._start(stack, run=False)
 
@@ -281,7 +281,7 @@ class Guest:
         answer. So each round trip bounds the difference from both sides,
         however slow the console is, and together they bound it closely.
         """
-        # Fails at once, and by name, where there is nothing to read.
+        # "ptp pair" fails at once, and by name, without a PTP device.
         self.run('ptp pair 0')
         low, high = -2**63, 2**63
         self.console.write('ptp serve\n')

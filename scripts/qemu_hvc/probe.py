@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a host can promise a guest: starts VMs there, and asks them."""
+"""A host's promises to guests: starts VMs on it, and asks them."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ SERVICES_HELP = ('-machine', 'virt,hvc-services=help')
 
 
 class ProbeError(Exception):
-    """There is nothing to print."""
+    """No VM of this kind can be started on this host."""
 
 
 class Host:
@@ -28,17 +28,18 @@ class Host:
         self.profile = profile
 
     def release(self):
-        """Of the kernel"""
+        """The kernel's release, as uname -r has it"""
         return os.uname().release
 
     def start(self, machine):
-        """A VM whose guest has not begun; QemuError if it cannot be made"""
+        """A VM that is paused before its guest's first instruction; QemuError
+        if QEMU refuses"""
         return Qemu(self.program, '-machine', machine, '-accel', self.accel,
                     '-cpu', self.cpu, '-nodefaults', '-display', 'none', '-S',
                     patience_s=PATIENCE_S)
 
     def services_help(self):
-        """What QEMU prints of the services; QemuError if it does not"""
+        """The text of hvc-services=help; QemuError if QEMU has none"""
         result = subprocess.run([self.program, *SERVICES_HELP], text=True,
                                 capture_output=True, check=False,
                                 timeout=PATIENCE_S)
@@ -47,7 +48,7 @@ class Host:
         return result.stdout
 
     def refusal(self, error):
-        """QEMU's own words, in one line"""
+        """QEMU's error message, in one line"""
         text = str(error).removeprefix('QEMU ended: ')
         name = f'{Path(self.program).name}: '
         lines = [line.removeprefix(name) for line in text.splitlines()]
@@ -115,7 +116,7 @@ def probe(host):
             floor, f'{host.machine},hvc-services={floor}')
         document['floors'].append(attempt)
         if contract:
-            # Where query-guest-abi's reply has it
+            # "return" as in query-guest-abi's reply
             document['return'] = contract
     for name in types:
         attempt, _ = host.attempt(name, f'{name},{more}'.rstrip(','))

@@ -18,7 +18,7 @@ from .tree import TreeError
 COMMITS = 'commits'
 COVER = 'cover'
 MAINTAINERS = 'MAINTAINERS'
-# What QEMU's checkpatch wants a message's lines to fit in
+# Columns of a commit message that QEMU's checkpatch allows
 MESSAGE_WIDTH = 75
 
 
@@ -205,7 +205,7 @@ class Repository:
         name, address = maintainer()
         date = project_commit()[1].isoformat()
         self.signature = f'Signed-off-by: {name} <{address}>'
-        # Nobody's own settings
+        # git without the user's settings
         self.env = {**os.environ, 'GIT_CONFIG_GLOBAL': os.devnull,
                     'GIT_CONFIG_NOSYSTEM': '1', 'LC_ALL': 'C', 'TZ': 'UTC',
                     'GIT_AUTHOR_NAME': name, 'GIT_COMMITTER_NAME': name,

@@ -20,14 +20,14 @@ VERSION = 3
  CONFIGURATION, COMMAND) = range(9)
 FOOTER = 0x7e
 FOOTER_SIZE = 5
-# The largest description that was ever seen has a hundredth of it.
+# A description's size; the largest one ever seen has a hundredth of it.
 DESCRIPTION_MAX = 1 << 24
 NUMBERS = ('int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32',
            'uint64', 'bool', 'timer')
 
 
 class StreamError(Exception):
-    """What is wrong with a stream, or with what was asked of it."""
+    """A stream is damaged, or a field or value is not one of its own."""
 
 
 @dataclasses.dataclass
@@ -48,7 +48,7 @@ class Field:
         return self.type.startswith('int')
 
     def decode(self, data):
-        """As people write it, and as encode() reads it"""
+        """The value as people write it, and as encode() reads it"""
         if not self.is_number:
             return data.hex()
         value = int.from_bytes(data, 'big', signed=self.is_signed)
@@ -245,7 +245,7 @@ class Stream:
         return offset
 
     def select(self, name):
-        """The sections of that name, or the one if it has an [INSTANCE]"""
+        """The sections called NAME, or the one called NAME[INSTANCE]"""
         found = [section for section in self.sections
                  if name in (section.name, section.title)]
         if not found:
@@ -284,7 +284,7 @@ class Stream:
         self.changes.append((field.offset, field.encode(text)))
 
     def set(self, section, name, value):
-        """In all sections of that name"""
+        """Sets the field in all sections of that name."""
         for found in self.select(section):
             self.change(self.field(found, name), str(value))
 

@@ -33,15 +33,17 @@ OVERLAY = {
     'tests-qtest': 'tests/qtest',
 }
 
-# At the top of a source tree that somebody works in.
+# Names at the top of a source tree that are not QEMU's
 NOT_SOURCE = ('.git', '.pc', 'build')
 
-# What the tree was made of; beside the tree, as it is not QEMU's.
+# Digests of the files that were put into the tree; beside the tree, as
+# QEMU's tree has no such file.
 STATE = '.qemu-tree.json'
 
 
 class TreeError(Exception):
-    """Something that the user has to put right."""
+    """The source, the series or the tree is not usable; the text says what to
+    do."""
 
 
 class Patch:
@@ -163,7 +165,7 @@ def load_state(tree):
 
 
 def copy_source(source, tree):
-    """A tree is there whole or not at all."""
+    """Copies the source: TREE gets its name when all of it is there."""
     print(f'copying {source} to {tree}', flush=True)
     tree.parent.mkdir(parents=True, exist_ok=True)
     if tree.exists():
@@ -178,7 +180,7 @@ def copy_source(source, tree):
 
 
 def refuse_edits(tree, written, wanted):
-    """Work in the tree is not to be lost: say where it belongs."""
+    """TreeError if somebody edited files that would be overwritten"""
     edited = [name for name, known in written.items()
               if (tree / name).is_file() and
               digest((tree / name).read_bytes()) not in
@@ -198,7 +200,8 @@ def copy(source, tree):
 
 def assemble(source, tree):
     if tree.is_symlink():
-        # To build and test what somebody else put together.
+        # A link leads to a tree that somebody else put together, such as a
+        # distribution's package.
         print(f'{tree} is a link: taking {tree.resolve()} as it is',
               flush=True)
         check_source(tree)

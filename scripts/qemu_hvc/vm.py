@@ -3,7 +3,7 @@
 
 from .qmp import Qemu
 
-# Nothing of a stream shall depend on when and where it was made.
+# Streams are compared: no clock, no network card's ROM, no random bytes.
 OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
            '-display', 'none', '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
 
@@ -11,7 +11,7 @@ SETTLE_TRIES = 12
 
 
 class Vm(Qemu):
-    """Its streams can be compared, byte by byte."""
+    """A VM whose streams can be compared, byte by byte"""
 
     MACHINE_OPTIONS = ',dtb-randomness=off'
     OPTIONS = OPTIONS

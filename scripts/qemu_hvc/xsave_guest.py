@@ -15,7 +15,7 @@ RESULTS = 0x9000
 RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
                 'bad_value', 'pkru')
 ALL = 0xffffffff
-# A guest that crashes stays where it is, instead of beginning anew.
+# A guest that crashes is paused, where it would reboot.
 NO_REBOOT = ('-action', 'reboot=shutdown', '-action', 'shutdown=pause')
 
 
@@ -29,10 +29,10 @@ def guest_options(image, xcr0=ALL, pke=1):
 
 
 class Watched:
-    """What can be seen of the guest in a VM with a monitor: hmp(), state()"""
+    """A VM's view of its guest, for a class that has hmp() and state()"""
 
     def results(self):
-        """What the guest says of itself"""
+        """The guest's results, by name"""
         text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
         values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
         return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))

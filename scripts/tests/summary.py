@@ -39,7 +39,7 @@ def count_points(report):
 
 
 def results(log):
-    """What became of each test as a whole"""
+    """Name and result of each test as a whole"""
     for line in Path(log).read_text(encoding='utf-8').splitlines():
         entry = json.loads(line)
         yield entry['name'], entry['result']

@@ -199,7 +199,7 @@ class DistroType(unittest.TestCase):
                                         "its parent 'virt-9.9-machine'")
 
     def test_derived_from_a_pinned_type(self):
-        """As from the stock type below it, with the row's own floor"""
+        """A type that is derived from a pinned one has its own row's floor."""
         folder = self.top / 'pinned'
         folder.mkdir()
         qemu = build_with(self.build / 'qemu', folder,

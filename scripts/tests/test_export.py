@@ -50,7 +50,7 @@ class Export(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.top = Path(folder.name)
         cls.source = Path(run(SCRIPTS / 'fetch', 'source').strip())
-        # All that the patches touch, and no more: a whole tree is 400 MB.
+        # Only files that patches touch: a whole tree is 400 MB.
         cls.small = cls.top / 'small'
         names = ['VERSION', 'MAINTAINERS',
                  *(file for patch in qemu_tree.read_series()
@@ -160,7 +160,7 @@ class Export(unittest.TestCase):
         tree = self.top / 'maintained'
         commits = qemu_series.read_series(self.source)[1]
         qemu_series.lay(self.source, tree, commits, len(commits))
-        # By these QEMU's script knows a tree.
+        # get_maintainer.pl knows a tree by these files.
         for name in ('COPYING', 'Makefile', 'VERSION'):
             (tree / name).touch()
         for name in ('linux-user', 'system'):
@@ -206,7 +206,7 @@ class Export(unittest.TestCase):
                 what, '--check-build', self.exported))
 
     def test_not_into_the_source(self):
-        """Much is deleted there."""
+        """--check-build deletes much: not in the source, nor above it."""
         for what in ('git', 'quilt'):
             for place in (self.source, self.source / 'new',
                           self.source.parent):
@@ -292,7 +292,7 @@ class Export(unittest.TestCase):
         self.assertEqual(len([name for name in applied
                               if name.startswith('hvc/')]),
                          len(self.patches) - 1)
-        # What is in there is replaced, not added to.
+        # Patches of an earlier export are replaced, not added to.
         everything = files_of(package / 'debian')
         run(SCRIPTS / 'export', 'quilt', package)
         self.assertEqual(files_of(package / 'debian'), everything)
@@ -326,7 +326,7 @@ class Export(unittest.TestCase):
             self.assertIn('\nForwarded: no\n', text.split('\n\n', 1)[0])
 
     def test_programs_for_users_can_be_installed(self):
-        """As the manual for distributions says"""
+        """The commands of docs/distributions.rst install programs that run."""
         text = (ROOT / 'docs/distributions.rst').read_text(
             encoding='utf-8')
         lines = re.search(r'\n((?:  .*\n)*  install -d DESTDIR.*\n'
@@ -338,7 +338,7 @@ class Export(unittest.TestCase):
         self.assertEqual([program.name for program in programs],
                          ['guest-abi-diff', 'guest-abi-probe', 'vmstate-edit'])
         for program in programs:
-            # All that they import is there.
+            # The installed folder has all modules that the programs import.
             self.assertIn('usage: ', run(program, '--help', cwd=top))
 
     def top_entry(self, changelog):

@@ -288,7 +288,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(document['profile'], 'old.json')
 
     def test_linux_5_10(self):
-        """It can be given its floor, but guests see that they moved."""
+        """5.10 and 6.12 have a floor in common, but a guest sees its move."""
         status, lines, document = self.fleet(self.host('5.10'),
                                              self.host('6.12'))
         self.assertEqual(status, 1)
@@ -335,7 +335,7 @@ class Fleet(unittest.TestCase):
                          ['linux-5.15.json'])
 
     def test_other_cpu(self):
-        """Nothing else is worth a line then."""
+        """Hosts with another CPU: the differences of kernels are not printed."""
         status, lines, document = self.fleet(
             self.host('6.1'), self.host('6.12-cortex-a76', 'a76.json'),
             self.host('6.12'))
@@ -352,7 +352,7 @@ class Fleet(unittest.TestCase):
                           ['a76.json']])
 
     def test_level(self):
-        """One that is less safe; a profile would not be taken either."""
+        """A host without a mitigation would refuse a profile as well."""
         for kernel, obstacles in (('6.12', 1), ('6.1', 6)):
             status, lines, document = self.fleet(
                 self.host('6.12'),
@@ -390,7 +390,7 @@ class Fleet(unittest.TestCase):
                       'QEMU 9.9.9 does not know linux-6.12; update it', lines)
 
     def test_machine_options_and_commas(self):
-        """They are handed on, and QEMU can read them."""
+        """Machine options are handed on; a comma in a name is doubled."""
         def options(document):
             document['machine'] = 'virt,gic-version=3'
         document = self.fleet(self.host('6.1', 'a,b.json', options),
@@ -450,7 +450,7 @@ class Fleet(unittest.TestCase):
         self.assert_input_error('missing: ', 'missing')
 
     def test_example_of_the_manual(self):
-        """It is what is printed, with lines folded."""
+        """The manual's example is what is printed, with lines folded."""
         text = PAGE.read_text(encoding='utf-8')
         example = text[text.index('   $ scripts/'):text.index('\n(Lines')]
         command, output = example.split('\n', 1)

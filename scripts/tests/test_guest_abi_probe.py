@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 
 class Probe(unittest.TestCase):
-    """What is common: a directory, and the tool's output."""
+    """A directory, and the tool's output"""
 
     qemu = None
 
@@ -76,7 +76,7 @@ class Probe(unittest.TestCase):
 
 
 class WithTcg(Probe):
-    """This QEMU."""
+    """Hosts with the QEMU that was built"""
 
     def test_all_start(self):
         document = self.probe('--accel', 'tcg')
@@ -137,7 +137,7 @@ class WithTcg(Probe):
 
 
 class WithOthers(Probe):
-    """Programs that are not this QEMU."""
+    """Programs that are not this QEMU"""
 
     def program(self, text):
         path = self.folder / 'fake'

@@ -23,7 +23,7 @@ PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi')
 
 
 class Scripts(unittest.TestCase):
-    """One test for each script; see add_script_tests()."""
+    """A test for each script; add_script_tests() adds them."""
 
     def check(self, path, *words):
         with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ SHOWN_DIFFERENCES = 10
 
 
 def load(qemu, machine, path, *options):
-    """Returns why it was refused, or '' and the state that it is in then."""
+    """QEMU's refusal, or ''; and the VM's state after the load"""
     with Vm(qemu, machine, '-incoming', 'defer', *options) as vm:
         info = vm.load(path)
         state = vm.state()
@@ -34,7 +34,7 @@ def load(qemu, machine, path, *options):
 
 
 def differing_bytes(a, b):
-    """Offsets; None if the sizes differ"""
+    """Offsets of bytes that differ; None if the sizes differ"""
     a, b = a.read_bytes(), b.read_bytes()
     if len(a) != len(b):
         return None
@@ -119,7 +119,7 @@ class Tests:
                    (source, there, destination, here, text))
 
     def still(self, name, qemu, machine, stream=None):
-        """The stream of a VM that does not run; it may have one to load"""
+        """The stream of a VM that does not run, and may have loaded STREAM"""
         path = self.file(name)
         incoming = ('-incoming', 'defer') if stream else ()
 

@@ -47,7 +47,7 @@ class InteropTest(XsaveCase):
 
     def check(self, suite):
         for machine in TYPES:
-            # All of it in use: nothing to leave out, nothing to say
+            # Every component is in use: none is dropped, no warning
             path = self.save_theirs(suite, machine, 'max')
             self.assertEqual(Stream(path).number('cpu', 'env.xcr0'), TCG)
             log = self.load(path, machine, 'max')

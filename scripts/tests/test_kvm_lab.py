@@ -41,7 +41,7 @@ CONTRADICTIONS = (
      'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
      "'pv-time', which is for AArch64; add :-pv-time to hvc-services"),
 )
-# One that has AArch32 guests
+# A CPU that has AArch32 guests
 CONTRADICTIONS_CPU = 'cortex-a72'
 
 
@@ -68,7 +68,8 @@ def test_of(verdict: Verdict, kind: Kind, pattern: str):
 
 def matrix_tests(title: str, matrix: Matrix,
                  refused: dict[tuple[str, str], str]) -> dict:
-    """One for each pair; refused says which ones are, before RAM, and how."""
+    """A test for each pair of kernels; refused: pairs that are refused before
+    RAM, and how"""
     tests = {}
     for cell in matrix.cells:
         pair = cell.source, cell.target
@@ -131,7 +132,7 @@ def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
 
 
 def start(host: Host, machine: str, cpu: str) -> str:
-    """What QEMU says; '' if it starts."""
+    """QEMU's refusal to start; '' if it starts"""
     vm = Vm(host, 'contradiction')
     try:
         vm.start(*bare_guest.options(machine), '-cpu', cpu)
@@ -142,7 +143,7 @@ def start(host: Host, machine: str, cpu: str) -> str:
 
 
 def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
-    """One for each of CONTRADICTIONS."""
+    """A test for each of CONTRADICTIONS"""
     def test_of_start(found: str, message: str):
         def test(self: unittest.TestCase) -> None:
             self.assertIn(message, found)

@@ -92,7 +92,7 @@ class XsaveTest(unittest.TestCase):
 
     @classmethod
     def _add_spare_component(cls) -> None:
-        """As some kernels before 5.17 saved it; this host's does not."""
+        """PKRU in a stream, as some kernels before 5.17 saved it"""
         stream = Stream(cls.directory / 'spare')
         xstate_bv = stream.number('cpu', 'env.xstate_bv')
         stream.set('cpu', 'env.xstate_bv', hex(xstate_bv | PKRU))
@@ -109,8 +109,7 @@ class XsaveTest(unittest.TestCase):
     @classmethod
     def _load(cls, host: X86Host, program: str, name: str,
               machine: str = 'pc', save: str = '') -> tuple[str, dict, str]:
-        """What QEMU says if it does not load it; what the guest says; what
-        QEMU wrote"""
+        """QEMU's refusal, or ''; the guest's results; QEMU's messages"""
         vm = X86Vm(host, 'loaded', qemu=f'./{program}')
         vm.begin('host', '-incoming', 'defer', machine=machine)
         refusal = vm.load(f'{name}.stream')
@@ -163,7 +162,7 @@ class XsaveTest(unittest.TestCase):
             r'start QEMU there with -cpu \.\.\.,\+pku$')
 
     def test_protection_keys_are_refused_by_name(self) -> None:
-        """And KVM, which would not load CR4 either, is not asked."""
+        """CR4.PKE alone is refused, before KVM is asked to load CR4."""
         self.assertRegex(
             self.load('qemu', 'keys'),
             r"^xsave: incoming VM uses XSAVE component 'pkru' \(CR4\.PKE is "
@@ -177,7 +176,7 @@ class XsaveTest(unittest.TestCase):
 
 
 def skip_reason(build: Path) -> str:
-    """Why it cannot be shown here, or nothing"""
+    """Why the tests cannot run on this machine, or ''"""
     if platform.machine() != 'x86_64':
         return 'the programs that were built do not run on an x86 host'
     for name in ('qemu/qemu-system-x86_64', 'stock/qemu-system-x86_64',

@@ -39,14 +39,14 @@ def expect(condition: bool, complaint: str) -> None:
         raise AssertionError(complaint)
 
 
-# Raises if the guest is wrong; may return what it measured.
+# A check raises if the guest is wrong; it may return what it measured.
 Check = Callable[[Guest], str | None]
 Point = tuple[str, Check]
 
 
 @dataclass
 class Boot:
-    """One guest, and the test points that are judged on it, in order."""
+    """A guest, and the test points that are judged on it, in order"""
     title: str
     points: list[Point]
     services: str | None = None
@@ -283,7 +283,7 @@ def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
                 del names[0], checks[0]
     except (FetchError, GuestError, QemuError, subprocess.SubprocessError,
             OSError) as error:
-        # Then this guest cannot be trusted with the other points either.
+        # A guest that failed like this is not asked for its other points.
         complaint = str(error)
         for name in names:
             tap.point(name, problem=complaint)

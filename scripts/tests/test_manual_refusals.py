@@ -211,7 +211,7 @@ class Produced:
             info = vm.wait_migration()
             words = ''
             deadline = time.monotonic() + PATIENCE_S
-            # They are set a moment after the status.
+            # error-desc is set a moment after the status.
             while 'destination refused' not in words:
                 if time.monotonic() > deadline:
                     raise AssertionError(f'the source says: {info}')
@@ -242,7 +242,7 @@ class Produced:
 # --- the comparison ---
 
 class Refusals(unittest.TestCase):
-    """One test for each section; see add_section_tests()."""
+    """A test for each section; add_section_tests() adds them."""
 
     blocks = {}
     produced = []

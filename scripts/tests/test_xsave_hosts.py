@@ -17,7 +17,8 @@ class XsaveHosts(XsaveCase):
     # KVM, where there is one; scripts/kvm-lab has it everywhere.
 
     def kvm_stream(self):
-        """Of a VM that has not run, with what this host cannot load"""
+        """A stream of a VM that has not run, with a component that this host
+        cannot load"""
         try:
             path = self.save('pc', 'kvm64', '-S', run=False, accel='kvm')
         except (RuntimeError, OSError) as error:
@@ -70,7 +71,7 @@ class XsaveHosts(XsaveCase):
             '...,+xsave')
 
     def test_kvm_ends_an_unpatched_qemu(self):
-        """Also ours, when it is told to do as unpatched QEMU does"""
+        """QEMU without the check ends: an unpatched one, and xsave-trim=off"""
         path = self.kvm_stream()
         ours = {'qemu': self.qemu, 'machine': 'pc,xsave-trim=off'}
         stock = {'qemu': self.stock, 'machine': 'pc'}

@@ -35,7 +35,7 @@ class XsaveLive(XsaveCase):
             said = vm.hmp('loadvm one')
             self.assertRegex(said,
                              '^warning: xsave: incoming VM has [^\n]*\n$')
-            # Once is enough.
+            # The warning was printed at the first loadvm.
             self.assertEqual(vm.hmp('loadvm one'), '')
             vm.hmp('cont')
             self.assert_well(vm.watch())
@@ -46,11 +46,11 @@ class XsaveLive(XsaveCase):
         drive = self.snapshot(self.save('pc', 'max'), 'pc', 'max')
         with self.vm('pc', 'max,-pku', *drive) as vm:
             refusal = vm.hmp('loadvm one')
-            # And again: nothing of the first attempt is left.
+            # A second loadvm: nothing of the first one is left.
             self.assertEqual(vm.hmp('loadvm one'), refusal)
             state = vm.state()
             registers = vm.hmp('info registers -a')
-        # It can only begin anew: nothing of what was refused is there to run.
+        # vCPUs are at the reset vector: nothing of the refused state can run.
         self.assertEqual(re.findall(r'(?m)^[RE]IP=(\w+)', registers),
                          2 * ['0000fff0'])
         self.assertIn("xsave: incoming VM uses XSAVE component 'pkru'",
@@ -91,7 +91,7 @@ class XsaveLive(XsaveCase):
             except RuntimeError as error:
                 self.skipTest(f'no postcopy here: {error}')
         self.assertEqual(source.load(path)['status'], 'completed')
-        # It is not to end before it is told to go on by postcopy.
+        # A limit, so that precopy does not end before postcopy starts.
         source.command('migrate-set-parameters',
                        **{'max-bandwidth': 65536, 'downtime-limit': 1})
         destination.command('migrate-incoming', uri=f'unix:{socket}',
@@ -114,7 +114,8 @@ class XsaveLive(XsaveCase):
              self.vm('pc', NO_PKU_MPX, *parked) as destination:
             self.postcopy(source, destination, path)
             source.command('migrate-start-postcopy')
-            self.assertEqual(destination.wait_migration()['status'], 'completed')
+            self.assertEqual(destination.wait_migration()['status'],
+                             'completed')
             self.assertIn('postcopy-active', self.migrations(destination))
             self.assert_well(destination.watch())
             destination.command('migrate-set-capabilities', capabilities=[
@@ -123,7 +124,7 @@ class XsaveLive(XsaveCase):
         self.assert_masks(self.file('again'), AVX, AVX)
 
     def test_postcopy_is_refused_by_name(self):
-        """Late: QEMU has no way back from there, with or without us."""
+        """Refused late: after postcopy has started, QEMU has no way back."""
         memory = self.much_memory()
         path = self.save('pc', 'max', *memory)
         parked = ('-incoming', 'defer', *memory)

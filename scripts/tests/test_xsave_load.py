@@ -29,7 +29,7 @@ class XsaveLoad(XsaveCase):
             log = self.load(edited, machine, NO_PKU_MPX, '-trace',
                             'x86_xsave_trim', save=again)
             self.assert_masks(again, AVX, AVX)
-            # One warning for the VM, one trace event for each vCPU
+            # A warning for the VM, a trace event for each vCPU
             self.assertEqual(log.count('warning: xsave:'), 1, log)
             self.assertIn("incoming VM has XSAVE component 'mpx', 'avx512', "
                           "'pkru', 'amx-tile', 'apx' (xstate_bv = 0xe02ff), "
@@ -254,7 +254,7 @@ class XsaveLoad(XsaveCase):
         self.load(path, 'pc', 'max')
 
     def test_xsave_in_use_is_refused_where_there_is_none(self):
-        """Also if the guest has nothing by it that it has not without"""
+        """XSAVE is refused even if only x87 and SSE are in use."""
         path = self.save('pc', 'max', xcr0=3, pke=0)
         self.load(path, 'pc', NO_PKU_MPX)
         for xcr0, evidence in ((3, 'XCR0 = 0x3'), (1, 'CR4.OSXSAVE is set')):
@@ -347,7 +347,7 @@ class XsaveLoad(XsaveCase):
                                       'pc', 'max')
                 self.assertIn(f' = {value:#x}, where {value & ~0xe02ff:#x} '
                               'are not components', refusal)
-        # Only of XCR0: xstate_bv can be any part of it.
+        # Values that XCR0 cannot have; xstate_bv may be any part of XCR0.
         for value in (0, 2, 5, 9, 0x11, 0x27, 0xe3, 0x20007, 0x40007):
             self.assertEqual(
                 self.refuse(self.edit(path, xcr0=value), 'pc', 'max'),
@@ -356,7 +356,7 @@ class XsaveLoad(XsaveCase):
                 'anew')
 
     def test_any_masks_are_refused_or_put_right(self):
-        """What no table has; the fuzzer has the rules, this is all of QEMU"""
+        """Random masks through all of QEMU; scripts/fuzz tests the rules."""
         path = self.save('pc', NO_PKU_MPX)
         again = self.file('again')
         generator = random.Random(20261121)

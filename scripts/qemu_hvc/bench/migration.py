@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a refused migration costs; the part of scripts/bench about it."""
+"""Cost of a refused migration, and downtime; part of scripts/bench"""
 
 from pathlib import Path
 import socket
@@ -16,8 +16,8 @@ RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
 MIB = 1 << 20
 LIMIT_SECONDS = 300
-# A small one counts only what the destination took; a large one does not slow
-# down a migration that sends all of RAM.
+# Socket buffers: a small one counts only what the destination took, a large
+# one does not slow down a migration that sends all of RAM.
 SMALL_BUFFER, LARGE_BUFFER = 4096, MIB
 
 PINNED = 'virt-10.0,hvc-services=linux-6.12'
@@ -56,7 +56,7 @@ class Vm(Qemu):
 
 
 class Counter:
-    """Stands between source and destination, and counts what goes over."""
+    """A proxy between source and destination that counts bytes"""
 
     def __init__(self, folder, size):
         self.size = size
@@ -64,7 +64,7 @@ class Counter:
         self.back = str(folder / 'back')
         self.bytes = 0
         self._listener = socket.socket(socket.AF_UNIX)
-        # What waits in buffers was not sent to the destination.
+        # Bytes in this socket's buffer did not reach the destination.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         self._listener.bind(self.front)
         self._listener.listen(1)
@@ -117,7 +117,7 @@ def refusal(qemu, mib, guest, source, destination, size):
              Vm(qemu, destination[0], mib, guest, True,
                 cpu=destination[1]) as b:
             a.wait_dirty()
-            # So that RAM converges, as it would on a real network.
+            # A stopped guest dirties no RAM, so the migration converges.
             a.command('stop')
             count, seconds, _, info = migrate(a, b, size)
             if info['status'] != 'failed':
@@ -144,7 +144,7 @@ def section_size(qemu, guest):
     name = b'\x09guest-abi'
     with tempfile.TemporaryDirectory() as folder, \
          Vm(qemu, PINNED, 64, guest) as vm:
-        # RAM that changes all the time may never have been sent.
+        # A stopped guest dirties no RAM, so the migration converges.
         vm.command('stop')
         vm.command('migrate', uri=f'file:{folder}/stream')
         vm.end_of_migration()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What guest calls and a boot cost under TCG; a part of scripts/bench"""
+"""Cost of guest calls and of a boot under TCG; part of scripts/bench"""
 
 import statistics
 import subprocess
@@ -47,7 +47,7 @@ class Bench:
         """Median ratio of b to a, and the medians of both."""
         values = []
         for pair in range(self.pairs):
-            # Which one goes first changes, as the machine's state may drift.
+            # Each goes first in turn, as the machine's state may drift.
             if pair % 2:
                 b = measure_b()
                 a = measure_a()

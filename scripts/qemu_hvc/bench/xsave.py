@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the look at XSAVE components costs; the part of scripts/bench about it.
+"""Cost of the check of XSAVE components; part of scripts/bench
 
 Snapshots, as savevm and loadvm end when all is done: no polling is measured.
 """
@@ -32,7 +32,7 @@ def snapshot_ms(qemu, qemu_img):
                     durations.append(1000 * (time.monotonic() - started))
                     if said:
                         raise RuntimeError(f'{what}: {said}')
-        # The least disturbed: what else the machine does only adds to it.
+        # min(): whatever else the machine does only adds time.
         return {what: min(durations) for what, durations in times.items()}
 
 

@@ -53,7 +53,7 @@ SCREENS = {'help': service_help, 'contract': contract, 'refusal': refusal}
 
 
 def wrapped(lines: Iterator[str]) -> Iterator[str]:
-    """As a terminal shows them."""
+    """Lines as a terminal of COLUMNS shows them"""
     for line in lines:
         line = line.rstrip()
         yield line[:COLUMNS]

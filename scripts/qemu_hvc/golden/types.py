@@ -17,7 +17,7 @@ from . import differences
 
 FILE = ROOT / 'docs/machine-types.json'
 QEMU = 'qemu/qemu-system-aarch64'
-# The alias is that of the latest one.
+# "virt-hvc" is an alias of the latest type, whichever that is.
 MAY_CHANGE = 'alias'
 
 
@@ -27,7 +27,7 @@ def start(build, machine):
 
 
 def version():
-    """The project's"""
+    """The project's version, of meson.build"""
     text = (ROOT / 'meson.build').read_text(encoding='utf-8')
     return re.search(r"^ *version: '(.*)'", text, re.M)[1]
 
@@ -66,7 +66,8 @@ def types_of(build, released):
 
 
 def changes(released, now):
-    """What a type that is released and one that is built differ in"""
+    """Lines, one for each member that differs in the released and the built
+    type"""
     for member in {**released, **now}:
         if member != MAY_CHANGE and released.get(member) != now.get(member):
             yield f'{now["name"]}: {member} was ' \
@@ -75,7 +76,7 @@ def changes(released, now):
 
 
 def broken_promises(released, types):
-    """One line for each difference that guests would see"""
+    """Lines, one for each difference that guests would see"""
     built = {row['name']: row for row in types}
     for name, row in released.items():
         if name in built:

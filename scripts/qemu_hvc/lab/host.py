@@ -118,7 +118,7 @@ class Host:
             raise self._broken(error) from None
 
     def _broken(self, error: GuestError) -> LabError:
-        """It comes with the last lines of the console, some very long."""
+        """A LabError with the last lines of the console, cut where too long"""
         lines = [line if len(line) <= 160 else f'{line[:160]}...'
                  for line in str(error).splitlines()]
         return LabError('\n'.join([f'host {self.kernel.series}: {lines[0]}',

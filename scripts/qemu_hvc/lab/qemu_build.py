@@ -89,7 +89,7 @@ def assemble(build: Path, stock: bool) -> Path:
         return source
     tree = build / 'src'
     try:
-        # It prints what changed; stdout is for results.
+        # assemble() prints what changed; stdout is for results.
         with contextlib.redirect_stdout(sys.stderr):
             qemu_tree.assemble(source, tree)
     except qemu_tree.TreeError as error:
@@ -104,7 +104,7 @@ def build_qemu(build: Path, stock: bool = False) -> Path:
 
 
 def build_tree(tree: Path, out: Path) -> Path:
-    """The same, of a tree that is there"""
+    """Builds the QEMU of an assembled tree."""
     require('ninja')
     require(f'{CROSS}gcc')
     sysroot = fetch('lab-sysroot')

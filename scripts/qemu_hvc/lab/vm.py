@@ -62,7 +62,7 @@ class Vm(Monitor):
                           START_TIMEOUT * 2)
         except CommandFailed:
             raise self._ended() from None
-        # It listens before it has made its machine, and may yet refuse to.
+        # QEMU listens before it has made its machine, which it may refuse.
         self.qmp('query-status')
 
     def qmp(self, command: str, **arguments: object) -> object:
@@ -151,7 +151,7 @@ class Vm(Monitor):
             match = re.search(rf'(?m)^(?:{pattern})[^\n]*\n', output)
             if match:
                 break
-            # It is just writing that line.
+            # The guest is just writing that line.
             if time.monotonic() > deadline:
                 raise LabError(f'the guest of {self.name} wrote half a line: '
                                f'{output[-300:]!r}')
