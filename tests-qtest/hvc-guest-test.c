@@ -15,27 +15,16 @@
 
 #include "qemu/osdep.h"
 #include "hvc/calls/case.h"
-
-static void hang(int signal)
-{
-    static const char text[] = "# a test hangs\n";
-
-    /* abort() has libqtest end QEMU, whether the text was written or not. */
-    if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0) {
-        abort();
-    }
-    abort();
-}
+#include "hvc/calls/host.h"
 
 int main(int argc, char **argv)
 {
-    const struct sigaction on_alarm = { .sa_handler = hang };
     int ret;
 
     g_test_init(&argc, &argv, NULL);
     /* Otherwise the first wrong answer would hide the others. */
     g_test_set_nonfatal_assertions();
-    sigaction(SIGALRM, &on_alarm, NULL);
+    host_end_on_alarm();
 
     guest_engine_tests();
     guest_call_tests();

@@ -18,17 +18,6 @@
 #include "qemu/units.h"
 #include "hvc/migration/framework.h"
 
-/* libqtest waits for events without a limit. */
-static void hang(int signal)
-{
-    static const char text[] = "# a test hangs\n";
-
-    if (write(STDOUT_FILENO, text, sizeof(text) - 1) > 0) {
-        abort();
-    }
-    abort();
-}
-
 /*
  * Postcopy can receive guest memory that is a file only on tmpfs, where the
  * other tests are faster, too. In a container /dev/shm may be tiny.
@@ -50,7 +39,7 @@ int main(int argc, char **argv)
 
     use_tmpfs();
     g_test_init(&argc, &argv, NULL);
-    sigaction(SIGALRM, &(struct sigaction) { .sa_handler = hang }, NULL);
+    host_end_on_alarm();
 
     migration_type_tests();
     migration_damage_tests();

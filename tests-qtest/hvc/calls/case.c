@@ -6,12 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "case.h"
-
-/*
- * Seconds after which SIGALRM ends a test whose QEMU does not answer. vm_wait()
- * finds a guest that hangs before.
- */
-#define HANG_S 150
+#include "host.h"
 
 const CaseMode case_modes[] = {
     { "2-vcpus/thread=multi", "tcg,thread=multi", NULL, 2 },
@@ -55,7 +50,6 @@ bool case_missing(const Setup *setup)
 {
     g_autofree char *reason = vm_missing(setup);
 
-    /* libqtest waits for QEMU without a limit. */
     alarm(HANG_S);
     if (reason) {
         g_test_skip(reason);

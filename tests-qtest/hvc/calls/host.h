@@ -9,6 +9,18 @@
 
 #include <sched.h>
 
+/*
+ * For alarm(), at the beginning of a test: seconds after which SIGALRM ends the
+ * test program, because libqtest waits for QEMU without a limit. Most tests
+ * take a second or two, and ten times that on a busy host.
+ */
+#define HANG_S 150
+
+/**
+ * host_end_on_alarm: let SIGALRM end QEMU and the test program
+ */
+void host_end_on_alarm(void);
+
 /**
  * HostCpus: the host CPUs that the test program may run on
  * @before: those CPUs, before host_use_one_cpu()

@@ -7,7 +7,6 @@
 #ifndef TESTS_QTEST_HVC_MIGRATION_ARRIVAL_H
 #define TESTS_QTEST_HVC_MIGRATION_ARRIVAL_H
 
-#include "../calls/host.h"
 #include "framework.h"
 
 /**

@@ -12,13 +12,8 @@
 
 #include "../calls/answers.h"
 #include "../calls/guest-vm.h"
+#include "../calls/host.h"
 #include "util.h"
-
-/*
- * libqtest waits for QEMU without a limit: seconds after which SIGALRM ends a
- * test. Most take a second or two, and ten times that on a busy host.
- */
-#define HANG_S 150
 
 /* The guest's CALL_AWAIT steps wait for this word; it is above CALLS_REPORT. */
 #define GO 0x43f00000
