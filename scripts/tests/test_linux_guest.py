@@ -22,11 +22,12 @@ from qemu_hvc.tap import Skip, Tap
 
 # The promise to the user; measured: 0.3 ms on two busy CPUs.
 PTP_LIMIT_MS = 10
+PTP_TRIES = 10
 # The host may be busy between the two halves of one pair, but not of ten.
 # Measured: 1 to 6 us, now and then 3 ms.
 PTP_PAIR_LIMIT_MS = 1
-# Two idle CPUs, 400 ticks in two seconds. Measured: 0 to 9, with what is left
-# over from before.
+# Two idle CPUs, 400 ticks in two seconds: how many more than the vCPU threads
+# waited. Measured: 0 to 9, of time that was stolen before.
 IDLE_SECONDS = 2
 IDLE_LIMIT_TICKS = 20
 # Two busy CPUs that get two fifths of one. Measured: 340 to 370 of 400 ticks.
@@ -117,9 +118,18 @@ def needs_ptp_program() -> None:
 
 def ptp_time(guest: Guest) -> str:
     needs_ptp_program()
-    offset = guest.ptp_offset()
-    measured = f'{offset.low / 1e6:.3f} to {offset.high / 1e6:.3f} ms off'
-    expect(offset.bound <= PTP_LIMIT_MS * 1e6, measured)
+    limit = PTP_LIMIT_MS * 10**6
+    low, high = -2**63, 2**63
+    for _ in range(PTP_TRIES):
+        offset = guest.ptp_offset()
+        low, high = max(low, offset.low), min(high, offset.high)
+        if high - low <= limit:
+            break
+    measured = f'{low / 1e6:.3f} to {high / 1e6:.3f} ms off'
+    # Both bounds are certain: on a busy host they are only far apart.
+    expect(low <= high and low <= limit and high >= -limit, measured)
+    if max(-low, high) > limit:
+        raise Skip('the host is too busy to tell: the clock is ' + measured)
     return measured
 
 
@@ -137,32 +147,38 @@ PTP_TIME = (f"/dev/ptp0 within {PTP_LIMIT_MS} ms of the host's clock",
 PTP_PAIR = ('/dev/ptp0 gives wall clock and counter as one pair', ptp_pair)
 
 
+def stolen_and_waited(guest: Guest, command: str) \
+        -> tuple[dict[str, int], int, int]:
+    """Stolen ticks by CPU while a command runs in the guest, and how many the
+    vCPU threads really waited, by the host's own accounting: at least, and
+    with the time that the two readings in the guest took, at most."""
+    outer = guest.run_delay()
+    steal = guest.steal()
+    inner = guest.run_delay()
+    guest.run(command)
+    inner = guest.run_delay() - inner
+    stolen = {cpu: ticks - steal[cpu]
+              for cpu, ticks in guest.steal().items()}
+    outer = guest.run_delay() - outer
+    return stolen, inner // 10**7, outer // 10**7
+
+
 def steal_idle(guest: Guest) -> str:
     for _ in range(3):
-        before = guest.steal()['cpu']
-        guest.run(f'sleep {IDLE_SECONDS}')
-        stolen = guest.steal()['cpu'] - before
-        if stolen <= IDLE_LIMIT_TICKS:
+        stolen, _, most = stolen_and_waited(guest, f'sleep {IDLE_SECONDS}')
+        # On a busy host even an idle guest's vCPUs wait when they wake up.
+        limit = 1.1 * most + IDLE_LIMIT_TICKS
+        if stolen['cpu'] <= limit:
             break
-    measured = f'{stolen} ticks in {IDLE_SECONDS} s'
-    expect(stolen <= IDLE_LIMIT_TICKS, measured)
+    measured = f'{stolen} ticks in {IDLE_SECONDS} s, waited up to {most}'
+    expect(stolen['cpu'] <= limit, measured)
     return measured
 
 
 def overload(guest: Guest) -> tuple[dict[str, int], int, int]:
-    """Stolen ticks by CPU while the host is overloaded, and how many the
-    vCPU threads really waited, by the host's own accounting: at least, and
-    with the time that the two readings in the guest took, at most."""
+    """stolen_and_waited() of a busy guest on an overloaded host"""
     with guest.overloaded():
-        outer = guest.run_delay()
-        steal = guest.steal()
-        inner = guest.run_delay()
-        guest.run(f'busy {BUSY_SECONDS}')
-        inner = guest.run_delay() - inner
-        stolen = {cpu: ticks - steal[cpu]
-                  for cpu, ticks in guest.steal().items()}
-        outer = guest.run_delay() - outer
-        return stolen, inner // 10**7, outer // 10**7
+        return stolen_and_waited(guest, f'busy {BUSY_SECONDS}')
 
 
 def steal_loaded(guest: Guest) -> str:
@@ -183,7 +199,8 @@ def steal_never(guest: Guest) -> str:
     return measured
 
 
-STEAL_IDLE = ('steal counter stays near 0 when idle', steal_idle)
+STEAL_IDLE = ("an idle guest's steal counter grows by no more than its vCPUs wait",
+              steal_idle)
 STEAL_LOADED = ("each CPU's steal counter grows on an overloaded host",
                 steal_loaded)
 STEAL_NEVER = ('steal counter stays 0 on an overloaded host', steal_never)
