@@ -20,14 +20,19 @@ class ContractError(Exception):
     """A file or reply is not a contract."""
 
 
+def read_text(path):
+    """A file's text; ValueError if it has more than MAX_BYTES"""
+    with open(path, 'rb') as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f'has more than {MAX_BYTES} bytes')
+    return data.decode('utf-8')
+
+
 def load(path, remedy):
-    """A file's JSON, of at most MAX_BYTES"""
+    """A file's JSON"""
     try:
-        with open(path, 'rb') as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f'has more than {MAX_BYTES} bytes')
-        return json.loads(data.decode('utf-8'))
+        return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ContractError(f'{path}: {error}; {remedy}') from error
 

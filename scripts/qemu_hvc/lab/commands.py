@@ -10,6 +10,7 @@ from pathlib import Path
 import shlex
 from typing import TypeVar
 
+from ..contract import read_text
 from ..fleet import Fleet
 from . import (firmware, fleet, host, ioctls, kernels, linux, live, programs,
                qemu_build, render)
@@ -174,9 +175,8 @@ def show(args: argparse.Namespace, matrix: Matrix) -> None:
 
 def run_show(args: argparse.Namespace) -> int:
     try:
-        text = args.matrix.read_text(encoding='utf-8')
-        show(args, from_json(text))
-    except (OSError, UnicodeError, LabError) as error:
+        show(args, from_json(read_text(args.matrix)))
+    except (OSError, ValueError, LabError) as error:
         raise LabError(f'{args.matrix}: {error}') from error
     return 0
 
