@@ -2,17 +2,19 @@
 """Checks the sources against the project's rules; prints TAP.
 
 QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
-every file, the size of the patch series, and the manual's tables against the
-code's.
+every file, the size of the patch series, the manual's tables against the
+code's, and imports of scripts/qemu_hvc, which go in no circle.
 """
 
+import ast
 from functools import partial
+from pathlib import Path
 import re
 import subprocess
 
 from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
-from qemu_hvc.paths import ROOT
+from qemu_hvc.paths import ROOT, SCRIPTS
 
 SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
 # Licence texts, and formats without comments.
@@ -101,6 +103,45 @@ def stale_table(build):
               f'{tool} >{TABLE}'
 
 
+def imported_modules(package, path):
+    """The modules of a package that one of its files imports, by their names
+
+    package: the folder that the package lies in
+    path: the file
+    """
+    here = path.relative_to(package).with_suffix('').parts
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = here[:len(here) - node.level] + \
+            tuple(node.module.split('.') if node.module else ())
+        for name in node.names:
+            for module in (base + (name.name,), base):
+                if module and (package / Path(*module)).with_suffix(
+                        '.py').is_file():
+                    yield '.'.join(module)
+                    break
+
+
+def import_circles(package):
+    """Modules that import themselves by way of others, or a test"""
+    files = {'.'.join(path.relative_to(package).with_suffix('').parts): path
+             for path in sorted(package.rglob('*.py'))}
+    imports = {name: set(imported_modules(package, path))
+               for name, path in files.items()}
+    for name, path in files.items():
+        reached, new = set(), {name}
+        while new:
+            new = set().union(*(imports[module] for module in new)) - reached
+            reached |= new
+        if name in reached:
+            yield f'{path.relative_to(ROOT)} imports itself, by way of ' \
+                  f'{", ".join(sorted(reached - {name}))}'
+        if re.search(r'^ *(from|import) test_', path.read_text(
+                encoding='utf-8'), re.M):
+            yield f'{path.relative_to(ROOT)} imports a test'
+
+
 def main():
     build = tap.arguments(__doc__, build=True).build
     files = tracked_files()
@@ -108,4 +149,6 @@ def main():
         ('spdx', partial(missing_spdx, files)),
         ('checkpatch', partial(checkpatch, build / 'src', files)),
         ('patch-sizes', partial(patch_sizes, files)),
-        ('manual-tables', partial(stale_table, build))])
+        ('manual-tables', partial(stale_table, build)),
+        ('imports-run-one-way', partial(import_circles,
+                                        SCRIPTS / 'qemu_hvc'))])
