@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import mmap
+import re
 import shutil
 import struct
 
@@ -24,6 +25,11 @@ FOOTER_SIZE = 5
 DESCRIPTION_MAX = 1 << 24
 NUMBERS = ('int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32',
            'uint64', 'bool', 'timer')
+
+
+# Where a part of the section "ram" (or its beginning) ends and the next begins:
+# RAM_SAVE_FLAG_EOS, the footer, and QEMU_VM_SECTION_PART or _END of the same id
+RAM_BORDER = re.compile(rb'\0{7}\x10\x7e(.{4})[\x02\x03]\1', re.DOTALL)
 
 
 class StreamError(Exception):
@@ -82,6 +88,15 @@ class Section:
     @property
     def title(self):
         return f'{self.name}[{self.instance}]'
+
+
+def with_one_ram_part(data):
+    """The stream with all RAM in one part, so that streams can be compared.
+
+    QEMU ends a part when it has taken 50 ms (MAX_WAIT in migration/ram.c) or
+    has used up its bandwidth. On a busy host the number of parts is chance.
+    """
+    return RAM_BORDER.sub(b'', data)
 
 
 @contextlib.contextmanager

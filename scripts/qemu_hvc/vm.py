@@ -7,11 +7,9 @@ from .qmp import Qemu
 OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
            '-display', 'none', '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
 
-SETTLE_TRIES = 12
-
 
 class Vm(Qemu):
-    """A VM whose streams can be compared, byte by byte"""
+    """A VM whose streams can be compared, see with_one_ram_part()"""
 
     MACHINE_OPTIONS = ',dtb-randomness=off'
     OPTIONS = OPTIONS
@@ -30,23 +28,6 @@ class Vm(Qemu):
         self.command('migrate-incoming', uri=f'file:{path}',
                      **{'exit-on-error': False})
         return self.wait_migration()
-
-
-def settled(make, path):
-    """Calls make() until it wrote two streams in a row that are the same.
-
-    What QEMU cannot write within 50 ms (MAX_WAIT in migration/ram.c) becomes
-    one more part of the section "ram": on a busy machine that is chance.
-    """
-    last = None
-    for _ in range(SETTLE_TRIES):
-        make()
-        stream = path.read_bytes()
-        if stream == last:
-            return path
-        last = stream
-    raise RuntimeError(f'of {SETTLE_TRIES} streams no two in a row are the '
-                       'same')
 
 
 def save(qemu, machine, path, *options):

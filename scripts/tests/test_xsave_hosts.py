@@ -4,10 +4,7 @@
 KVM is that of this machine, if it has one; "kvm-lab x86" has it everywhere.
 """
 
-from functools import partial
-
-from qemu_hvc.stream import Stream
-from qemu_hvc.vm import settled
+from qemu_hvc.stream import Stream, with_one_ram_part
 from xsave_case import MACHINES, NO_PKU_MPX, SUPERFLUOUS, XsaveCase, run
 
 
@@ -93,9 +90,9 @@ class XsaveHosts(XsaveCase):
         for machine in MACHINES:
             # Does not run: nothing but the machine is in the stream.
             ours, stock = (
-                settled(partial(self.save, machine, 'max', '-S', run=False,
-                                qemu=qemu, name=name),
-                        self.file(name)).read_bytes()
+                with_one_ram_part(
+                    self.save(machine, 'max', '-S', run=False, qemu=qemu,
+                              name=name).read_bytes())
                 for qemu, name in ((self.qemu, 'ours'), (self.stock,
                                                          'stock')))
             self.assertEqual(len(ours), len(stock))
