@@ -36,6 +36,12 @@
 #include "sysemu/tcg.h"
 #endif
 
+#if !QEMU_SINCE(9, 0)
+/* qemu/main-loop.h */
+#define bql_lock qemu_mutex_lock_iothread
+#define bql_unlock qemu_mutex_unlock_iothread
+#endif
+
 #if defined(COMPILING_PER_TARGET) || defined(NEED_CPU_H)
 /* icount_enabled(); memory_region_*(), get_system_memory(); cpu_loop_exit() */
 #if QEMU_SINCE(10, 1)

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     migration_live_tests();
     migration_snapshot_tests();
     migration_early_tests();
+    migration_background_tests();
     migration_matrix_tests();
     ret = g_test_run();
 

@@ -11,6 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "migration/misc.h"
@@ -40,12 +41,14 @@ QEMU_BUILD_BUG_ON(sizeof(PvTimeRecord) != HVC_PV_TIME_RECORD_SIZE);
  * PvTimeVcpu: one vCPU's state
  * @armed: the guest has asked for the record since the last reset
  * @schedstat_fd: the thread's scheduler statistics, or -1
- * @run_delay_ns: the thread's run delay that the record already has
+ * @run_delay_ns: the thread's run delay up to which its time was counted
+ * @owed_ns: stolen time that was counted and is not in the record yet
  */
 typedef struct PvTimeVcpu {
     bool armed;
     int schedstat_fd;
     uint64_t run_delay_ns;
+    uint64_t owed_ns;
 } PvTimeVcpu;
 
 typedef struct PvTime {
@@ -65,6 +68,17 @@ static PvTime pv_time;
 static bool counts_stolen_time(void)
 {
     return !icount_enabled() && replay_mode == REPLAY_MODE_NONE;
+}
+
+/*
+ * A page of the records can keep its writer waiting for as long as a migration
+ * takes: a background snapshot protects it until it is saved, on a postcopy
+ * destination it may not have arrived. The BQL must not be held meanwhile, or
+ * no monitor could end the migration.
+ */
+static bool records_are_held(void)
+{
+    return migration_in_bg_snapshot() || migration_in_incoming_postcopy();
 }
 
 /* Linux Documentation/scheduler/sched-stats.rst: run time, run delay, slices */
@@ -102,34 +116,50 @@ static void mark_dirty(uint32_t index)
                             HVC_PV_TIME_RECORD_SIZE);
 }
 
+/* Count what the vCPU's thread has waited since the last call. */
+static void count_stolen_time(PvTimeVcpu *vcpu)
+{
+    uint64_t run_delay_ns = read_run_delay(vcpu);
+
+    if (run_delay_ns > vcpu->run_delay_ns) {
+        vcpu->owed_ns += run_delay_ns - vcpu->run_delay_ns;
+        vcpu->run_delay_ns = run_delay_ns;
+    }
+}
+
 static void update_record(uint32_t index)
 {
     PvTimeVcpu *vcpu = &pv_time.vcpu[index];
     uint64_t *stolen = &record_of(index)->stolen_time_ns;
-    uint64_t run_delay_ns = read_run_delay(vcpu);
-    uint64_t delta_ns = run_delay_ns - vcpu->run_delay_ns;
 
-    if (run_delay_ns <= vcpu->run_delay_ns) {
+    if (!vcpu->owed_ns) {
         return;
     }
-    vcpu->run_delay_ns = run_delay_ns;
     /* The guest may read at any time: one 64-bit store (section 3.2.2). */
     qatomic_set_u64(stolen, cpu_to_le64(le64_to_cpu(qatomic_read_u64(stolen)) +
-                                        delta_ns));
+                                        vcpu->owed_ns));
     mark_dirty(index);
-    trace_hvc_pv_time_update(index, delta_ns);
+    trace_hvc_pv_time_update(index, vcpu->owed_ns);
+    vcpu->owed_ns = 0;
 }
 
-static void update_records(void *opaque)
+static void update_records(void)
 {
-    /* A record that is still on its way would hold up the main loop. */
-    bool reachable = !migration_in_incoming_postcopy();
+    bool held = records_are_held();
 
-    for (uint32_t i = 0; reachable && i < pv_time.vcpus; i++) {
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
         if (pv_time.vcpu[i].armed) {
-            update_record(i);
+            count_stolen_time(&pv_time.vcpu[i]);
+            if (!held) {
+                update_record(i);
+            }
         }
     }
+}
+
+static void update_is_due(void *opaque)
+{
+    update_records();
     timer_mod(pv_time.timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
                              UPDATE_INTERVAL_MS);
 }
@@ -150,11 +180,20 @@ static void schedule_updates(void)
     }
 }
 
+/* A thread that waits for the VM to run is not being stolen from. */
+static void count_from_now(void)
+{
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        pv_time.vcpu[i].run_delay_ns = read_run_delay(&pv_time.vcpu[i]);
+    }
+}
+
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
-    /* A thread that waits for the VM to run is not being stolen from. */
-    for (uint32_t i = 0; running && i < pv_time.vcpus; i++) {
-        pv_time.vcpu[i].run_delay_ns = read_run_delay(&pv_time.vcpu[i]);
+    if (running) {
+        count_from_now();
+    } else {
+        update_records();
     }
     schedule_updates();
 }
@@ -163,12 +202,14 @@ static void reset(void *opaque)
 {
     for (uint32_t i = 0; i < pv_time.vcpus; i++) {
         pv_time.vcpu[i].armed = false;
+        pv_time.vcpu[i].owed_ns = 0;
     }
     schedule_updates();
 }
 
 static int post_load(void *opaque, int version_id)
 {
+    count_from_now();
     schedule_updates();
     return 0;
 }
@@ -208,7 +249,7 @@ void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
     assert(memory_region_size(records) / HVC_PV_TIME_RECORD_SIZE >=
            pv_time.vcpus);
     pv_time.vcpu = g_new0(PvTimeVcpu, pv_time.vcpus);
-    pv_time.timer = timer_new_ms(QEMU_CLOCK_REALTIME, update_records, NULL);
+    pv_time.timer = timer_new_ms(QEMU_CLOCK_REALTIME, update_is_due, NULL);
 
     CPU_FOREACH(cs) {
         g_autofree char *path = g_strdup_printf("/proc/self/task/%d/schedstat",
@@ -253,14 +294,22 @@ void hvc_pv_time_st(HvcCall *call)
 {
     int index = CPU(call->cpu)->cpu_index;
     PvTimeVcpu *vcpu = &pv_time.vcpu[index];
+    bool held = records_are_held();
 
+    /* Not armed, update_records() leaves the record to this thread. */
+    vcpu->armed = false;
+    if (held) {
+        bql_unlock();
+    }
     memset(record_of(index), 0, HVC_PV_TIME_RECORD_SIZE);
+    if (held) {
+        bql_lock();
+    }
     mark_dirty(index);
     vcpu->run_delay_ns = read_run_delay(vcpu);
-    if (!vcpu->armed) {
-        vcpu->armed = true;
-        schedule_updates();
-    }
+    vcpu->owed_ns = 0;
+    vcpu->armed = true;
+    schedule_updates();
     call->result[0] = pv_time.base + index * HVC_PV_TIME_RECORD_SIZE;
     trace_hvc_pv_time_armed(index, call->result[0]);
 }

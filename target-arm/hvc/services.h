@@ -61,7 +61,8 @@ static inline bool hvc_call_can_use(const HvcCall *call, uint32_t id)
  * HvcHandler: answer one call under TCG
  * @call: the call; the handler fills in its result
  *
- * Runs in the vCPU's thread with the BQL held; must not block.
+ * Runs in the vCPU's thread with the BQL held, which it has to let go of while
+ * it waits for anything.
  */
 typedef void HvcHandler(HvcCall *call);
 

@@ -250,6 +250,7 @@ void migration_damage_tests(void);
 void migration_live_tests(void);
 void migration_snapshot_tests(void);
 void migration_early_tests(void);
+void migration_background_tests(void);
 void migration_matrix_tests(void);
 
 /**
