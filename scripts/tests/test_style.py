@@ -3,7 +3,8 @@
 
 QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
 every file, the size of the patch series, the manual's tables against the
-code's, and imports of scripts/qemu_hvc, which go in no circle.
+code's, imports of scripts/qemu_hvc, which go in no circle, and a compiler for
+hosts that are not like this one.
 """
 
 import ast
@@ -15,6 +16,7 @@ import subprocess
 from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
 from qemu_hvc.paths import ROOT, SCRIPTS
+import other_hosts
 
 SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
 # Licence texts, and formats without comments.
@@ -151,4 +153,7 @@ def main():
         ('patch-sizes', partial(patch_sizes, files)),
         ('manual-tables', partial(stale_table, build)),
         ('imports-run-one-way', partial(import_circles,
-                                        SCRIPTS / 'qemu_hvc'))])
+                                        SCRIPTS / 'qemu_hvc')),
+        ('host-not-linux', partial(other_hosts.not_linux, build / 'qemu')),
+        ('host-32-bits', partial(other_hosts.of_32_bits, build / 'qemu')),
+        ('host-big-endian', partial(other_hosts.big_endian, build / 'qemu'))])

@@ -81,6 +81,22 @@ static bool records_are_held(void)
     return migration_in_bg_snapshot() || migration_in_incoming_postcopy();
 }
 
+#ifdef CONFIG_LINUX
+/* Opened when the machine is made: after a chroot there is no /proc. */
+static int open_schedstat(int thread_id)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/task/%d/schedstat",
+                                            thread_id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        warn_report_once("pv-time: cannot read %s (%s): the guest will find "
+                         "no stolen time; it needs a host with "
+                         "CONFIG_SCHED_INFO", path, strerror(errno));
+    }
+    return fd;
+}
+
 /* Linux Documentation/scheduler/sched-stats.rst: run time, run delay, slices */
 static uint64_t read_run_delay(PvTimeVcpu *vcpu)
 {
@@ -101,6 +117,19 @@ static uint64_t read_run_delay(PvTimeVcpu *vcpu)
     }
     return run_delay_ns;
 }
+#else
+static int open_schedstat(int thread_id)
+{
+    warn_report_once("pv-time: the guest will find no stolen time, which only "
+                     "a Linux host tells of its threads");
+    return -1;
+}
+
+static uint64_t read_run_delay(PvTimeVcpu *vcpu)
+{
+    return 0;
+}
+#endif
 
 static PvTimeRecord *record_of(uint32_t index)
 {
@@ -250,20 +279,9 @@ void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
            pv_time.vcpus);
     pv_time.vcpu = g_new0(PvTimeVcpu, pv_time.vcpus);
     pv_time.timer = timer_new_ms(QEMU_CLOCK_REALTIME, update_is_due, NULL);
-
     CPU_FOREACH(cs) {
-        g_autofree char *path = g_strdup_printf("/proc/self/task/%d/schedstat",
-                                                cs->thread_id);
-
-        /* Opened now: a sandboxed QEMU cannot do it later. */
-        pv_time.vcpu[cs->cpu_index].schedstat_fd = open(path,
-                                                        O_RDONLY | O_CLOEXEC);
-        if (pv_time.vcpu[cs->cpu_index].schedstat_fd < 0 &&
-            counts_stolen_time()) {
-            warn_report_once("pv-time: cannot read %s (%s): the guest will "
-                             "find no stolen time; it needs a Linux host with "
-                             "CONFIG_SCHED_INFO", path, strerror(errno));
-        }
+        pv_time.vcpu[cs->cpu_index].schedstat_fd = counts_stolen_time() ?
+            open_schedstat(cs->thread_id) : -1;
     }
     qemu_register_reset(reset, NULL);
     qemu_add_vm_change_state_handler(vm_state_changed, NULL);
