@@ -196,6 +196,42 @@ static void test_check_machine(void)
     qtest_quit(qts);
 }
 
+#define VCPUS 5
+
+/* How many of its vCPUs' files has a VM open? */
+static unsigned open_schedstats(const char *options)
+{
+    QTestState *qts = qtest_initf("-machine virt,"
+                                  "hvc-services=pv-time -smp %u %s",
+                                  VCPUS, options);
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", qtest_pid(qts));
+    GDir *dir = g_dir_open(path, 0, NULL);
+    unsigned count = 0;
+    const char *name;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+        g_autofree char *file = g_file_read_link(link, NULL);
+
+        count += file && g_str_has_suffix(file, "/schedstat");
+    }
+    g_dir_close(dir);
+    qtest_quit(qts);
+    return count;
+}
+
+/* One for each vCPU, but none where nothing counts stolen time */
+static void test_descriptors(void)
+{
+    if (access("/proc/self/schedstat", R_OK)) {
+        g_test_skip("this host's kernel has no CONFIG_SCHED_INFO");
+        return;
+    }
+    g_assert_cmpuint(open_schedstats("-accel tcg"), ==, VCPUS);
+    g_assert_cmpuint(open_schedstats("-accel tcg -icount 3"), ==, 0);
+}
+
 /* Run QEMU to its end; its exit status. A signal fails the test. */
 static int run_qemu(const char *arguments, char **out, char **err)
 {
@@ -296,6 +332,7 @@ int main(int argc, char **argv)
                             test_values);
         qtest_add_func("/hvc-services/inert", test_inert);
         qtest_add_func("/hvc-services/refusals", test_refusals);
+        qtest_add_func("/hvc-services/descriptors", test_descriptors);
     }
     qtest_add_func("/hvc-services/machines", test_machines);
     qtest_add_func("/hvc-services/no-change-later", test_no_change_later);

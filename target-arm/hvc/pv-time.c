@@ -23,7 +23,8 @@
 /*
  * How often records are brought up to date. Linux adds what it finds to a tick
  * whatever its size, so this only delays the count; each time costs one
- * pread() per vCPU.
+ * pread() per vCPU. To open the file again each time, and so hold none, would
+ * cost eight times as much, with the BQL held.
  */
 #define UPDATE_INTERVAL_MS 100
 
@@ -90,9 +91,13 @@ static int open_schedstat(int thread_id)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
-        warn_report_once("pv-time: cannot read %s (%s): the guest will find "
-                         "no stolen time; it needs a host with "
-                         "CONFIG_SCHED_INFO", path, strerror(errno));
+        bool too_many = errno == EMFILE || errno == ENFILE;
+
+        warn_report("pv-time: cannot read %s (%s): the guest will find no "
+                    "stolen time; needed: %s", path, strerror(errno),
+                    too_many ? "a file descriptor for each vCPU; raise the "
+                               "limit of open files (ulimit -n)"
+                             : "a kernel with CONFIG_SCHED_INFO, and /proc");
     }
     return fd;
 }
@@ -120,8 +125,8 @@ static uint64_t read_run_delay(PvTimeVcpu *vcpu)
 #else
 static int open_schedstat(int thread_id)
 {
-    warn_report_once("pv-time: the guest will find no stolen time, which only "
-                     "a Linux host tells of its threads");
+    warn_report("pv-time: the guest will find no stolen time, which only "
+                "a Linux host tells of its threads");
     return -1;
 }
 
@@ -266,6 +271,35 @@ static const VMStateDescription vmstate_pv_time = {
     }
 };
 
+static void close_schedstats(void)
+{
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        if (pv_time.vcpu[i].schedstat_fd >= 0) {
+            close(pv_time.vcpu[i].schedstat_fd);
+            pv_time.vcpu[i].schedstat_fd = -1;
+        }
+    }
+}
+
+/*
+ * Of all vCPUs, or of none: where descriptors are short, QEMU has other uses
+ * for the last ones.
+ */
+static void open_schedstats(void)
+{
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        int fd = open_schedstat(cs->thread_id);
+
+        if (fd < 0) {
+            close_schedstats();
+            return;
+        }
+        pv_time.vcpu[cs->cpu_index].schedstat_fd = fd;
+    }
+}
+
 void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
 {
     CPUState *cs;
@@ -278,10 +312,12 @@ void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
     assert(memory_region_size(records) / HVC_PV_TIME_RECORD_SIZE >=
            pv_time.vcpus);
     pv_time.vcpu = g_new0(PvTimeVcpu, pv_time.vcpus);
+    for (uint32_t i = 0; i < pv_time.vcpus; i++) {
+        pv_time.vcpu[i].schedstat_fd = -1;
+    }
     pv_time.timer = timer_new_ms(QEMU_CLOCK_REALTIME, update_is_due, NULL);
-    CPU_FOREACH(cs) {
-        pv_time.vcpu[cs->cpu_index].schedstat_fd = counts_stolen_time() ?
-            open_schedstat(cs->thread_id) : -1;
+    if (counts_stolen_time()) {
+        open_schedstats();
     }
     qemu_register_reset(reset, NULL);
     qemu_add_vm_change_state_handler(vm_state_changed, NULL);
