@@ -5,6 +5,8 @@
  */
 
 #include "qemu/osdep.h"
+#include "cpu.h"
+#include "internals.h"
 #include "tcg.h"
 
 /**
@@ -19,6 +21,15 @@ void hvc_arch_version(HvcCall *call)
     call->result[0] = 0x10001;
 }
 
+/*
+ * FEAT_SSBS takes the place of WORKAROUND_2: its guest switches the speculation
+ * itself, and KVM tells it that the hypervisor has no part in it.
+ */
+static bool has_ssbs(ARMCPU *cpu)
+{
+    return cpu_isar_feature(aa64_ssbs, cpu) || cpu_isar_feature(aa32_ssbs, cpu);
+}
+
 /**
  * hvc_arch_features: SMCCC_ARCH_FEATURES
  * @call: W1: a function id
@@ -31,7 +42,8 @@ void hvc_arch_features(HvcCall *call)
     const HvcFunction *function = hvc_tcg_function((uint32_t)call->arg[0]);
 
     if (function && function->discovery == HVC_DISCOVERY_ARCH_FEATURES &&
-        hvc_call_can_use(call, function->id)) {
+        hvc_call_can_use(call, function->id) &&
+        !(function->id == HVC_ARCH_WORKAROUND_2 && has_ssbs(call->cpu))) {
         call->result[0] = (int64_t)function->feature;
     } else {
         call->result[0] = HVC_NOT_SUPPORTED;

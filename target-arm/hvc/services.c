@@ -63,8 +63,9 @@ const size_t hvc_services_count = ARRAY_SIZE(hvc_services);
  * Nothing is left to work around on an emulated CPU, so a guest is told that
  * the workarounds are not required: 1 (the CPU is not affected) for
  * WORKAROUND_1 and _3, NOT_REQUIRED for WORKAROUND_2, whose convention is an
- * older one (DEN 0028, sections 7.5 to 7.7). An answer of 0 would make Linux
- * issue the call on every context switch.
+ * older one (DEN 0028, sections 7.5 to 7.7), but see hvc_arch_features() for a
+ * CPU with FEAT_SSBS. An answer of 0 would make Linux issue the call on every
+ * context switch.
  */
 const HvcFunction hvc_arch_functions[] = {
     { 0x80000000, hvc_arch_version,
@@ -72,7 +73,7 @@ const HvcFunction hvc_arch_functions[] = {
     { 0x80000001, hvc_arch_features },
     { 0x80003fff, hvc_arch_workaround,
       .discovery = HVC_DISCOVERY_ARCH_FEATURES, .feature = 1 },
-    { 0x80007fff, hvc_arch_workaround,
+    { HVC_ARCH_WORKAROUND_2, hvc_arch_workaround,
       .discovery = HVC_DISCOVERY_ARCH_FEATURES, .feature = -2 },
     { 0x80008000, hvc_arch_workaround,
       .discovery = HVC_DISCOVERY_ARCH_FEATURES, .feature = 1 },

@@ -21,6 +21,9 @@
 #define HVC_SUCCESS        0
 #define HVC_NOT_SUPPORTED  (-1)
 
+/* Discovered in a way of its own (section 7.6). */
+#define HVC_ARCH_WORKAROUND_2 0x80007fffu
+
 /* Bit 30 of a function id: the caller passes 64-bit arguments (section 2.5). */
 #define HVC_FUNCTION_64BIT (1U << 30)
 

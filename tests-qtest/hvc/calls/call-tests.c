@@ -96,6 +96,10 @@ static void add_family_tests(void)
         .setup = { .services = "linux-6.12", .cpu = "max" },
         .offer = case_offer_linux_6_12, .vcpus = 2,
     }, "mode/cpu-max/linux-6.12");
+    case_add(case_test_families, &(Case) {
+        .setup = { .services = "linux-6.12", .cpu = "neoverse-n1" },
+        .offer = case_offer_linux_6_12, .vcpus = 2,
+    }, "mode/cpu-neoverse-n1/linux-6.12");
     for (unsigned i = 0; i < ARRAY_SIZE(floors); i++) {
         case_add(case_test_families, &(Case) {
             .setup = { .services = floors[i].spec, .aarch32 = true },
