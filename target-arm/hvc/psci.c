@@ -235,14 +235,14 @@ void hvc_psci_system_reset2(HvcCall *call)
 
 /**
  * hvc_psci_system_off2: SYSTEM_OFF2 (PSCI 1.3)
- * @call: X1: off type, 0 or HIBERNATE_OFF; X2: cookie, must be 0
+ * @call: W1: off type, 0 or HIBERNATE_OFF; X2: cookie, must be 0
  *
  * The image that the guest hibernates to is on its own disk: to QEMU this is
  * a power off.
  */
 void hvc_psci_system_off2(HvcCall *call)
 {
-    uint64_t type = psci_arg(call, 0);
+    uint32_t type = call->arg[0];
 
     if ((type != SYSTEM_OFF2_DEFAULT && type != SYSTEM_OFF2_HIBERNATE) ||
         psci_arg(call, 1)) {

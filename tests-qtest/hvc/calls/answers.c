@@ -311,9 +311,11 @@ static const Row psci_rows[] = {
     { { 0x84000012, 0x7fffffff, 9 }, BAD, .psci = PSCI(1, 1) },
     { { 0xc4000012, 0x7fffffff }, BAD, .psci = PSCI(1, 1) },
     { { 0x84000012, 0xabcd00000001 }, BAD, .psci = PSCI(1, 1) },
+    { { 0xc4000012, 0xabcd00000001 }, BAD, .psci = PSCI(1, 1) },
     /* SYSTEM_OFF2 with a reserved type, and with a cookie, which must be 0 */
     { { 0x84000015, 2 }, BAD, .psci = PSCI(1, 3) },
     { { 0xc4000015, 2 }, BAD, .psci = PSCI(1, 3) },
+    { { 0xc4000015, 0xabcd00000002 }, BAD, .psci = PSCI(1, 3) },
     { { 0x84000015, 0xffffffff }, BAD, .psci = PSCI(1, 3) },
     { { 0x84000015, 0, 1 }, BAD, .psci = PSCI(1, 3) },
     { { 0xc4000015, 0, 1 }, BAD, .psci = PSCI(1, 3) },
