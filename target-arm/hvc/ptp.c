@@ -10,10 +10,32 @@
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "internals.h"
+#include "migration/qemu-compat.h"
 #include "tcg.h"
 
 #define PTP_VIRTUAL_COUNTER  0
 #define PTP_PHYSICAL_COUNTER 1
+
+/*
+ * QEMU_CLOCK_HOST counts microseconds; KVM's wall clock has all its digits.
+ * In a recording both are events of the same clock.
+ */
+static int64_t read_wall_clock(void)
+{
+#ifdef CONFIG_POSIX
+    struct timespec ts;
+
+    if (!clock_gettime(CLOCK_REALTIME, &ts)) {
+        return ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+    }
+#endif
+    return get_clock_realtime();
+}
+
+static int64_t wall_clock_ns(void)
+{
+    return REPLAY_CLOCK(REPLAY_CLOCK_HOST, read_wall_clock());
+}
 
 /*
  * The guest takes the pair for one instant. A thread that is preempted between
@@ -32,7 +54,7 @@ static void read_clocks(ARMCPU *cpu, uint64_t *wall_ns, uint64_t *counter)
 
     do {
         int64_t before = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
-        int64_t wall = qemu_clock_get_ns(QEMU_CLOCK_HOST);
+        int64_t wall = wall_clock_ns();
         int64_t distance = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) - before;
 
         if (distance <= best) {

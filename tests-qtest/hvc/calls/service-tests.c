@@ -463,6 +463,41 @@ static void test_ptp_forward(const void *opaque)
     g_assert_cmpuint(wall_last, <=, vm->done_ns);
 }
 
+/* Of times in nanoseconds, not all are whole microseconds. */
+static bool has_nanoseconds(const Vm *vm, unsigned calls)
+{
+    for (unsigned i = 0; i < calls; i++) {
+        struct CallResult result = vm_result(vm, 0, i);
+
+        if ((result.x[0] << 32 | result.x[1]) % 1000) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_ptp_resolution(const void *opaque)
+{
+    const Case *c = opaque;
+    g_autoptr(Calls) calls = calls_new(1);
+    g_autoptr(Vm) vm = NULL;
+    struct timespec resolution;
+
+    if (case_missing(&c->setup)) {
+        return;
+    }
+    if (clock_getres(CLOCK_REALTIME, &resolution) || resolution.tv_sec ||
+        resolution.tv_nsec >= 1000) {
+        g_test_skip("this host's clock does not count nanoseconds");
+        return;
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        calls_call(calls, PTP_CALL, i & 1);
+    }
+    vm = vm_run(&c->setup, calls);
+    g_assert_true(has_nanoseconds(vm, 64));
+}
+
 void guest_service_tests(void)
 {
     const Case c = { .setup = { .services = "linux-6.12" } };
@@ -472,6 +507,7 @@ void guest_service_tests(void)
     case_add(test_seed, &c, "trng/seed");
     case_add(test_replay, &c, "record-and-replay");
     case_add(test_ptp_forward, &c, "ptp/never-goes-back");
+    case_add(test_ptp_resolution, &c, "ptp/resolution");
     case_add(test_pv_time_cpu_off, &c, "pv-time/cpu-off-and-on");
     for (unsigned i = 0; i < case_modes_count; i++) {
         mode.setup.accel = case_modes[i].accel;
