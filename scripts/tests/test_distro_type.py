@@ -16,12 +16,15 @@ import tempfile
 import unittest
 
 from qemu_hvc.paths import ROOT
+from qemu_hvc.qmp import Qemu
 from qemu_hvc.vm import Vm
 from qemu_hvc import tap
 
 GOLDEN = ROOT / 'tests-qtest/hvc/golden/machine-types.json'
 ROWS = 'distro-types.c.inc'
 OBJECT = 'libqemu-aarch64-softmmu.a.p/hw_arm_hvc_types.c.o'
+VIRT_OBJECT = 'libqemu-aarch64-softmmu.a.p/hw_arm_virt.c.o'
+VIRT_9_0 = 'DEFINE_VIRT_MACHINE(9, 0)\n'
 EMULATOR = 'qemu-system-aarch64'
 
 EXAMPLE = '{ "virt-hvc-example", "virt-9.0", "linux-6.1" },'
@@ -31,35 +34,56 @@ SAME_DEVICES = 'virt-hvc-9.0'
 
 
 def build_commands(qemu):
-    """How types.c was compiled, and the emulator linked"""
+    """How the objects were compiled, and the emulator linked"""
     output = subprocess.run(['ninja', '-C', qemu, '--quiet', '-t', 'compdb',
                              '-x'], check=True, capture_output=True,
                             text=True).stdout
-    commands = {entry['output']: shlex.split(entry['command'])
-                for entry in json.loads(output)
-                if entry['output'] in (OBJECT, EMULATOR)}
-    return commands[OBJECT], commands[EMULATOR]
+    return {entry['output']: shlex.split(entry['command'])
+            for entry in json.loads(output)
+            if entry['output'] in (OBJECT, VIRT_OBJECT, EMULATOR)}
+
+
+def build_changed(qemu, folder, objects):
+    """An emulator in FOLDER, with objects of other sources than qemu's
+
+    OBJECTS: by an object's name, the source in FOLDER and the directory of the
+    one that takes its place.
+    """
+    commands = build_commands(qemu)
+    link = commands[EMULATOR]
+    for name, (source, directory) in objects.items():
+        here = folder / f'{source.stem}.o'
+        compile_it = commands[name]
+        for option, value in {'-o': here, '-c': source,
+                              '-MF': f'{here}.d'}.items():
+            compile_it[compile_it.index(option) + 1] = str(value)
+        compile_it.insert(1, f'-I{directory}')
+        subprocess.run(compile_it, cwd=qemu, check=True)
+        link[link.index(name)] = str(here)
+    link[link.index('-o') + 1] = str(folder / EMULATOR)
+    link.insert(1, '-s')
+    subprocess.run(link, cwd=qemu, check=True)
+    return folder / EMULATOR
 
 
 def build_with(qemu, folder, row):
     """An emulator in FOLDER whose table of types has another row"""
     sources = qemu.parent / 'src/hw/arm/hvc'
-    (folder / 'types.c').write_bytes((sources / 'types.c').read_bytes())
+    types = folder / 'types.c'
+    types.write_bytes((sources / 'types.c').read_bytes())
     rows = (sources / ROWS).read_text(encoding='utf-8')
     (folder / ROWS).write_text(f'{rows}    {row}\n', encoding='utf-8')
-    compile_it, link = build_commands(qemu)
-    here = folder / 'types.o'
-    changed = {'-o': str(here), '-c': str(folder / 'types.c'),
-               '-MF': f'{here}.d'}
-    for option, value in changed.items():
-        compile_it[compile_it.index(option) + 1] = value
-    compile_it.insert(1, f'-I{sources}')
-    link[link.index('-o') + 1] = str(folder / EMULATOR)
-    link[link.index(OBJECT)] = str(here)
-    link.insert(1, '-s')
-    for command in (compile_it, link):
-        subprocess.run(command, cwd=qemu, check=True)
-    return folder / EMULATOR
+    return build_changed(qemu, folder, {OBJECT: (types, sources)})
+
+
+def build_without_9_0(qemu, folder):
+    """An emulator in FOLDER from whose virt.c a distribution took virt-9.0"""
+    sources = qemu.parent / 'src/hw/arm'
+    text = (sources / 'virt.c').read_text(encoding='utf-8')
+    assert VIRT_9_0 in text
+    virt = folder / 'virt.c'
+    virt.write_text(text.replace(VIRT_9_0, ''), encoding='utf-8')
+    return build_changed(qemu, folder, {VIRT_OBJECT: (virt, sources)})
 
 
 class DistroType(unittest.TestCase):
@@ -192,11 +216,48 @@ class DistroType(unittest.TestCase):
                       "'linux-6.2'; give its row one of those in "
                       "hw/arm/hvc/floors.c", result.stderr)
 
+    def types(self, qemu):
+        """The virt types, as -machine help and QMP list them"""
+        out = subprocess.run([qemu, '-machine', 'help'], text=True,
+                             capture_output=True, check=True).stdout
+        helped = {line.split()[0] for line in out.splitlines()
+                  if line.startswith('virt-')}
+        with Qemu(qemu, '-machine', 'none') as nothing:
+            machines = nothing.command('query-machines')
+        listed = {name for machine in machines
+                  for name in (machine['name'], machine.get('alias', ''))
+                  if name.startswith('virt-')}
+        self.assertEqual(helped, listed)
+        return listed
+
+    def assert_only_missing(self, qemu, *missing):
+        every = self.types(self.qemu)
+        self.assertEqual(self.types(qemu), every - set(missing))
+        for name in missing:
+            result = subprocess.run([qemu, '-machine', name], text=True,
+                                    capture_output=True, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f'unsupported machine type: "{name}"',
+                          result.stderr)
+
     def test_unknown_parent(self):
-        result = self.start('parent', EXAMPLE.replace('virt-9.0', 'virt-9.9'))
-        self.assertNotEqual(result.returncode, 0)
-        self.assertRegex(result.stderr, "'virt-hvc-example-machine' is missing "
-                                        "its parent 'virt-9.9-machine'")
+        folder = self.top / 'parent'
+        folder.mkdir()
+        self.assert_only_missing(
+            build_with(self.build / 'qemu', folder,
+                       EXAMPLE.replace('virt-9.0', 'virt-9.9')),
+            'virt-hvc-example')
+
+    def test_removed_parent(self):
+        """virt-9.0 is gone, and so is virt-hvc-9.0; all others work."""
+        folder = self.top / 'removed'
+        folder.mkdir()
+        qemu = build_without_9_0(self.build / 'qemu', folder)
+        self.assert_only_missing(qemu, 'virt-9.0', 'virt-hvc-9.0',
+                                 'virt-hvc-example')
+        with Vm(qemu, 'virt-hvc-9.2') as vm:
+            self.assertEqual(vm.command('query-guest-abi')['machine'],
+                             'virt-hvc-9.2')
 
     def test_derived_from_a_pinned_type(self):
         """A type that is derived from a pinned one has its own row's floor."""
