@@ -255,7 +255,11 @@ typedef struct RefusalCase {
 static const RefusalCase refusals[] = {
     { "-machine virt,hvc-services=trgn",
       "*'trgn' is neither a service*did you mean 'trng'?" },
-    { "-machine virt,hvc-services=linux-7.0", "*'linux-7.0' is neither*" },
+    { "-machine virt,hvc-services=linux-7.0",
+      "*'linux-7.0' is neither*; use hvc-services=linux-6.18, the newest*" },
+    { "-machine virt,hvc-services=-ptp",
+      "*'-ptp' only removes*; start with a floor, as in "
+      "hvc-services=linux-6.1:-ptp" },
     { "-machine virt,hvc-services=trng::ptp", "*item 2*is empty*" },
     { "-machine virt,hvc-services=", "*is empty; use 'none'*" },
     { "-machine virt,hvc-services=trng:linux-6.1", "*must be the first*" },

@@ -211,7 +211,7 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
 
     if (hvc->psci_version) {
         psci_version = GUEST_ABI_ORIGIN_OPTION;
-    } else if (!hvc_spec_has_floor(hvc->services)) {
+    } else if (!hvc_spec_has_kernel(hvc->services)) {
         psci_version = GUEST_ABI_ORIGIN_DEFAULT;
     }
     hvc_abi_promise(set, options, services, psci_version);

@@ -100,21 +100,74 @@ static const char *nearest_name(const char *name)
     return nearest;
 }
 
-static void unknown_name(const char *name, Error **errp)
+/* As in "linux-6.12", or as uname -r has it; @version compares as a number. */
+static bool parse_kernel(const char *name, unsigned *version)
+{
+    unsigned major, minor = 0;
+    const char *digits;
+
+    if (!strstart(name, "linux-", &digits) || !g_ascii_isdigit(*digits)) {
+        return false;
+    }
+    sscanf(digits, "%4u.%4u", &major, &minor);
+    *version = major << 16 | (minor & 0xffff);
+    return true;
+}
+
+static const HvcFloor *newest_floor_until(unsigned version)
+{
+    const HvcFloor *newest = NULL;
+    unsigned best = 0;
+
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        unsigned kernel;
+
+        if (parse_kernel(hvc_floors[i].name, &kernel) && kernel <= version &&
+            kernel >= best) {
+            best = kernel;
+            newest = &hvc_floors[i];
+        }
+    }
+    return newest;
+}
+
+/* @rest: what follows the name in the SPEC, if it is the first item */
+static char *suggest(const char *name, const char *rest)
+{
+    const char *nearest;
+    unsigned version;
+
+    if (parse_kernel(name, &version)) {
+        const HvcFloor *floor = newest_floor_until(version);
+
+        return g_strdup_printf("; use hvc-services=%s%.*s, %s",
+                               floor ? floor->name : HVC_FLOOR_NONE,
+                               2 * NAME_MAX_LENGTH, rest,
+                               floor ? "the newest floor below it"
+                                     : "as no floor is so old");
+    }
+    nearest = nearest_name(name);
+    return nearest ? g_strdup_printf("; did you mean '%s'?", nearest)
+                   : g_strdup("");
+}
+
+static void unknown_name(const char *name, const char *rest, Error **errp)
 {
     g_autofree char *services = list_services();
     g_autofree char *floors = list_floors();
-    const char *nearest = nearest_name(name);
+    g_autofree char *suggestion = suggest(name, rest);
 
     error_setg(errp, "hvc-services: '%.*s' is neither a service (%s) nor a "
-               "floor (%s)%s%s%s", NAME_MAX_LENGTH, name, services, floors,
-               nearest ? "; did you mean '" : "", nearest ?: "",
-               nearest ? "'?" : "");
+               "floor (%s)%s", NAME_MAX_LENGTH, name, services, floors,
+               suggestion);
 }
 
-/* One [+|-]SERVICE. @plus and @minus collect what was named with each sign. */
-static bool parse_service(const char *item, HvcSet *plus, HvcSet *minus,
-                          Error **errp)
+/*
+ * One [+|-]SERVICE. @plus and @minus collect what was named with each sign;
+ * @rest is as for suggest().
+ */
+static bool parse_service(const char *item, const char *rest, HvcSet *plus,
+                          HvcSet *minus, Error **errp)
 {
     bool remove = *item == '-';
     const char *name = item + (*item == '+' || *item == '-');
@@ -138,7 +191,7 @@ static bool parse_service(const char *item, HvcSet *plus, HvcSet *minus,
         return false;
     }
     if (!service) {
-        unknown_name(name, errp);
+        unknown_name(name, rest, errp);
         return false;
     }
 
@@ -150,6 +203,68 @@ static bool parse_service(const char *item, HvcSet *plus, HvcSet *minus,
     }
     (remove ? minus : plus)->bmap[service->reg] |= bit;
     return true;
+}
+
+/* Append the services that differ, as in ":-ptp" or ":+trng"; their number */
+static unsigned append_changes(GString *spec, const HvcSet *from,
+                               const HvcSet *to)
+{
+    unsigned changes = 0;
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+        bool is = hvc_service_in(service, from);
+        bool want = hvc_service_in(service, to);
+
+        if (is != want) {
+            g_string_append_printf(spec, ":%c%s", want ? '+' : '-',
+                                   service->name);
+            changes++;
+        }
+    }
+    return changes;
+}
+
+static const HvcFloor *floor_of(const char *spec)
+{
+    g_auto(GStrv) items = g_strsplit(spec, ":", 2);
+
+    return items[0] ? hvc_floor_by_name(items[0]) : NULL;
+}
+
+char *hvc_spec_format_like(const char *spec, const HvcSet *set)
+{
+    const HvcFloor *floor = floor_of(spec) ?:
+                            hvc_floor_by_name(HVC_FLOOR_NONE);
+    GString *changed = g_string_new(floor->name);
+
+    append_changes(changed, &floor->set, set);
+    return g_string_free(changed, false);
+}
+
+/* The oldest floor that has all of @removed, or else the newest one */
+static const HvcFloor *floor_with(const HvcSet *removed)
+{
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        HvcSet lacking = hvc_set_difference(removed, &hvc_floors[i].set);
+
+        if (hvc_set_is_empty(&lacking)) {
+            return &hvc_floors[i];
+        }
+    }
+    return &hvc_floors[hvc_floors_count - 1];
+}
+
+static void refuse_removals(const char *spec, const HvcSet *removed,
+                            Error **errp)
+{
+    const HvcFloor *floor = floor_with(removed);
+    HvcSet left = hvc_set_difference(&floor->set, removed);
+    g_autofree char *remedy = hvc_spec_format_like(floor->name, &left);
+
+    error_setg(errp, "hvc-services: '%.*s' only removes services, and without "
+               "a floor there is none to remove; start with a floor, as in "
+               "hvc-services=%s", 2 * NAME_MAX_LENGTH, spec, remedy);
 }
 
 bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
@@ -187,9 +302,15 @@ bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
                        "start with a floor to choose them");
             return false;
         }
-        if (!parse_service(items[i], &plus, &minus, errp)) {
+        if (!parse_service(items[i], i ? "" : spec + strlen(items[i]), &plus,
+                           &minus, errp)) {
             return false;
         }
+    }
+
+    if (!first && hvc_set_is_empty(&plus)) {
+        refuse_removals(spec, &minus, errp);
+        return false;
     }
 
     result = floor->set;
@@ -202,31 +323,11 @@ bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
     return true;
 }
 
-bool hvc_spec_has_floor(const char *spec)
+bool hvc_spec_has_kernel(const char *spec)
 {
-    g_auto(GStrv) items = g_strsplit(spec, ":", 2);
+    const HvcFloor *floor = floor_of(spec);
 
-    return items[0] && hvc_floor_by_name(items[0]);
-}
-
-/* Append the services that differ, as in ":-ptp" or ":+trng"; their number */
-static unsigned append_changes(GString *spec, const HvcSet *from,
-                               const HvcSet *to)
-{
-    unsigned changes = 0;
-
-    for (size_t i = 0; i < hvc_services_count; i++) {
-        const HvcService *service = &hvc_services[i];
-        bool is = hvc_service_in(service, from);
-        bool want = hvc_service_in(service, to);
-
-        if (is != want) {
-            g_string_append_printf(spec, ":%c%s", want ? '+' : '-',
-                                   service->name);
-            changes++;
-        }
-    }
-    return changes;
+    return floor && strcmp(floor->name, HVC_FLOOR_NONE);
 }
 
 char *hvc_spec_format(const HvcSet *set)

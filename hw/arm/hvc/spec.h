@@ -30,12 +30,13 @@
 bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp);
 
 /**
- * hvc_spec_has_floor: does a SPEC name a floor?
+ * hvc_spec_has_kernel: does a SPEC name a kernel?
  * @spec: a text that hvc_spec_parse() accepts
  *
- * Returns: true if its first item is a floor, whose PSCI version then counts.
+ * Returns: true if its first item is a floor other than "none". The floor's
+ * PSCI version then counts.
  */
-bool hvc_spec_has_floor(const char *spec);
+bool hvc_spec_has_kernel(const char *spec);
 
 /**
  * hvc_spec_format: the shortest SPEC for a set
@@ -48,6 +49,18 @@ bool hvc_spec_has_floor(const char *spec);
  * Returns: the text; the caller frees it with g_free().
  */
 char *hvc_spec_format(const HvcSet *set);
+
+/**
+ * hvc_spec_format_like: a SPEC for a set, with the floor of another SPEC
+ * @spec: a text that hvc_spec_parse() accepts, or one that begins as such
+ * @set: a set without bits that have no row in the service table; its PSCI
+ *       version does not count
+ *
+ * For a remedy: what to write instead of @spec.
+ *
+ * Returns: the text; the caller frees it with g_free().
+ */
+char *hvc_spec_format_like(const char *spec, const HvcSet *set);
 
 /**
  * hvc_spec_help: describe floors, services, bits and kernel versions

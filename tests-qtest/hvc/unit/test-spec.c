@@ -32,7 +32,8 @@ static const SpecCase good[] = {
     { "vendor-features", { { 0, 0, 1, 0 }, PSCI(1, 1) },
       "none:+vendor-features" },
     { "ptp",                   { { 0, 0, 2, 0 }, PSCI(1, 1) }, "none:+ptp" },
-    { "-trng",                      { { 0, 0, 0, 0 }, PSCI(1, 1) }, "none" },
+    { "none:-trng",                 { { 0, 0, 0, 0 }, PSCI(1, 1) }, "none" },
+    { "-trng:ptp",             { { 0, 0, 2, 0 }, PSCI(1, 1) }, "none:+ptp" },
     { "none:-trng:+ptp",       { { 0, 0, 2, 0 }, PSCI(1, 1) }, "none:+ptp" },
     { "trng:vendor-features:ptp", { { 1, 0, 3, 0 }, PSCI(1, 1) },
       "linux-6.1:-pv-time" },
@@ -80,6 +81,46 @@ static void test_format(void)
 
         g_assert_cmpstr(format, ==, good[i].format);
     }
+}
+
+/* With a SPEC's own floor, whatever else it says */
+static void test_format_like(void)
+{
+    static const struct {
+        const char *spec;
+        HvcSet set;
+        const char *format;
+    } like[] = {
+        { "linux-6.12", { { 1, 1, 3, 0 } }, "linux-6.12" },
+        { "linux-6.12", { { 1, 0, 3, 0 } }, "linux-6.12:-pv-time" },
+        { "linux-6.18:-ptp", { { 1, 0, 1, 0 } }, "linux-6.18:-pv-time:-ptp" },
+        { "linux-5.10:+trng", { { 1, 1, 0, 0 } },
+          "linux-5.10:+trng:+pv-time" },
+        { "trng:pv-time", { { 1, 0, 0, 0 } }, "none:+trng" },
+        { "pv-time", { { 0, 0, 0, 0 } }, "none" },
+        { "none", { { 0, 1, 0, 0 } }, "none:+pv-time" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(like); i++) {
+        g_autofree char *format = hvc_spec_format_like(like[i].spec,
+                                                       &like[i].set);
+        bool pinned;
+        HvcSet again;
+
+        g_assert_cmpstr(format, ==, like[i].format);
+        hvc_spec_parse(format, &pinned, &again, &error_abort);
+        g_assert_cmpint(memcmp(again.bmap, like[i].set.bmap,
+                               sizeof(again.bmap)), ==, 0);
+    }
+}
+
+static void test_has_kernel(void)
+{
+    g_assert_true(hvc_spec_has_kernel("linux-5.10"));
+    g_assert_true(hvc_spec_has_kernel("linux-6.12:-ptp"));
+    g_assert_false(hvc_spec_has_kernel("none"));
+    g_assert_false(hvc_spec_has_kernel("none:+trng"));
+    g_assert_false(hvc_spec_has_kernel("trng"));
 }
 
 /* Parse a text of hvc_spec_format(), which may end in psci-version=. */
@@ -138,7 +179,27 @@ static const BadCase bad[] = {
     { "trgn", "*'trgn' is neither a service (trng, pv-time, vendor-features, "
       "ptp) nor a floor (none, linux-5.10, linux-6.1, linux-6.12, linux-6.18)"
       "; did you mean 'trng'?" },
-    { "linux-6.2", "*'linux-6.2' is neither*; did you mean 'linux-6.1'?" },
+    /* Kernels without a floor of their own, and what is beside them */
+    { "linux-6.2", "*'linux-6.2' is neither*; use hvc-services=linux-6.1, the "
+      "newest floor below it" },
+    { "linux-6.17", "*; use hvc-services=linux-6.12, the newest floor*" },
+    { "linux-6.12.107+deb13", "*; use hvc-services=linux-6.12, the newest*" },
+    { "linux-7", "*; use hvc-services=linux-6.18, the newest floor below it" },
+    { "linux-7.0:-ptp:trng", "*'linux-7.0' is neither*; use hvc-services="
+      "linux-6.18:-ptp:trng, the newest floor below it" },
+    { "trng:linux-7.0", "*; use hvc-services=linux-6.18, the newest*" },
+    { "linux-9999.9999", "*; use hvc-services=linux-6.18, the newest*" },
+    { "linux-99999999999999.1", "*; use hvc-services=linux-6.18, the newest*" },
+    { "linux-5.4", "*; use hvc-services=none, as no floor is so old" },
+    { "linux-0", "*; use hvc-services=none, as no floor is so old" },
+    { "linux-", "*'linux-' is neither*linux-6.18)*" },
+    { "linux6.1", "*'linux6.1' is neither*; did you mean 'linux-6.1'?" },
+    /* Nothing but removals */
+    { "-ptp", "*'-ptp' only removes services*; start with a floor, as in "
+      "hvc-services=linux-6.1:-ptp" },
+    { "-ptp:-trng", "*'-ptp:-trng' only removes services*; start with a "
+      "floor, as in hvc-services=linux-6.1:-trng:-ptp" },
+    { "-trng:-trng", "*as in hvc-services=linux-6.1:-trng" },
     { "pvtime", "*'pvtime' is neither*; did you mean 'pv-time'?" },
     { "vendor-feature", "*did you mean 'vendor-features'?" },
     { "TRNG", "*'TRNG' is neither*linux-6.18)" },
@@ -348,6 +409,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc/spec/parse", test_parse);
     g_test_add_func("/hvc/spec/host", test_host);
     g_test_add_func("/hvc/spec/format", test_format);
+    g_test_add_func("/hvc/spec/format-like", test_format_like);
+    g_test_add_func("/hvc/spec/has-kernel", test_has_kernel);
     g_test_add_func("/hvc/spec/round-trip", test_round_trip);
     g_test_add_func("/hvc/spec/errors", test_errors);
     g_test_add_func("/hvc/spec/hostile", test_hostile);
