@@ -270,14 +270,16 @@ static const RefusalCase refusals[] = {
     { "-machine virt,hvc-services=none,psci-version=1.4",
       "*psci-version: '1.4' is not one of*" },
     { "-machine virt,psci-version=1.1",
-      "*psci-version=1.1 needs a choice of hvc-services*'host'*none*" },
+      "*psci-version=1.1 needs a choice of hvc-services*'host'; use "
+      "hvc-services=none,psci-version=1.1, or a floor instead of none" },
     { "-machine virt,hvc-services=host,psci-version=1.1",
       "*psci-version=1.1 needs a choice of hvc-services*" },
     { "-machine virt,hvc-services-list=trng", "*" },
     /* Under TCG no host kernel has a say in the CPU's registers. */
     { "-machine virt-hvc-10.0,guest-abi-profile=/dev/null",
       "*guest-abi-profile=/dev/null needs -accel kvm and a choice of "
-      "hvc-services*'tcg'*hvc-services=linux-6.12*" },
+      "hvc-services*'tcg'*hvc-services=linux-6.12; leave it out, or "
+      "use -accel kvm" },
     { "-machine virt,guest-abi-profile=/dev/null",
       "*guest-abi-profile=/dev/null needs*hvc-services=host*" },
     /* With secure=on and firmware, calls go to the firmware at EL3. */

@@ -32,14 +32,14 @@ CONTRADICTIONS = (
     ('stolen time not chosen', 'virt,hvc-services=none',
      'host,kvm-steal-time=on', 'kvm-steal-time=on contradicts '
      "hvc-services=none, which does not give the guest hvc service 'pv-time'; "
-     'leave out kvm-steal-time, or add :pv-time to hvc-services'),
+     'leave out kvm-steal-time, or use hvc-services=none:+pv-time'),
     ('stolen time chosen', 'virt-hvc-10.0', 'host,kvm-steal-time=off',
      'kvm-steal-time=off contradicts hvc-services=linux-6.12, which gives the '
-     "guest hvc service 'pv-time'; leave out kvm-steal-time, or add :-pv-time "
-     'to hvc-services'),
+     "guest hvc service 'pv-time'; leave out kvm-steal-time, or use "
+     'hvc-services=linux-6.12:-pv-time'),
     ('stolen time in AArch32', 'virt-hvc-10.0', 'host,aarch64=off',
      'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
-     "'pv-time', which is for AArch64; add :-pv-time to hvc-services"),
+     "'pv-time', which is for AArch64; use hvc-services=linux-6.12:-pv-time"),
 )
 # A CPU that has AArch32 guests
 CONTRADICTIONS_CPU = 'cortex-a72'

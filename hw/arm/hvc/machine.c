@@ -113,22 +113,69 @@ static void set_profile(Object *obj, const char *value, Error **errp)
     }
 }
 
-/* Options that are refused before the machine is made */
-static bool check_options(const VirtHvc *hvc, Error **errp)
+/* For refusals: the options, or the machine type, that chose the services */
+static char *describe_options(const MachineState *machine)
 {
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    g_autoptr(GString) options = g_string_new(NULL);
+
+    if (hvc->from_type) {
+        g_string_append_printf(options, "machine type %s: ",
+                               MACHINE_GET_CLASS(machine)->name);
+    }
+    g_string_append_printf(options, "hvc-services=%s", hvc->services);
+    if (hvc->psci_version) {
+        g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
+
+        g_string_append_printf(options, ",psci-version=%s", version);
+    }
+    return g_strdup(options->str);
+}
+
+/* The user's SPEC with one service more, or one less */
+static char *services_with(const VirtHvc *hvc, const char *name, bool wanted)
+{
+    const HvcService *service = hvc_service_by_name(name);
+    HvcSet set = hvc->set;
+    uint64_t bit = 1ULL << service->bit;
+
+    if (wanted) {
+        set.bmap[service->reg] |= bit;
+    } else {
+        set.bmap[service->reg] &= ~bit;
+    }
+    return hvc_spec_format_like(hvc->services, &set);
+}
+
+static bool check_profile(const VirtHvc *hvc, Error **errp)
+{
+    if (!hvc->profile || (hvc->pinned && kvm_enabled())) {
+        return true;
+    }
+    error_setg(errp, "guest-abi-profile=%s needs -accel kvm and a choice of "
+               "hvc-services, this VM has '%s' and hvc-services=%s; leave it "
+               "out, or use %s%s%s", hvc->profile, current_accel_name(),
+               hvc->services ?: "host", kvm_enabled() ? "" : "-accel kvm",
+               kvm_enabled() || hvc->pinned ? "" : " and ",
+               hvc->pinned ? "" : "a floor, as in hvc-services=linux-6.1");
+    return false;
+}
+
+/* Options that are refused before the machine is made */
+static bool check_options(const MachineState *machine, Error **errp)
+{
+    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+
     if (hvc->psci_version && !hvc->pinned) {
         g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
 
         error_setg(errp, "psci-version=%s needs a choice of hvc-services, "
-                   "which is '%s'; add hvc-services=none or a floor", version,
-                   hvc->services ?: "host");
+                   "which is '%s'; use hvc-services=none,psci-version=%s, or "
+                   "a floor instead of none", version, hvc->services ?: "host",
+                   version);
         return false;
     }
-    if (hvc->profile && !(hvc->pinned && kvm_enabled())) {
-        error_setg(errp, "guest-abi-profile=%s needs -accel kvm and a choice "
-                   "of hvc-services, this VM has '%s' and hvc-services=%s; "
-                   "leave it out, or add what is missing", hvc->profile,
-                   current_accel_name(), hvc->services ?: "host");
+    if (!check_profile(hvc, errp)) {
         return false;
     }
     if (hvc->pinned && !tcg_enabled() && !kvm_enabled() && !qtest_enabled()) {
@@ -182,25 +229,6 @@ static void offer_services(VirtMachineState *vms, const HvcSet *set)
     }
 }
 
-/* For refusals: the options, or the machine type, that chose the services */
-static char *describe_options(const MachineState *machine)
-{
-    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
-    g_autoptr(GString) options = g_string_new(NULL);
-
-    if (hvc->from_type) {
-        g_string_append_printf(options, "machine type %s: ",
-                               MACHINE_GET_CLASS(machine)->name);
-    }
-    g_string_append_printf(options, "hvc-services=%s", hvc->services);
-    if (hvc->psci_version) {
-        g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
-
-        g_string_append_printf(options, ",psci-version=%s", version);
-    }
-    return g_strdup(options->str);
-}
-
 static void promise_services(const MachineState *machine, const HvcSet *set)
 {
     const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
@@ -236,11 +264,13 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
 
     if (wanted && !hvc_kvm_host_has_steal_time()) {
         g_autofree char *options = describe_options(machine);
+        g_autofree char *remedy = services_with(&VIRT_MACHINE(machine)->hvc,
+                                                "pv-time", false);
 
         error_setg(errp, "%s: this host's kernel cannot give a guest hvc "
                    "service 'pv-time', as it does not account for stolen time; "
-                   "needed: a kernel with CONFIG_SCHED_INFO; add :-pv-time to "
-                   "hvc-services", options);
+                   "needed: a kernel with CONFIG_SCHED_INFO; use "
+                   "hvc-services=%s", options, remedy);
         return false;
     }
     if (!wanted) {
@@ -270,21 +300,21 @@ static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
 {
     bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
     bool given = hvc_kvm_host_gives_steal_time(ARM_CPU(first_cpu));
+    g_autofree char *remedy = services_with(hvc, "pv-time", !wanted);
 
     if (wanted == given) {
         return true;
     }
     if (!arm_feature(&ARM_CPU(first_cpu)->env, ARM_FEATURE_AARCH64)) {
         error_setg(errp, "hvc-services=%s: KVM cannot give an AArch32 guest "
-                   "hvc service 'pv-time', which is for AArch64; add :-pv-time "
-                   "to hvc-services", hvc->services);
+                   "hvc service 'pv-time', which is for AArch64; use "
+                   "hvc-services=%s", hvc->services, remedy);
         return false;
     }
     error_setg(errp, "kvm-steal-time=%s contradicts hvc-services=%s, which "
-               "%s hvc service 'pv-time'; leave out kvm-steal-time, or %s "
-               "hvc-services", given ? "on" : "off", hvc->services,
-               wanted ? "gives the guest" : "does not give the guest",
-               wanted ? "add :-pv-time to" : "add :pv-time to");
+               "%s hvc service 'pv-time'; leave out kvm-steal-time, or use "
+               "hvc-services=%s", given ? "on" : "off", hvc->services,
+               wanted ? "gives the guest" : "does not give the guest", remedy);
     return false;
 }
 
@@ -292,7 +322,7 @@ static bool prepare(MachineState *machine, const HvcSet *set, Error **errp)
 {
     const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
 
-    return check_options(hvc, errp) &&
+    return check_options(machine, errp) &&
            (!hvc->pinned || !kvm_enabled() || prepare_kvm(machine, set, errp));
 }
 
