@@ -15,6 +15,14 @@ const char *guest_abi_machine_type(void)
     return MACHINE_GET_CLASS(current_machine)->name;
 }
 
+/* The user has said guest-abi=off. */
+static bool declined;
+
+bool guest_abi_is_declined(void)
+{
+    return declined;
+}
+
 static bool get_guest_abi(Object *obj, Error **errp)
 {
     return guest_abi_is_migrated();
@@ -28,6 +36,7 @@ static void set_guest_abi(Object *obj, bool value, Error **errp)
                    "guest-abi=on");
         return;
     }
+    declined = !value;
     if (value) {
         guest_abi_migrate();
     }

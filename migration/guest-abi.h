@@ -97,6 +97,13 @@ bool guest_abi_check_received(void);
 bool guest_abi_is_migrated(void);
 
 /**
+ * guest_abi_is_declined: did the user say guest-abi=off?
+ *
+ * For a board whose machine cannot do without its contract.
+ */
+bool guest_abi_is_declined(void);
+
+/**
  * guest_abi_machine_type: the name of this VM's machine type
  */
 const char *guest_abi_machine_type(void);

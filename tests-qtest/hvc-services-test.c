@@ -260,6 +260,12 @@ static const RefusalCase refusals[] = {
     { "-machine virt,hvc-services=-ptp",
       "*'-ptp' only removes*; start with a floor, as in "
       "hvc-services=linux-6.1:-ptp" },
+    { "-machine virt-hvc-10.0,guest-abi=off",
+      "*guest-abi=off contradicts machine type virt-hvc-10.0: "
+      "hvc-services=linux-6.12: *; leave out guest-abi=off, or use "
+      "hvc-services=host" },
+    { "-machine virt,guest-abi=off,hvc-services=trng",
+      "*guest-abi=off contradicts hvc-services=trng: *" },
     { "-machine virt,hvc-services=trng::ptp", "*item 2*is empty*" },
     { "-machine virt,hvc-services=", "*is empty; use 'none'*" },
     { "-machine virt,hvc-services=trng:linux-6.1", "*must be the first*" },

@@ -12,6 +12,7 @@ import ast
 import json
 from pathlib import Path
 import re
+import resource
 import subprocess
 import tempfile
 import time
@@ -34,6 +35,8 @@ TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')
 # Options that are refused under TCG
 OPTIONS = (
     ('virt,hvc-services=trgn',),
+    ('virt,hvc-services=linux-7.0',),
+    ('virt,hvc-services=-ptp',),
     ('virt,hvc-services=',),
     ('virt,hvc-services=trng::ptp',),
     ('virt,hvc-services=trng:linux-6.1',),
@@ -43,6 +46,7 @@ OPTIONS = (
     ('virt,hvc-services=none,psci-version=1.4',),
     ('virt,psci-version=1.1',),
     ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
+    ('virt-hvc-10.0,guest-abi=off',),
     ('virt,secure=on,hvc-services=trng', '-bios', '/dev/null'),
 )
 # Source and destination of a migration
@@ -57,6 +61,8 @@ FITTING = 'virt,hvc-services=none'
 # The destination's last message can be lost when it closes the connection.
 ATTEMPTS = 20
 TOLD = 'guest-abi: the destination refused'
+# Too many for as many open files, as QEMU has others open
+MANY_VCPUS = 48
 
 
 # --- the manual ---
@@ -163,6 +169,7 @@ class Produced:
     def all(self):
         for options in OPTIONS:
             self.options(*options)
+        self.few_descriptors()
         with tempfile.TemporaryDirectory() as folder:
             for source, destination in PAIRS:
                 self.migration(source, destination, Path(folder) / 'stream')
@@ -183,6 +190,21 @@ class Produced:
             capture_output=True, check=False, timeout=PATIENCE_S)
         if result.returncode != 1:
             raise AssertionError(f'{machine} is not refused')
+        self.texts.append(result.stderr.removeprefix(
+            f'{self.qemu.name}: ').strip())
+
+    def few_descriptors(self):
+        """A VM that may not open a file for each of its vCPUs"""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (MANY_VCPUS, ) * 2)
+
+        result = subprocess.run(
+            [self.qemu, '-machine', 'virt,gic-version=3,hvc-services=pv-time',
+             '-smp', str(MANY_VCPUS), '-accel', 'tcg', '-nodefaults',
+             '-display', 'none', '-S', '-qmp', 'stdio'],
+            input='{"execute": "qmp_capabilities"}{"execute": "quit"}',
+            text=True, capture_output=True, check=True, timeout=PATIENCE_S,
+            preexec_fn=limit)
         self.texts.append(result.stderr.removeprefix(
             f'{self.qemu.name}: ').strip())
 

@@ -178,6 +178,14 @@ static bool check_options(const MachineState *machine, Error **errp)
     if (!check_profile(hvc, errp)) {
         return false;
     }
+    if (hvc->pinned && guest_abi_is_declined()) {
+        g_autofree char *options = describe_options(machine);
+
+        error_setg(errp, "guest-abi=off contradicts %s: what a guest was "
+                   "promised has to be in its migration stream; leave out "
+                   "guest-abi=off, or use hvc-services=host", options);
+        return false;
+    }
     if (hvc->pinned && !tcg_enabled() && !kvm_enabled() && !qtest_enabled()) {
         error_setg(errp, "hvc-services=%s is not supported with the '%s' "
                    "accelerator; use -accel kvm or tcg, or hvc-services=host",
