@@ -41,6 +41,8 @@ CONTRADICTIONS = (
      'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
      "'pv-time', which is for AArch64; use hvc-services=linux-6.12:-pv-time"),
 )
+# A kernel whose newest PSCI version is 1.0
+OLD = '5.10'
 # A CPU that has AArch32 guests
 CONTRADICTIONS_CPU = 'cortex-a72'
 
@@ -155,6 +157,28 @@ def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
                 for title, machine, cpu, message in CONTRADICTIONS}
 
 
+def psci_test(hardware, qemu):
+    """Without a version in the options the kernel's own is in the contract."""
+    def test(self: unittest.TestCase) -> None:
+        try:
+            kernel = kernels.one(OLD)
+        except LabError as error:
+            self.skipTest(str(error))
+        with Host(hardware, kernel,
+                  {'qemu': qemu, 'guest': programs.guest()}) as host:
+            vm = Vm(host, 'old')
+            vm.start(*bare_guest.options('virt,hvc-services=none'))
+            contract = vm.command('query-guest-abi')
+            vm.quit()
+            refusal = start(host, 'virt,hvc-services=none,psci-version=1.1',
+                            'host')
+        self.assertIn(('arm.psci-version', 0x10000, 'default'),
+                      [(entry['name'], entry['value'], entry['origin'])
+                       for entry in contract['entries']])
+        self.assertIn('cannot give a guest PSCI 1.1, it has 1.0', refusal)
+    return test
+
+
 def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
     """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
@@ -173,6 +197,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
             r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
         **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
+        name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
         name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
     }))
 

@@ -14,6 +14,7 @@
 #include "migration/qemu-compat.h"
 #include "target/arm/hvc/abi.h"
 #include "target/arm/hvc/kvm-host.h"
+#include "target/arm/hvc/kvm-psci.h"
 #include "target/arm/hvc/services.h"
 #include "target/arm/hvc/tcg.h"
 #include "machine.h"
@@ -62,6 +63,16 @@ static void set_services(Object *obj, const char *value, Error **errp)
         hvc->services = g_strdup(value);
         hvc->from_type = false;
     }
+}
+
+/*
+ * By psci-version, by the kernel that a SPEC begins with, or by the row of a
+ * machine type. Otherwise nobody asked for a version.
+ */
+static bool psci_version_is_chosen(const VirtHvc *hvc)
+{
+    return hvc->psci_version || hvc->from_type ||
+           hvc_spec_has_kernel(hvc->services);
 }
 
 /* The pinned set with the user's PSCI version, which goes before the floor's */
@@ -247,7 +258,7 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
 
     if (hvc->psci_version) {
         psci_version = GUEST_ABI_ORIGIN_OPTION;
-    } else if (!hvc_spec_has_kernel(hvc->services)) {
+    } else if (!psci_version_is_chosen(hvc)) {
         psci_version = GUEST_ABI_ORIGIN_DEFAULT;
     }
     hvc_abi_promise(set, options, services, psci_version);
@@ -352,12 +363,31 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
     return true;
 }
 
+/*
+ * A version that nobody asked for is no reason to refuse: kernels before 5.18
+ * have PSCI 1.0.
+ */
+static void fit_psci_version(VirtHvc *hvc)
+{
+    uint32_t newest;
+
+    if (!hvc->pinned || !kvm_enabled() || psci_version_is_chosen(hvc)) {
+        return;
+    }
+    newest = hvc_kvm_host_psci_version();
+    if (newest) {
+        hvc->set.psci_version = MIN(hvc->set.psci_version, newest);
+    }
+}
+
 static void virt_hvc_init(MachineState *machine)
 {
-    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
-    HvcSet set = pinned_set(hvc);
+    VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
     Error *err = NULL;
+    HvcSet set;
 
+    fit_psci_version(hvc);
+    set = pinned_set(hvc);
     if (prepare(machine, &set, &err)) {
         virt_init(machine);
         if (!hvc->pinned || complete(machine, &set, &err)) {
