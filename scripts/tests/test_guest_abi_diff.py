@@ -234,7 +234,7 @@ class Fleet(unittest.TestCase):
         self.assertIn(
             "  linux-6.12.json holds the fleet back from linux-6.18: this "
             "host's kernel cannot give a guest PSCI 1.3, it has 1.1; needed: "
-            'Linux 6.13 or later; use another floor or psci-version', lines)
+            'Linux 6.13 or later; use psci-version=1.1', lines)
         self.assertIn('  without linux-6.12.json: up to linux-6.18', lines)
 
     def test_floor_without_a_type(self):

@@ -16,12 +16,14 @@
 /**
  * Firmware: what a kernel shows of its firmware registers before any is changed
  * @options: for messages
+ * @wanted: what the VM is to be given
  * @listed: the kernel has the bitmap register
  * @offered: its value
  * @unknown: ids of bitmap registers that nobody here has heard of
  */
 typedef struct Firmware {
     const char *options;
+    const HvcSet *wanted;
     bool listed[HVC_REGISTERS];
     HvcSet offered;
     GArray *unknown;
@@ -103,10 +105,13 @@ static void refuse_bits(const Firmware *firmware, HvcRegister reg,
     g_autofree char *kernel = describe_kernel(service ? service->kernel : NULL);
     g_autofree char *name = hvc_describe_bit(reg, bits);
     g_autofree char *offered = hvc_set_services(&firmware->offered);
+    HvcSet extra = hvc_set_difference(firmware->wanted, &firmware->offered);
+    HvcSet possible = hvc_set_difference(firmware->wanted, &extra);
+    g_autofree char *remedy = hvc_set_services(&possible);
 
     error_setg(errp, "%s: this host's kernel cannot give a guest %s, it "
-               "offers %s; needed: %s; " REMEDY, firmware->options, name,
-               offered, kernel);
+               "offers %s; needed: %s; use hvc-services=%s", firmware->options,
+               name, offered, kernel, remedy);
 }
 
 static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
@@ -199,10 +204,12 @@ static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
         g_autofree char *kernel = describe_kernel(psci_version_kernel(wanted));
 
         error_setg(errp, "%s: this host's kernel cannot give a guest PSCI "
-                   "%u.%u, it has %u.%u; needed: %s; use another floor or "
-                   "psci-version", firmware->options, wanted >> 16,
+                   "%u.%u, it has %u.%u; needed: %s; use "
+                   "psci-version=%u.%u", firmware->options, wanted >> 16,
                    wanted & 0xffff, (unsigned)(offered >> 16) & 0xffff,
-                   (unsigned)offered & 0xffff, kernel);
+                   (unsigned)offered & 0xffff, kernel,
+                   (unsigned)(offered >> 16) & 0xffff,
+                   (unsigned)offered & 0xffff);
         return false;
     }
     trace_hvc_kvm_psci_version(offered, wanted);
@@ -231,7 +238,9 @@ bool hvc_kvm_pin(const HvcKvm *kvm, const HvcSet *set, const char *options,
                  Error **errp)
 {
     g_autoptr(GArray) unknown = g_array_new(false, false, sizeof(uint64_t));
-    Firmware firmware = { .options = options, .unknown = unknown };
+    Firmware firmware = {
+        .options = options, .wanted = set, .unknown = unknown,
+    };
 
     return probe(kvm, &firmware, errp) &&
            check_can_hide(kvm, &firmware, errp) &&

@@ -11,7 +11,6 @@
 #define OPTIONS "hvc-services=X"
 #define FLOOR_OR_SERVICES \
     "; use another floor or other services (hvc-services=help lists them)"
-#define FLOOR_OR_PSCI "; use another floor or psci-version"
 #define CANNOT_HIDE \
     OPTIONS ": this host's kernel shows every guest the hvc services 'trng', " \
     "'vendor-features' and 'ptp' and has no firmware register to hide them; " \
@@ -107,11 +106,11 @@ static void test_firmware_ids(void)
 
 #define NO_SERVICE(has) \
     OPTIONS ": this host's kernel cannot give a guest hvc service 'trng' " \
-    "(std bit 0), it offers " has "; needed: Linux 5.19 or later" \
-    FLOOR_OR_SERVICES
+    "(std bit 0), it offers " has "; needed: Linux 5.19 or later; use " \
+    "hvc-services=" has
 #define NO_PSCI(wanted, has, kernel) \
     OPTIONS ": this host's kernel cannot give a guest PSCI " wanted ", it " \
-    "has " has "; needed: Linux " kernel " or later" FLOOR_OR_PSCI
+    "has " has "; needed: Linux " kernel " or later; use psci-version=" has
 
 typedef struct FloorCase {
     const HvcSet *set;
@@ -337,14 +336,14 @@ static const char *const lacking[] = {
     NO_SERVICE("pv-time:vendor-features:ptp"),
     OPTIONS ": this host's kernel cannot give a guest hvc service 'pv-time' "
     "(std-hyp bit 0), it offers trng:vendor-features:ptp; needed: Linux 5.19 "
-    "or later" FLOOR_OR_SERVICES,
+    "or later; use hvc-services=trng:vendor-features:ptp",
     OPTIONS ": this host's kernel cannot give a guest hvc service "
     "'vendor-features' (vendor-hyp bit 0), it offers trng:pv-time; needed: "
-    "Linux 5.19 or later" FLOOR_OR_SERVICES,
+    "Linux 5.19 or later; use hvc-services=trng:pv-time",
     OPTIONS ": this host's kernel cannot give a guest hvc service "
     "'vendor-hyp-2 bit 0' (vendor-hyp-2 bit 0), it offers "
-    "trng:pv-time:vendor-features:ptp; needed: a kernel that has it"
-    FLOOR_OR_SERVICES,
+    "trng:pv-time:vendor-features:ptp; needed: a kernel that has it; use "
+    "hvc-services=trng:pv-time:vendor-features:ptp",
 };
 
 static void test_missing_registers(void)
@@ -384,15 +383,15 @@ static void test_bits_not_offered(void)
     set.bmap[HVC_STD_HYP_BMAP] = 0x81;
     check_pin(fake, &set, OPTIONS ": this host's kernel cannot give a guest "
               "hvc service 'std-hyp bit 7' (std-hyp bit 7), it offers "
-              "trng:pv-time:vendor-features:ptp; needed: a kernel that has it"
-              FLOOR_OR_SERVICES);
+              "trng:pv-time:vendor-features:ptp; needed: a kernel that has it; "
+              "use hvc-services=trng:pv-time:vendor-features:ptp");
 
     fake_kvm_register(fake, FAKE_VENDOR_HYP)->limit = 0x1;
     fake_kvm_register(fake, FAKE_VENDOR_HYP)->value = 0x1;
     check_pin(fake, &linux_6_1, OPTIONS ": this host's kernel cannot give a "
               "guest hvc service 'ptp' (vendor-hyp bit 1), it offers "
-              "trng:pv-time:vendor-features; needed: Linux 5.19 or later"
-              FLOOR_OR_SERVICES);
+              "trng:pv-time:vendor-features; needed: Linux 5.19 or later; use "
+              "hvc-services=trng:pv-time:vendor-features");
 }
 
 /* A bit can be there and off; what was off before does not limit it. */
@@ -422,7 +421,7 @@ static void test_psci(void)
         { 0x10002, NO_PSCI("1.2", "1.1", "6.13") },
         { 0x10003, NO_PSCI("1.3", "1.1", "6.13") },
         { 0x10004, OPTIONS ": this host's kernel cannot give a guest PSCI "
-          "1.4, it has 1.1; needed: a kernel that has it" FLOOR_OR_PSCI },
+          "1.4, it has 1.1; needed: a kernel that has it; use psci-version=1.1" },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
