@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes a series of commits of the patched QEMU tree.
 
-The file "commits" beside the patches says which file is in which commit.
+Each correction of QEMU's own defects is a commit of its own, and they come
+first. The file "commits" beside the patches says which other file is in which
+commit.
 """
 
 from datetime import datetime, timezone
@@ -30,6 +32,7 @@ class Commit:
         self.prefixes = []
         self.body = ''
         self.files = {}     # those that this commit changes: name -> content
+        self.forwarded = 'no'       # as DEP-3 has it
 
     def fit(self, name):
         """How much of a file's name this commit claims"""
@@ -141,16 +144,42 @@ def maintainers(source):
         title, '-' * len(title), '\n\n'.join(sections), '']).encode()
 
 
+def fix_commit(patch, files):
+    """The commit of a correction, which has its message in its header"""
+    header, body = patch.header().split('\n\n', 1)
+    subject = re.search(r'^Subject: \[PATCH\] (.*(?:\n .*)*)', header, re.M)
+    forwarded = re.search(r'^Forwarded: (.*)\n', body, re.M)
+    if not subject or not forwarded:
+        raise TreeError(f'{patch.path}: has no line "Subject: [PATCH] ..." '
+                        'above its message, or none "Forwarded: ..." in it; '
+                        'the latter says where QEMU\'s developers have it, or '
+                        'no')
+    commit = Commit(subject[1].replace('\n', ''))
+    commit.forwarded = forwarded[1]
+    # The exported series has one author.
+    commit.body = re.sub(r'^(Forwarded|Signed-off-by): .*\n?', '', body,
+                         flags=re.M).strip('\n') + '\n'
+    commit.files = files
+    return commit
+
+
 def read_series(source):
     """The cover letter, and the commits with their files"""
     qemu_tree.check_source(source)
-    patched = qemu_tree.patched_files(source, qemu_tree.read_series())
+    fixes, fixed, patched = [], {}, {}
+    for patch, files in qemu_tree.apply_patches(source,
+                                                qemu_tree.read_series()):
+        if patch.is_fix:
+            fixes.append(fix_commit(patch, files))
+            fixed.update(files)
+        else:
+            patched.update(files)
     if (source / MAINTAINERS).is_file():
         patched[MAINTAINERS] = maintainers(source)
     overlay = qemu_tree.overlay_files(source)
     cover, commits = read_commits()
     groups = group([*patched, *overlay], commits)
-    state = {}
+    state = fixed
     for number, commit in enumerate(commits):
         later = {name for name in groups if groups[name] > number}
         for name, where in groups.items():
@@ -161,7 +190,7 @@ def read_series(source):
                 data = content_at(name, overlay[name], later)
             if state.get(name) != data:
                 state[name] = commit.files[name] = data
-    return cover, [commit for commit in commits if commit.files]
+    return cover, fixes + [commit for commit in commits if commit.files]
 
 
 def project_commit():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Puts the patched QEMU tree together, and takes patches back out of it.
 
-The tree is a copy of a pristine QEMU source with the series of qemu-patches/
-applied and the project's folders laid over it. Only files whose content
+The tree is a copy of a pristine QEMU source with the two series of
+qemu-patches/ applied and the project's folders laid over it. Only files whose content
 changes are written, so that the build after it does only what is needed.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from .paths import ROOT
 
 SERIES_VERSION = '10.0'
 PATCHES = ROOT / 'qemu-patches' / SERIES_VERSION
+# Below PATCHES: corrections of QEMU's own defects, a series of their own that
+# is applied before the patches that call us.
+FIXES = 'fixes'
 
 # A folder here is copied to the folder of QEMU's tree. Of docs/, the rest is
 # about this project.
@@ -47,10 +51,11 @@ class TreeError(Exception):
 
 
 class Patch:
-    """One patch of the series."""
+    """One patch of a series."""
 
     def __init__(self, path):
         self.path = path
+        self.is_fix = path.parent.name == FIXES
         self.text = path.read_text(encoding='utf-8')
         self.files = [line.split()[1].split('/', 1)[1]
                       for line in self.text.splitlines()
@@ -60,28 +65,49 @@ class Patch:
         """Everything before the diff, without the diffstat."""
         return self.text.split('\n---\n', 1)[0]
 
+    def part(self, file):
+        """The diff of one file; '' if the patch names it, but has no hunk"""
+        for part in re.split(r'^(?=diff --git )', self.text, flags=re.M):
+            if f'\n+++ b/{file}\n' in part and '\n@@ ' in part:
+                return part
+        return ''
 
-def read_series():
-    """The patches, in order; each QEMU file belongs to one of them."""
-    series = PATCHES / 'series'
+
+def read_patches(folder):
+    """The patches of one series, in order"""
+    series = folder / 'series'
     patches = []
-    owner = {}
+    if not series.is_file():
+        raise TreeError(f'{series} is not there; it names the patches of '
+                        f'{folder} in their order, bring it back')
     for line in series.read_text(encoding='utf-8').splitlines():
         name = line.split('#', 1)[0].strip()
         if not name:
             continue
-        path = PATCHES / name
+        path = folder / name
         if not path.is_file():
             raise TreeError(f'{series}: names {name}, which is not there; '
                             'take the line out or bring the patch back')
-        patch = Patch(path)
+        patches.append(Patch(path))
+    return patches
+
+
+def read_series():
+    """The corrections of QEMU, then the patches that call us, in order.
+
+    Of the latter, each QEMU file belongs to one. A correction is for QEMU's
+    developers, so its files are what it needs.
+    """
+    hooks = read_patches(PATCHES)
+    owner = {}
+    for patch in hooks:
         for file in patch.files:
             if file in owner:
                 raise TreeError(f'{file} is changed by both {owner[file]} and '
-                                f'{name}; a file belongs to one patch')
-            owner[file] = name
-        patches.append(patch)
-    return patches
+                                f'{patch.path.name}; a file belongs to one '
+                                'patch')
+            owner[file] = patch.path.name
+    return read_patches(PATCHES / FIXES) + hooks
 
 
 def digest(data):
@@ -100,8 +126,11 @@ def check_source(source):
     return version
 
 
-def patched_files(source, patches):
-    """The content of every patched file, made away from the tree."""
+def apply_patches(source, patches):
+    """Applies patches away from the tree.
+
+    Yields each patch with the content that its files have after it.
+    """
     with tempfile.TemporaryDirectory() as tmp:
         work = Path(tmp)
         for patch in patches:
@@ -109,8 +138,9 @@ def patched_files(source, patches):
                 if not (source / file).is_file():
                     raise TreeError(f'{patch.path.name}: does not apply: '
                                     f'{source} has no {file}')
-                (work / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / file, work / file)
+                if not (work / file).is_file():
+                    (work / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source / file, work / file)
             result = subprocess.run(
                 ['patch', '--strip=1', '--fuzz=0', '--batch', '--forward',
                  '--no-backup-if-mismatch', '--reject-file=-',
@@ -122,8 +152,16 @@ def patched_files(source, patches):
                     f'{patch.path.name}: does not apply to {failed} of '
                     f'{source}; bring it up to date with '
                     f'scripts/refresh-patches\n{result.stdout.rstrip()}')
-        return {file: (work / file).read_bytes()
-                for patch in patches for file in patch.files}
+            yield patch, {file: (work / file).read_bytes()
+                          for file in patch.files}
+
+
+def patched_files(source, patches):
+    """The content of every patched file"""
+    files = {}
+    for _, changed in apply_patches(source, patches):
+        files.update(changed)
+    return files
 
 
 def failed_file(output):
@@ -265,10 +303,17 @@ def changed_files(source, tree, overlay):
     return changed
 
 
-def refresh(source, tree):
-    """Regenerate every patch of the series from the edited tree."""
+def refresh(source, tree, into=None):
+    """Regenerate every patch from the edited tree.
+
+    What was edited in a file that several patches change becomes part of the
+    patch whose file name is @into, if that is one of them, else of the last.
+    """
     check_source(source)
     patches = read_series()
+    if into and into not in [patch.path.name for patch in patches]:
+        raise TreeError(f'{into} is in no series; name a patch that is in '
+                        f'{PATCHES}/series or {PATCHES}/{FIXES}/series')
     owned = {file for patch in patches for file in patch.files}
     strange = [name for name in changed_files(source, tree,
                                               overlay_files(source))
@@ -278,8 +323,17 @@ def refresh(source, tree):
             f'changed in {tree}, but in no patch: {", ".join(strange)}\n'
             'add a patch to the series whose diff has a line "+++ b/FILE" for '
             'each file that it is to change, and call this again')
-    for patch in patches:
-        text = refreshed(patch, source, tree)
+    before = {patch: {} for patch in patches}
+    after = {patch: {} for patch in patches}
+    for file in sorted(owned):
+        users = [patch for patch in patches if file in patch.files]
+        contents = stages(source, tree, file, users, into)
+        for patch, old, new in zip(users, contents, contents[1:]):
+            before[patch][file] = old
+            after[patch][file] = new
+    texts = [refreshed(patch, before[patch], after[patch])
+             for patch in patches]
+    for patch, text in zip(patches, texts):
         if text != patch.text:
             patch.path.write_text(text, encoding='utf-8')
             print(f'refreshed {patch.path.relative_to(ROOT)}')
@@ -291,29 +345,82 @@ def refresh(source, tree):
                                          encoding='utf-8')
 
 
-def refreshed(patch, source, tree):
+def stages(source, tree, file, users, into):
+    """The content of a file before, between and after the patches of it"""
+    edited = (tree / file).read_bytes()
+    contents = [(source / file).read_bytes()]
+    if len(users) > 1:
+        for patch in users:
+            contents.append(with_part(patch, file, contents[-1]))
+    else:
+        contents.append(edited)
+    taker = len(users)
+    for number, patch in enumerate(users, 1):
+        if patch.path.name == into:
+            taker = number
+    # The others' changes stay, so the edit goes below those that come later.
+    return contents[:taker] + [
+        merged(users[number - 1], file, contents[number], contents[-1], edited)
+        for number in range(taker, len(users))] + [edited]
+
+
+def with_part(patch, file, content):
+    """A file's content with what one patch does to it"""
+    if not patch.part(file):
+        return content
+    with tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp) / 'file'
+        path.write_bytes(content)
+        result = subprocess.run(
+            ['patch', '--batch', '--forward', '--no-backup-if-mismatch',
+             '--reject-file=-', str(path)], input=patch.part(file), text=True,
+            capture_output=True, check=False)
+        if result.returncode:
+            raise TreeError(f'{patch.path.name}: does not apply to {file}, '
+                            'which other patches change too; correct the hunk '
+                            f'in {patch.path}\n{result.stdout.rstrip()}')
+        return path.read_bytes()
+
+
+def merged(patch, file, content, old, new):
+    """A file's content with the changes between two others"""
+    with tempfile.TemporaryDirectory() as tmp:
+        names = []
+        for name, data in (('content', content), ('old', old), ('new', new)):
+            names.append(Path(tmp) / name)
+            names[-1].write_bytes(data)
+        result = subprocess.run(['git', 'merge-file', '--stdout', *names],
+                                capture_output=True, check=False)
+    if result.returncode:
+        raise TreeError(f'{file}: what was edited overlaps with what a patch '
+                        f'after {patch.path.name} changes; correct the hunk '
+                        f'in {patch.path}')
+    return result.stdout
+
+
+def refreshed(patch, before, after):
     """One patch's new text: its header, a diffstat, its files' diff."""
     with tempfile.TemporaryDirectory() as tmp:
         work = Path(tmp)
         git = ['git', '-c', 'user.name=-', '-c', 'user.email=-', '-C', tmp]
 
-        def take(tree_of):
-            for file in patch.files:
+        def take(contents):
+            for file, content in contents.items():
                 (work / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(tree_of / file, work / file)
+                (work / file).write_bytes(content)
             subprocess.run(git + ['add', '--all'], check=True)
 
         subprocess.run(git + ['init', '--quiet'], check=True)
-        take(source)
+        take(before)
         subprocess.run(git + ['commit', '--quiet', '--message=-'], check=True)
-        take(tree)
+        take(after)
         diff = subprocess.run(
             git + ['diff', '--cached', '--stat', '--summary', '--patch',
                    '--abbrev=10'],
             check=True, capture_output=True, text=True).stdout
     if not diff:
-        raise TreeError(f'{patch.path.name}: nothing is left of it in {tree}; '
-                        'delete the patch and its line in the series')
+        raise TreeError(f'{patch.path.name}: nothing is left of it; delete '
+                        'the patch and its line in the series')
     return f'{patch.header()}\n---\n{diff}\n'
 
 
@@ -324,10 +431,16 @@ def main():
     parser.add_argument('tree', type=Path,
                         help='patched QEMU tree; of "copy", one that is not '
                         'patched')
+    parser.add_argument('--into', metavar='PATCH', help='of "refresh": the '
+                        'patch that takes what was edited in files which '
+                        'several patches change, instead of the last of them')
     args = parser.parse_args()
     try:
-        {'assemble': assemble, 'copy': copy,
-         'refresh': refresh}[args.action](args.source, args.tree)
+        if args.action == 'refresh':
+            refresh(args.source, args.tree, args.into)
+        else:
+            {'assemble': assemble,
+             'copy': copy}[args.action](args.source, args.tree)
     except TreeError as error:
         sys.exit(f'qemu-tree: {error}')
 

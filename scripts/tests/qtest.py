@@ -2,8 +2,8 @@
 """Runs one of the tests in QEMU's build as QEMU's own "make check" would.
 
 TEST is a name such as qom-test or hvc/test-hvc-spec, of a program in
-BUILD/qemu/tests/qtest; arguments are those of a GLib test, such as -p PATH or
--l.
+BUILD/qemu/tests/qtest, or unit/test-vmstate, of one in BUILD/qemu/tests/unit;
+arguments are those of a GLib test, such as -p PATH or -l.
 """
 
 import argparse
@@ -28,5 +28,6 @@ def main():
                       QTEST_QEMU_IMG=f'{qemu}/qemu-img',
                       PYTHON='/usr/bin/python3')
     os.environ.setdefault('MALLOC_PERTURB_', '85')
-    program = f'{qemu}/tests/qtest/{args.test}'
+    folder = '' if args.test.startswith('unit/') else 'qtest/'
+    program = f'{qemu}/tests/{folder}{args.test}'
     os.execv(program, [program, '--tap', '-k', *args.arguments])

@@ -102,6 +102,35 @@ class Export(unittest.TestCase):
         for name in qemu_series.executables():
             self.assertTrue(os.access(tree / name, os.X_OK), name)
 
+    def test_fixes_are_the_first_commits(self):
+        fixes = [patch for patch in qemu_tree.read_series() if patch.is_fix]
+        self.assertTrue(fixes)
+        for patch, exported in zip(fixes, self.patches[1:]):
+            text = exported.read_text(encoding='utf-8')
+            subject = re.search(r'^Subject: (.*(?:\n .*)*)', patch.header(),
+                                re.M)[1].replace('\n', '')
+            self.assertIn(subject.split('] ', 1)[1],
+                          text.split('\n\n', 1)[0].replace('\n ', ' '))
+            self.assertNotIn('Forwarded: ', text)
+            # Nothing but the correction: it applies to the pristine source.
+            self.assertEqual(
+                sorted(re.findall(r'^\+\+\+ b/(.*)', text, re.M)),
+                sorted(patch.files))
+
+    def test_fix_without_a_forwarded_line(self):
+        patch = next(patch for patch in qemu_tree.read_series()
+                     if patch.is_fix)
+        commit = qemu_series.fix_commit(patch, {})
+        self.assertEqual(commit.forwarded, 'no')
+        patch.text = patch.text.replace('Forwarded: no',
+                                        'Forwarded: https://example.org/1')
+        commit = qemu_series.fix_commit(patch, {})
+        self.assertEqual(commit.forwarded, 'https://example.org/1')
+        self.assertNotIn('example.org', commit.body)
+        patch.text = patch.text.replace('Forwarded: ', 'Sent: ')
+        self.refused(patch.path.name, 'Forwarded: ',
+                     call=lambda: qemu_series.fix_commit(patch, {}))
+
     def test_each_commit_is_what_is_built(self):
         """--check-build lays out the same trees as git am"""
         tree = self.git_tree()

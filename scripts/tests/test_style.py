@@ -2,9 +2,10 @@
 """Checks the sources against the project's rules; prints TAP.
 
 QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
-every file, the size of the patch series, the manual's tables against the
-code's, imports of scripts/qemu_hvc, which go in no circle, and a compiler for
-hosts that are not like this one.
+every file, the size of the series that calls us, the form of the corrections of
+QEMU's own defects, the manual's tables against the code's, imports of
+scripts/qemu_hvc, which go in no circle, and a compiler for hosts that are not
+like this one.
 """
 
 import ast
@@ -21,6 +22,7 @@ import other_hosts
 SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
 # Licence texts, and formats without comments.
 NO_SPDX = {'COPYING', '.gitignore', 'qemu-patches/10.0/series'}
+FIXES = f'qemu-patches/{qemu_tree.SERIES_VERSION}/{qemu_tree.FIXES}/'
 SERIES_MAX_INSERTED = 45
 PATCH_MAX_INSERTED = 15
 TABLE = 'docs/system/arm/hvc-services-table.rst.inc'
@@ -74,15 +76,21 @@ def ignored(line):
         'does MAINTAINERS need updating' in line
 
 
+def changed_lines(name):
+    """How many lines a patch inserts, and how many it removes"""
+    diff = (ROOT / name).read_text(encoding='utf-8')
+    diff = diff[diff.index('\ndiff --git '):]
+    return len(re.findall(r'^\+(?!\+\+ )', diff, re.M)), \
+        len(re.findall(r'^-(?!-- )', diff, re.M))
+
+
 def patch_sizes(files):
+    """Of the patches that call us"""
     total = 0
     for name in files:
-        if not name.endswith('.patch'):
+        if not name.endswith('.patch') or name.startswith(FIXES):
             continue
-        diff = (ROOT / name).read_text(encoding='utf-8')
-        diff = diff[diff.index('\ndiff --git '):]
-        inserted = len(re.findall(r'^\+(?!\+\+ )', diff, re.M))
-        removed = len(re.findall(r'^-(?!-- )', diff, re.M))
+        inserted, removed = changed_lines(name)
         total += inserted
         if inserted > PATCH_MAX_INSERTED:
             yield f'{name}: inserts {inserted} lines, ' \
@@ -93,6 +101,27 @@ def patch_sizes(files):
     if total > SERIES_MAX_INSERTED:
         yield f'qemu-patches: the series inserts {total} lines, ' \
               f'at most {SERIES_MAX_INSERTED} are allowed'
+
+
+def bad_fixes(files):
+    """Corrections of QEMU have no limit, but are to be fit for QEMU."""
+    listed = {patch.path.name for patch in qemu_tree.read_series()
+              if patch.is_fix}
+    fixes = [name for name in files
+             if name.startswith(FIXES) and name.endswith('.patch')]
+    lines = [changed_lines(name) for name in fixes]
+    print(f'# {len(fixes)} corrections of QEMU: '
+          f'{sum(inserted for inserted, _ in lines)} lines inserted, '
+          f'{sum(removed for _, removed in lines)} removed')
+    for name in fixes:
+        if Path(name).name not in listed:
+            yield f'{name} is not in {FIXES}series; add it or delete the patch'
+        header = qemu_tree.Patch(ROOT / name).header()
+        for wanted in ('Forwarded: ', 'Signed-off-by: '):
+            if f'\n{wanted}' not in header:
+                yield f'{name}: its message has no line "{wanted}..."'
+        if len(header.split('\n\n')) < 3:
+            yield f'{name}: its message does not say what is wrong and why'
 
 
 def stale_table(build):
@@ -151,6 +180,7 @@ def main():
         ('spdx', partial(missing_spdx, files)),
         ('checkpatch', partial(checkpatch, build / 'src', files)),
         ('patch-sizes', partial(patch_sizes, files)),
+        ('fixes', partial(bad_fixes, files)),
         ('manual-tables', partial(stale_table, build)),
         ('imports-run-one-way', partial(import_circles,
                                         SCRIPTS / 'qemu_hvc')),

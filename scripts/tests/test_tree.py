@@ -30,6 +30,30 @@ index 1111111111..2222222222 100644
  three
 '''
 
+FIX = '''\
+From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: A Maintainer <maintainer@example.org>
+Date: Fri, 20 Nov 2026 00:00:00 +0000
+Subject: [PATCH] hw: count right
+
+One follows zero.
+
+Forwarded: no
+---
+ hw/board.c | 2 +-
+ 1 file changed, 1 insertion(+), 1 deletion(-)
+
+diff --git a/hw/board.c b/hw/board.c
+index 1111111111..2222222222 100644
+--- a/hw/board.c
++++ b/hw/board.c
+@@ -5,3 +5,3 @@
+ five
+-sex
++six
+ seven
+'''
+
 
 class QemuTree(unittest.TestCase):
     """Each test has a source, a series of one patch and an overlay file."""
@@ -50,6 +74,7 @@ class QemuTree(unittest.TestCase):
         self.write(self.patches / '0001-call.patch', PATCH)
         self.write(self.patches / 'series', '# order matters\n'
                                             '0001-call.patch\n')
+        self.write(self.patches / 'fixes/series', '')
         for name, value in (('ROOT', self.root), ('PATCHES', self.patches)):
             old = getattr(qemu_tree, name)
             setattr(qemu_tree, name, value)
@@ -180,6 +205,103 @@ class QemuTree(unittest.TestCase):
                    '0001-call.patch\n0002-again.patch\n')
         self.refused(self.assemble, '0001-call.patch', '0002-again.patch',
                      'hw/board.c')
+
+    def with_fixes(self, *fixes):
+        """A source that is wrong, and patches that correct it"""
+        self.write(self.source / 'hw/board.c',
+                   'one\ntwo\nthree\nfour\nfive\nsex\nseven\n')
+        self.write(self.patches / '0001-call.patch', PATCH)
+        for name, text in fixes:
+            self.write(self.patches / 'fixes' / name, text)
+        self.write(self.patches / 'fixes/series',
+                   ''.join(f'{name}\n' for name, _ in fixes))
+
+    def test_fixes_come_first(self):
+        """Of one file, too"""
+        self.with_fixes(('0001-six.patch', FIX),
+                        ('0002-seven.patch',
+                         FIX.replace('-sex\n+six\n', ' six\n').replace(
+                             ' seven\n', '-seven\n+SEVEN\n')))
+        self.assertEqual([patch.path.name for patch in
+                          qemu_tree.read_series()],
+                         ['0001-six.patch', '0002-seven.patch',
+                          '0001-call.patch'])
+        self.assemble()
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\nours\ntwo\nthree\nfour\nfive\nsix\nSEVEN\n')
+
+    def test_fix_that_does_not_apply_is_named(self):
+        self.with_fixes(('0001-six.patch', FIX.replace('-sex', '-sax')))
+        self.refused(self.assemble, '0001-six.patch', 'hw/board.c')
+
+    def test_fixes_without_a_series(self):
+        (self.patches / 'fixes/series').unlink()
+        self.refused(self.assemble, 'fixes/series', 'not there')
+
+    def refresh_edited(self, into=None):
+        """Two patches of one file, and the last line is edited"""
+        self.with_fixes(('0001-six.patch', FIX))
+        self.assemble()
+        path = self.tree / 'hw/board.c'
+        self.write(path, path.read_text() + 'eight\n')
+        qemu_tree.refresh(self.source, self.tree, into)
+        fix = (self.patches / 'fixes/0001-six.patch').read_text()
+        call = (self.patches / '0001-call.patch').read_text()
+        self.assemble()
+        self.assertEqual(path.read_text(), 'one\nours\ntwo\nthree\nfour\n'
+                                           'five\nsix\nseven\neight\n')
+        return fix, call
+
+    def test_edit_goes_into_the_last_patch(self):
+        fix, call = self.refresh_edited()
+        self.assertIn('+six\n', fix)
+        self.assertNotIn('eight', fix)
+        self.assertIn('+ours\n', call)
+        self.assertIn('+eight\n', call)
+        self.assertNotIn('sex', call)
+
+    def test_edit_goes_into_the_named_patch(self):
+        fix, call = self.refresh_edited('0001-six.patch')
+        self.assertIn('+six\n', fix)
+        self.assertIn('+eight\n', fix)
+        self.assertNotIn('ours', fix)
+        self.assertIn('+ours\n', call)
+        self.assertNotIn('eight', call)
+
+    def test_edit_into_an_unknown_patch(self):
+        self.with_fixes(('0001-six.patch', FIX))
+        self.assemble()
+        self.refused(lambda: qemu_tree.refresh(self.source, self.tree,
+                                               '0009-x.patch'),
+                     '0009-x.patch', 'in no series')
+
+    def test_edit_of_what_another_patch_changes(self):
+        self.with_fixes(('0001-six.patch', FIX))
+        self.assemble()
+        path = self.tree / 'hw/board.c'
+        self.write(path, path.read_text().replace('ours', 'theirs'))
+        before = [patch.text for patch in qemu_tree.read_series()]
+        self.refused(lambda: qemu_tree.refresh(self.source, self.tree,
+                                               '0001-six.patch'),
+                     'hw/board.c', 'overlaps', '0001-six.patch')
+        self.assertEqual(before,
+                         [patch.text for patch in qemu_tree.read_series()])
+
+    def test_new_fix_of_a_file_that_is_patched(self):
+        """A header with the names of its files is enough to begin with."""
+        self.with_fixes(('0001-six.patch',
+                         FIX[:FIX.index('\ndiff --git')] +
+                         '\n+++ b/hw/board.c\n'))
+        self.write(self.patches / 'fixes/series', '')
+        self.assemble()
+        self.write(self.patches / 'fixes/series', '0001-six.patch\n')
+        path = self.tree / 'hw/board.c'
+        self.write(path, path.read_text().replace('sex', 'six'))
+        qemu_tree.refresh(self.source, self.tree, '0001-six.patch')
+        self.assertIn('-sex\n+six\n',
+                      (self.patches / 'fixes/0001-six.patch').read_text())
+        self.assertNotIn('six',
+                         (self.patches / '0001-call.patch').read_text())
 
 
 def main():
