@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loads streams at which QEMU 10.0 aborts as it is released; prints TAP.
+
+What is damaged, or comes from a QEMU that has more, has to be refused with an
+error that says why, and the QEMU that refused it has to go on. The corrections
+are those of qemu-patches/10.0/fixes. One stream is of Debian's QEMU 11.1, which
+scripts/fetch gets.
+"""
+
+from pathlib import Path
+import subprocess
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.vm import OPTIONS, Vm
+
+MACHINES = ('virt-10.0', 'virt-hvc-10.0')
+# In every stream: "QEVM", the version, QEMU_VM_CONFIGURATION, then the length
+# of the machine's name in big-endian order, and the name
+LENGTH_OFFSET = 9
+# As a signed number, the first ones are negative; the last one is the first
+# that no name has.
+LENGTHS = (0xffffffff, 0x80000000, 0x7fffffff, 0x40000000, 0x100)
+CAPABILITIES = b'configuration/capabilities\0\0\0\1'
+# Without FEAT_WFxT, whose timer QEMU 11.1 sends all the same
+CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
+
+
+class Fixes(unittest.TestCase):
+    """Each test makes a stream, and has it refused."""
+
+    qemu = None     # set by main()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / 'stream'
+
+    @staticmethod
+    def ignore_shared(vm):
+        """A capability that a stream names, as both sides have to have it"""
+        vm.command('migrate-set-capabilities', capabilities=[
+            {'capability': 'x-ignore-shared', 'state': True}])
+
+    def save(self, machine, prepare=None):
+        """The bytes of a VM's stream"""
+        with Vm(self.qemu, machine, '-S') as vm:
+            if prepare:
+                prepare(vm)
+            vm.save(self.path)
+        return bytearray(self.path.read_bytes())
+
+    def load(self, stream, machine, prepare=None):
+        """query-migrate's answer, and what QEMU printed"""
+        changed = self.path.with_name('changed')
+        changed.write_bytes(stream)
+        with Vm(self.qemu, machine, '-S', '-incoming', 'defer') as vm:
+            if prepare:
+                prepare(vm)
+            info = vm.load(changed)
+            # It is still there: else there is no answer.
+            vm.command('query-status')
+        return info, vm.stderr
+
+    def assert_refused(self, why, stream, machine, prepare=None):
+        info, printed = self.load(stream, machine, prepare)
+        self.assertEqual(info['status'], 'failed')
+        self.assertIn('load of migration failed', info['error-desc'])
+        self.assertIn(why, printed)
+
+    def test_length_of_the_machine_name(self):
+        for machine in MACHINES:
+            stream = self.save(machine)
+            self.assertEqual(self.load(stream, machine)[0]['status'],
+                             'completed')
+            for length in LENGTHS:
+                stream[LENGTH_OFFSET:LENGTH_OFFSET + 4] = \
+                    length.to_bytes(4, 'big')
+                with self.subTest(machine=machine, length=hex(length)):
+                    self.assert_refused(
+                        'Input validation failed: configuration/length of '
+                        "the machine's name is valid", stream, machine)
+
+    def test_name_of_another_machine(self):
+        """As long as a name may be, it is still a name that is compared."""
+        stream = self.save('virt-10.0')
+        size = int.from_bytes(stream[LENGTH_OFFSET:LENGTH_OFFSET + 4], 'big')
+        name = b'x' * 255
+        stream[LENGTH_OFFSET:LENGTH_OFFSET + 4 + size] = \
+            len(name).to_bytes(4, 'big') + name
+        self.assert_refused(f"Machine type received is '{name.decode()}' and "
+                            "local is 'virt-10.0'", stream, 'virt-10.0')
+
+    def test_number_of_capabilities(self):
+        for machine in MACHINES:
+            stream = self.save(machine, self.ignore_shared)
+            self.assertEqual(
+                self.load(stream, machine, self.ignore_shared)[0]['status'],
+                'completed')
+            self.assertEqual(stream.count(CAPABILITIES), 1)
+            offset = stream.index(CAPABILITIES) + len(CAPABILITIES)
+            self.assertEqual(stream[offset:offset + 4], b'\0\0\0\1')
+            for number in (0xffffffff, 0x7fffffff, 0x100):
+                stream[offset:offset + 4] = number.to_bytes(4, 'big')
+                with self.subTest(machine=machine, number=hex(number)):
+                    self.assert_refused(
+                        'Input validation failed: configuration/capabilities/'
+                        'number of capabilities is valid', stream, machine,
+                        self.ignore_shared)
+
+    def test_stream_of_qemu_11_1(self):
+        fetched = subprocess.run(
+            [SCRIPTS / 'fetch', 'qemu-debian', 'aarch64', 'sid'], text=True,
+            capture_output=True, check=False)
+        if fetched.returncode:
+            lines = fetched.stderr.strip().splitlines() or ['no reason given']
+            self.skipTest(f"no QEMU of Debian's sid: {lines[-1]}")
+        theirs = fetched.stdout.strip()
+        version = subprocess.run([theirs, '--version'], text=True,
+                                 capture_output=True, check=True).stdout
+        for cpu in CPUS:
+            class CpuVm(Vm):
+                """A Vm with this CPU"""
+                OPTIONS = tuple(cpu if option == 'cortex-a72' else option
+                                for option in OPTIONS)
+
+            with self.subTest(cpu=cpu):
+                with CpuVm(theirs, 'virt-10.0', '-S') as vm:
+                    vm.save(self.path)
+                with CpuVm(self.qemu, 'virt-10.0', '-S', '-incoming',
+                           'defer') as vm:
+                    info = vm.load(self.path)
+                    # Whatever it was, it was no reason to end.
+                    vm.command('query-status')
+                # sid goes on; what a later one sends is not known.
+                if 'version 11.1.' not in version:
+                    continue
+                self.assertEqual(info['status'], 'failed')
+                self.assertIn('Failed to load cpu/wfxt-timer:wfxt_timer: this '
+                              'VM has no such object', vm.stderr)
+
+
+def main():
+    Fixes.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
+        'qemu/qemu-system-aarch64'
+    tap.run(Fixes)
