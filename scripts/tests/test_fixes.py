@@ -14,6 +14,7 @@ import unittest
 
 from qemu_hvc import tap
 from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.stream import Stream
 from qemu_hvc.vm import OPTIONS, Vm
 
 MACHINES = ('virt-10.0', 'virt-hvc-10.0')
@@ -24,6 +25,8 @@ LENGTH_OFFSET = 9
 # that no name has.
 LENGTHS = (0xffffffff, 0x80000000, 0x7fffffff, 0x40000000, 0x100)
 CAPABILITIES = b'configuration/capabilities\0\0\0\1'
+# Sizes that no ACPI table has; rounded up to pages, the first one is 0.
+TABLE_SIZES = (0xffffffffffffffff, 0x8000000000000000, 0xffffffff, 0x10000000)
 # Without FEAT_WFxT, whose timer QEMU 11.1 sends all the same
 CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
 
@@ -109,6 +112,21 @@ class Fixes(unittest.TestCase):
                         'Input validation failed: configuration/capabilities/'
                         'number of capabilities is valid', stream, machine,
                         self.ignore_shared)
+
+    def test_size_of_acpi_tables(self):
+        for machine in MACHINES:
+            self.save(machine)
+            for field in ('table_mr_size', 'linker_mr_size', 'rsdp_mr_size'):
+                for size in TABLE_SIZES:
+                    stream = Stream(self.path)
+                    stream.set('fw_cfg', field, size)
+                    edited = self.path.with_name('edited')
+                    stream.write(edited)
+                    with self.subTest(machine=machine, field=field,
+                                      size=hex(size)):
+                        self.assert_refused(
+                            'fw_cfg: cannot restore the size of a file: Size '
+                            'too large: ', edited.read_bytes(), machine)
 
     def test_stream_of_qemu_11_1(self):
         fetched = subprocess.run(
