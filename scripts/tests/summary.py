@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Counts the test points of the last "meson test" in a build directory.
 
-Prints what failed and what was skipped and why, then "N passed, N failed,
-N skipped" alone on the last line. Exit status 1 if something failed, or if
-nothing passed.
+Prints the minutes that each suite took, what failed, what was skipped and why,
+and "N passed, N failed, N skipped" alone on the last line. Exit status 1 if
+something failed, or if nothing passed.
 
 Single points are in Meson's JUnit report. That says nothing of a test that
 died between two of its points; what became of each test as a whole is in the
 JSON log.
 """
 
+import argparse
 import json
 from pathlib import Path
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 GOOD_RESULTS = ('OK', 'SKIP')
@@ -38,16 +40,37 @@ def count_points(report):
     return passed, failed, skipped
 
 
-def results(log):
-    """Name and result of each test as a whole"""
-    for line in Path(log).read_text(encoding='utf-8').splitlines():
-        entry = json.loads(line)
-        yield entry['name'], entry['result']
+def entries(log):
+    """What Meson logs of each test as a whole"""
+    return [json.loads(line) for line in
+            Path(log).read_text(encoding='utf-8').splitlines()]
 
 
-def count(logs):
+def minutes(tests, since, now):
+    """Where the time went, in lines; since: when the run began, or None"""
+    suites = {}
+    for test in tests:
+        # "PROJECT:SUITE / NAME"
+        suite, _, name = test['name'].rpartition(' / ')
+        suites.setdefault(suite.rpartition(':')[2], []).append(
+            (test['duration'], name))
+    if since is not None:
+        first = min(test['starttime'] for test in tests)
+        yield f'{(first - since) / 60:6.1f}  before the first test: what ' \
+              'was missing was installed, fetched and built'
+    for suite, times in suites.items():
+        longest, name = max(times)
+        yield f'{sum(taken for taken, _ in times) / 60:6.1f}  {suite}, ' \
+              f'{longest / 60:.1f} of them {name}'
+    if since is not None:
+        yield f'{(now - since) / 60:6.1f}  from the first to the last; tests ' \
+              'run side by side'
+
+
+def count(logs, tests):
     passed, failed, skipped = count_points(logs / 'testlog.junit.xml')
-    for test, result in results(logs / 'testlog.json'):
+    for entry in tests:
+        test, result = entry['name'], entry['result']
         if result not in GOOD_RESULTS and test not in failed:
             failed[test] = [f'{test}: {result}, although no point of it '
                             'failed: it died, or ended early or badly']
@@ -56,14 +79,24 @@ def count(logs):
 
 
 def main():
-    if len(sys.argv) != 2 or sys.argv[1] == '--help':
-        print(f'usage: run results BUILD\n\n{__doc__}')
-        sys.exit(len(sys.argv) != 2)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('build', type=Path, metavar='BUILD')
+    parser.add_argument('--since', type=float, metavar='SECONDS',
+                        help='when the run began, in seconds since 1970')
+    arguments = parser.parse_args()
+    logs = arguments.build / 'meson-logs'
+    times = []
     try:
-        passed, failed, skipped = count(Path(sys.argv[1]) / 'meson-logs')
+        tests = entries(logs / 'testlog.json')
+        passed, failed, skipped = count(logs, tests)
+        times = list(minutes(tests, arguments.since, time.time()))
     except (OSError, ET.ParseError, ValueError, KeyError) as error:
         print(f'summary: {error}: no test was run')
         passed, failed, skipped = 0, [], []
+    if times:
+        print('minutes of each suite:', *times, sep='\n')
     for name in skipped:
         print(f'skipped: {name}')
     for name in failed:
