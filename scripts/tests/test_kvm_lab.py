@@ -23,6 +23,7 @@ from qemu_hvc.lab.matrix import Matrix
 from qemu_hvc.lab.verdict import Kind, Verdict
 from qemu_hvc.lab.vm import Vm, VmEnded
 from qemu_hvc.paths import DATA
+from qemu_hvc.stream import Stream
 
 MACHINE = 'virt-hvc-10.0'
 
@@ -43,6 +44,20 @@ CONTRADICTIONS = (
 )
 # A kernel whose newest PSCI version is 1.0
 OLD = '5.10'
+# Bits of a GIC's registers that KVM does not take, as the host has not got them:
+# what the test is called, the section and field of the stream, the bits that are
+# set there, and what QEMU says
+GIC_MISFITS = (
+    ('gic SEIS', 'arm_gicv3', 'icc_ctlr_el1[1]', 1 << 14,
+     'cannot load ICC_CTLR_EL1 0x'),
+    ('gic priority bits', 'arm_gicv3', 'icc_ctlr_el1[1]', 7 << 8,
+     'cannot load ICC_CTLR_EL1 0x'),
+    ('its revision', 'arm_gicv3_its', 'iidr', 0xf << 12,
+     'cannot load GITS_IIDR: KVM_SET_DEVICE_ATTR failed: '),
+    ('its read pointer', 'arm_gicv3_its', 'creadr', 0x80000,
+     'cannot load GITS_CREADR: KVM_SET_DEVICE_ATTR failed: '),
+)
+
 # A CPU that has AArch32 guests
 CONTRADICTIONS_CPU = 'cortex-a72'
 
@@ -179,6 +194,40 @@ def psci_test(hardware, qemu):
     return test
 
 
+def gic_tests(hardware, qemu, kernel: Kernel) -> dict:
+    """One for each of GIC_MISFITS: a stock machine's stream of a GIC that this
+    host does not have, and what its QEMU says. VmEnded if it ends."""
+    def test_of_load(info: dict, messages: str, message: str):
+        def test(self: unittest.TestCase) -> None:
+            self.assertEqual(info['status'], 'failed')
+            self.assertIn(message, messages)
+        return test
+
+    tests = {}
+    machine = bare_guest.options('virt-10.0')
+    with tempfile.TemporaryDirectory() as tmp, \
+            Host(hardware, kernel, {'qemu': qemu, 'guest': programs.guest()}
+                 ) as host:
+        source = Vm(host, 'source')
+        source.start(*machine)
+        source.migrate('file:/tmp/stream')
+        source.quit()
+        host.fetch('stream', Path(tmp) / 'stream')
+        for number, (title, section, field, mask, message) in enumerate(
+                GIC_MISFITS):
+            stream = Stream(Path(tmp) / 'stream')
+            stream.set(section, field, stream.number(section, field) | mask)
+            stream.write(Path(tmp) / 'edited')
+            host.bring('edited', Path(tmp) / 'edited')
+            vm = Vm(host, f'misfit{number}')
+            vm.start(*machine, '-S', '-incoming', 'defer')
+            vm.listen('file:/tmp/edited')
+            info = vm.wait_migration()
+            tests[name(title)] = test_of_load(info, vm.messages(), message)
+            vm.quit()
+    return tests
+
+
 def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
     """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
@@ -198,6 +247,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
         **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
         name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
+        **gic_tests(hardware, qemu, newest),
         name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
     }))
 

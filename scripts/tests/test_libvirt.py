@@ -8,8 +8,10 @@ again and again, so that its console shows whether it goes on where it was.
 """
 
 import argparse
+import contextlib
 from functools import partial
 import json
+import os
 from pathlib import Path
 import re
 import signal
@@ -35,6 +37,12 @@ PATIENCE_S = 60
 CANNOT_RUN_HERE = 77
 # How many lines more of the guest show that it runs on.
 LINES = 3
+# What libvirt adds for a QEMU that was built with libseccomp
+SANDBOX = ('-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,'
+           'resourcecontrol=deny')
+# In /proc/PID/status, SECCOMP_MODE_FILTER
+SECCOMP = re.compile(r'^Seccomp:\t2$', re.M)
+VCPUS = 2
 
 
 class Example:
@@ -163,6 +171,26 @@ class Host:
     def start(self, example):
         self.virsh('define', example.path)
         self.virsh('start', example.name)
+        expect_in(SANDBOX, self.log(f'qemu/{example.name}.log'))
+
+    def qemu(self, example):
+        """The folder in /proc of a domain's QEMU"""
+        children = {}
+        for stat in Path('/proc').glob('[0-9]*/stat'):
+            with contextlib.suppress(OSError):  # It has ended.
+                parent = stat.read_text().rpartition(')')[2].split()[1]
+                children.setdefault(int(parent), []).append(stat.parent)
+        processes = [self.process.pid]
+        while processes:
+            for folder in children.get(processes.pop(), ()):
+                processes.append(int(folder.name))
+                with contextlib.suppress(OSError):
+                    words = (folder / 'cmdline').read_text().split('\0')
+                    if any(word.startswith(f'guest={example.name},')
+                           for word in words):
+                        return folder
+        raise AssertionError(f'no QEMU of {example.name} among the processes '
+                             f'of {self.folder}')
 
     def clear(self):
         """Neither domains nor their logs stay."""
@@ -215,6 +243,7 @@ class Tests:
         yield 'machine types in capabilities', self.capabilities
         for example in (BY_TYPE, BY_OPTION):
             for name, test in (('contract', self.contract),
+                               ('sandbox', self.sandbox),
                                ('save and restore', self.save),
                                ('managedsave and start', self.managed_save),
                                ('snapshot', self.snapshot),
@@ -284,6 +313,27 @@ class Tests:
     def contract(self, example):
         self.starts(example)
         self.keeps(example, self.source)
+
+    def sandbox(self, example):
+        """Every thread has libvirt's filter of system calls, and stolen time is
+        counted behind it, from files that were opened before."""
+        self.starts(example)
+        qemu = self.source.qemu(example)
+        threads, files = [], []
+        # Threads of a pool end, and files are closed.
+        for path in qemu.glob('task/*/status'):
+            with contextlib.suppress(OSError):
+                threads.append(path.read_text())
+        for path in qemu.glob('fd/*'):
+            with contextlib.suppress(OSError):
+                files.append(os.readlink(path))
+        expect(len(threads) > VCPUS, f'threads: {threads}')
+        for thread in threads:
+            expect(SECCOMP.search(thread), f'outside of the sandbox: {thread}')
+        delays = [name for name in files if name.endswith('/schedstat')]
+        expect(len(delays) == VCPUS, f'pv-time reads {delays}')
+        log = self.source.log(f'qemu/{example.name}.log')
+        expect('pv-time' not in log, log)
 
     def save(self, example):
         self.starts(example)

@@ -24,6 +24,7 @@ OPTIONS = (
     '--disable-tcg',
     '--enable-kvm',
     '--enable-fdt=system',
+    '--enable-seccomp',
     '--enable-werror',
     '--enable-trace-backends=log',
     # A fifth of the size, and every host reads all of it.
@@ -56,6 +57,8 @@ def environment(out: Path, sysroot: Path) -> dict[str, str]:
         path = f'/usr/lib/ccache:{path}'
     return {**os.environ, 'PATH': path,
             'PKG_CONFIG': str(pkg_config(out, sysroot)),
+            # As scripts/build-qemu: another checkout's objects are as good.
+            'CCACHE_BASEDIR': str(out.parent), 'CCACHE_NOHASHDIR': '1',
             'NINJA_STATUS': '[%f/%t] '}
 
 

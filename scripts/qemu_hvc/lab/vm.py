@@ -16,8 +16,11 @@ QMP_TIMEOUT = 60
 MIGRATION_TIMEOUT = 120
 ANSWER_TIMEOUT = 60
 
-# -nodefaults: no network card, so no ROM of one.
-COMMON = ('-nodefaults', '-display', 'none', '-accel', 'kvm', '-cpu', 'host')
+# -nodefaults: no network card, so no ROM of one. In the sandbox, as libvirt runs
+# it: what reads a file or a clock later than at the start would be found.
+COMMON = ('-nodefaults', '-display', 'none', '-accel', 'kvm', '-cpu', 'host',
+          '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,'
+          'resourcecontrol=deny')
 
 
 class VmEnded(LabError):
