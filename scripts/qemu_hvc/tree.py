@@ -2,8 +2,9 @@
 """Puts the patched QEMU tree together, and takes patches back out of it.
 
 The tree is a copy of a pristine QEMU source with the two series of
-qemu-patches/ applied and the project's folders laid over it. Only files whose content
-changes are written, so that the build after it does only what is needed.
+qemu-patches/ applied and the project's folders laid over it. Only files whose
+content changes are written, so that the build after it does only what is
+needed.
 """
 
 import argparse

@@ -63,8 +63,8 @@ def minutes(tests, since, now):
         yield f'{sum(taken for taken, _ in times) / 60:6.1f}  {suite}, ' \
               f'{longest / 60:.1f} of them {name}'
     if since is not None:
-        yield f'{(now - since) / 60:6.1f}  from the first to the last; tests ' \
-              'run side by side'
+        yield f'{(now - since) / 60:6.1f}  from the first to the last; ' \
+              'tests run side by side'
 
 
 def count(logs, tests):

@@ -3,8 +3,8 @@
 
 What is damaged, or comes from a QEMU that has more, has to be refused with an
 error that says why, and the QEMU that refused it has to go on. The corrections
-are those of qemu-patches/10.0/fixes. One stream is of Debian's QEMU 11.1, which
-scripts/fetch gets.
+are those of qemu-patches/10.0/fixes. One stream is of Debian's QEMU 11.1,
+which scripts/fetch gets.
 """
 
 from pathlib import Path

@@ -44,9 +44,9 @@ CONTRADICTIONS = (
 )
 # A kernel whose newest PSCI version is 1.0
 OLD = '5.10'
-# Bits of a GIC's registers that KVM does not take, as the host has not got them:
-# what the test is called, the section and field of the stream, the bits that are
-# set there, and what QEMU says
+# Bits of a GIC's registers that KVM does not take, as the host has not got
+# them: what the test is called, the section and field of the stream, the bits
+# that are set there, and what QEMU says
 GIC_MISFITS = (
     ('gic SEIS', 'arm_gicv3', 'icc_ctlr_el1[1]', 1 << 14,
      'cannot load ICC_CTLR_EL1 0x'),

@@ -315,8 +315,8 @@ class Tests:
         self.keeps(example, self.source)
 
     def sandbox(self, example):
-        """Every thread has libvirt's filter of system calls, and stolen time is
-        counted behind it, from files that were opened before."""
+        """Every thread has libvirt's filter of system calls, and stolen time
+        is counted behind it, from files that were opened before."""
         self.starts(example)
         qemu = self.source.qemu(example)
         threads, files = [], []
