@@ -10,12 +10,13 @@ died between two of its points; what became of each test as a whole is in the
 JSON log.
 """
 
-import argparse
 import json
 from pathlib import Path
 import sys
 import time
 import xml.etree.ElementTree as ET
+
+from qemu_hvc import tap
 
 GOOD_RESULTS = ('OK', 'SKIP')
 
@@ -79,10 +80,7 @@ def count(logs, tests):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('build', type=Path, metavar='BUILD')
+    parser = tap.parser(__doc__, build=True)
     parser.add_argument('--since', type=float, metavar='SECONDS',
                         help='when the run began, in seconds since 1970')
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 from qemu_hvc import tap
-from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.paths import FetchError, fetch
 from qemu_hvc.stream import Stream
 from qemu_hvc.vm import OPTIONS, Vm
 
@@ -129,13 +129,10 @@ class Fixes(unittest.TestCase):
                             'too large: ', edited.read_bytes(), machine)
 
     def test_stream_of_qemu_11_1(self):
-        fetched = subprocess.run(
-            [SCRIPTS / 'fetch', 'qemu-debian', 'aarch64', 'sid'], text=True,
-            capture_output=True, check=False)
-        if fetched.returncode:
-            lines = fetched.stderr.strip().splitlines() or ['no reason given']
-            self.skipTest(f"no QEMU of Debian's sid: {lines[-1]}")
-        theirs = fetched.stdout.strip()
+        try:
+            theirs = fetch('qemu-debian', 'aarch64', 'sid')
+        except FetchError as error:
+            self.skipTest(f"no QEMU of Debian's sid: {error}")
         version = subprocess.run([theirs, '--version'], text=True,
                                  capture_output=True, check=True).stdout
         for cpu in CPUS:
@@ -163,4 +160,4 @@ class Fixes(unittest.TestCase):
 def main():
     Fixes.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
-    tap.run(Fixes)
+    return tap.run(Fixes)
