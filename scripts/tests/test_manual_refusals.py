@@ -133,9 +133,10 @@ def tests_texts():
     """By file"""
     found = {path: c_texts(path)
              for path in sorted((ROOT / 'tests-qtest').rglob('*test*.c'))}
-    # With the QEMU of others, which is not there everywhere
-    interop = TESTS / 'test_interop_arm.py'
-    return {**found, interop: python_texts(interop)}
+    # With the QEMU of others, or on real KVM, which is not there everywhere
+    others = [TESTS / name for name in ('test_interop_arm.py', 'test_fixes.py',
+                                        'test_kvm_lab.py')]
+    return {**found, **{path: python_texts(path) for path in others}}
 
 
 def is_put_together(block, literals):
