@@ -24,14 +24,13 @@ myst_heading_anchors = 3
 default_role = 'any'
 nitpicky = True
 
-html_theme = 'alabaster'
-html_theme_options = {
-    'description': 'Hypercall services of QEMU/arm64 guests, chosen by name',
-    'page_width': '1080px',
-    'sidebar_width': '250px',
-    'fixed_sidebar': True,
-}
-html_static_path = []
+# Shells, messages and C are marked where they are; nothing is Python.
+highlight_language = 'none'
+
+html_title = 'qemu-hvc'
+html_theme = 'furo'
+html_static_path = ['_static']
+html_css_files = ['manual.css']
 html_copy_source = False
 html_show_sphinx = False
 

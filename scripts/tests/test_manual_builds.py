@@ -3,8 +3,8 @@
 
 Builds the manual from nothing, into a directory that goes away again, and its
 pages for QEMU as part of QEMU's own manual, with the tree in BUILD/src. Fails on
-any warning of Sphinx. Skipped where Sphinx, MyST, or the theme of QEMU's manual
-is not installed.
+any warning of Sphinx. Skipped where Sphinx, MyST, or the theme of this manual
+or of QEMU's is not installed.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from qemu_hvc.paths import ROOT, SCRIPTS
 
 # Debian's, for which scripts/setup installs Sphinx
 PYTHON = '/usr/bin/python3'
-MODULES = 'import myst_parser, sphinx, sphinx_rtd_theme'
+MODULES = 'import furo, myst_parser, sphinx, sphinx_rtd_theme'
 # QEMU's manual takes minutes with all of its QMP reference. What lists our
 # pages, and all that is beside them, is enough to see whether they are listed,
 # read well with QEMU's configuration, and link to what is there.
@@ -57,6 +57,16 @@ def warnings(build):
         yield from output.splitlines()
 
 
+def guessed_languages(html):
+    """Pages with a block whose language is Sphinx' guess: Python, which it
+    takes a message without a language for, unless told otherwise"""
+    for page in sorted(html.rglob('*.html')):
+        guessed = re.search(r'class="highlight-(default|python3?) ',
+                            page.read_text(encoding='utf-8'))
+        if guessed:
+            yield f'{page.relative_to(html)} has {guessed[0]}'
+
+
 def in_qemus_manual(tree, build):
     """Problems of our pages as QEMU's Sphinx reads them
 
@@ -87,7 +97,8 @@ def in_qemus_manual(tree, build):
 def main():
     args = tap.arguments(__doc__, build=True)
     if output_of(PYTHON, '-c', MODULES)[0]:
-        tap.skip_all('python3-sphinx, its RTD theme or MyST is not installed')
+        tap.skip_all('python3-sphinx, python3-myst-parser, furo or '
+                     'python3-sphinx-rtd-theme is not installed')
         return 0
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder)
@@ -95,5 +106,7 @@ def main():
             ('no-warnings', partial(warnings, build)),
             ('pages-are-there', partial(missing_pages, ROOT / 'docs',
                                         build / 'docs')),
+            ('no-guessed-languages', partial(guessed_languages,
+                                             build / 'docs')),
             ('in-the-manual-of-qemu', partial(
                 in_qemus_manual, args.build.resolve() / 'src/docs', build))])
