@@ -37,6 +37,17 @@ def load(path, remedy):
         raise ContractError(f'{path}: {error}; {remedy}') from error
 
 
+def entries_of(label, document, remedy):
+    """A reply of query-guest-abi, or its "return", that has a list "entries";
+    of the probe's output, too. ContractError if it is something else"""
+    if isinstance(document, dict) and 'return' in document:
+        document = document['return']
+    if not isinstance(document, dict) or \
+       not isinstance(document.get('entries'), list):
+        raise ContractError(f'{label}: has no list "entries"; {remedy}')
+    return document
+
+
 class Contract:
     """A contract: its entries by name."""
 
@@ -44,17 +55,11 @@ class Contract:
 
     def __init__(self, label, document):
         self.label = str(label)
-        if isinstance(document, dict) and 'return' in document:
-            document = document['return']
-        entries = document.get('entries') \
-            if isinstance(document, dict) else None
-        if not isinstance(entries, list):
-            raise ContractError(f'{label}: has no list "entries"; '
-                                f'{self.REMEDY}')
+        document = entries_of(label, document, self.REMEDY)
         self.migrated = bool(document.get('migrated', True))
         self.machine = document.get('machine')
         self.entries = {}
-        for entry in entries:
+        for entry in document['entries']:
             self.add(entry)
 
     @classmethod

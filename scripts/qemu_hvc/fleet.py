@@ -257,16 +257,30 @@ class Fleet:
             return None
         return min(self.hosts, key=Host.age).label
 
+    def older(self):
+        """The oldest kernel that gives the floor, if the floor is named after a
+        later one, as in "6.1"; or ''"""
+        oldest = min(self.hosts, key=Host.age).age()[:2]
+        named = [int(n) for n in re.findall(r'\d+', self.floor or '')]
+        return '.'.join(map(str, oldest)) if oldest < named else ''
+
+    def types(self):
+        """The pinned types that all hosts know"""
+        return [name for name in self.hosts[0].types
+                if all(name in host.types for host in self.hosts)]
+
+    def fitting_types(self):
+        """Those whose floor is the fleet's, oldest first"""
+        return [name for name in self.types()
+                if all(host.types[name].services == self.floor
+                       for host in self.hosts)]
+
     def machine(self):
         """The argument of -machine, or None if nothing fits all hosts"""
         if not self.floor or len(self.groups) > 1 or self.has(LEVEL):
             return None
-        types = [name for name in self.hosts[0].types
-                 if all(name in host.types for host in self.hosts)]
+        types, fitting = self.types(), self.fitting_types()
         stock, _, more = self.hosts[0].machine.partition(',')
-        fitting = [name for name in types
-                   if all(host.types[name].services == self.floor
-                          for host in self.hosts)]
         if fitting:
             options = [fitting[-1]]
         else:
@@ -307,7 +321,9 @@ class Fleet:
             yield f'{host.label:{width}}  Linux {host.kernel}, QEMU ' \
                   f'{host.qemu}: {floor_words(host.highest(self.order))}'
         yield ''
-        yield f'all hosts: {floor_words(self.floor)}'
+        yield f'all hosts: {floor_words(self.floor)}' + (
+            f', which Linux {self.older()} gives in full (a floor is a set of '
+            'services, not a version)' if self.older() else '')
         floor, reasons = self.held_back()
         for label, reason in reasons.items():
             yield f'  {label} holds the fleet back from {floor}: {reason}'
@@ -325,6 +341,10 @@ class Fleet:
                       ', '.join(host.label for host in group)
         if self.machine():
             yield f'use: -machine {self.machine()}'
+            fitting = self.fitting_types()
+            yield f'  {fitting[-1]} is the newest type with floor ' \
+                  f'{self.floor}' if fitting else \
+                  f'  no type has floor {self.floor}, so hvc-services= sets it'
         if self.has(REGISTER) and self.machine():
             yield 'whether the other hosts can be like it: guest-abi-probe ' \
                   f'--profile {self.profile()} there, and compare again'

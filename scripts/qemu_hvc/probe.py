@@ -1,31 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host's promises to guests: starts VMs on it, and asks them."""
 
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import re
+import socket
 import subprocess
 
-from .qmp import Qemu, QemuError
+from .contract import Contract, entries_of, load
+from .qmp import Qemu, QemuError, Qmp
 
 FORMAT = 1
 PATIENCE_S = 120
+ANSWER_S = 20
 SERVICES_HELP = ('-machine', 'virt,hvc-services=help')
 
 
 class ProbeError(Exception):
-    """No VM of this kind can be started on this host."""
+    """No VM of this kind can be started on this host, or asked."""
 
 
 class Host:
-    """Starts VMs on this host. PROFILE is a file, or None."""
+    """Starts VMs on this host
 
-    def __init__(self, program, accel, machine, cpu, profile):
+    @profile: a file, or None
+    @options: more options of QEMU, for each VM
+    """
+
+    def __init__(self, program, accel, machine, cpu, profile, options=()):
         self.program = program
         self.accel = accel
         self.machine = machine
         self.cpu = cpu
         self.profile = profile
+        self.options = options
 
     def release(self):
         """The kernel's release, as uname -r has it"""
@@ -36,7 +45,14 @@ class Host:
         if QEMU refuses"""
         return Qemu(self.program, '-machine', machine, '-accel', self.accel,
                     '-cpu', self.cpu, '-nodefaults', '-display', 'none', '-S',
-                    patience_s=PATIENCE_S)
+                    *self.options, patience_s=PATIENCE_S)
+
+    def with_profile(self, machine):
+        """-machine's value, with the profile if there is one"""
+        if not self.profile:
+            return machine
+        return f'{machine},guest-abi-profile=' + \
+            self.profile.replace(',', ',,')
 
     def services_help(self):
         """The text of hvc-services=help; QemuError if QEMU has none"""
@@ -83,10 +99,8 @@ class Host:
 
     def attempt(self, name, machine):
         """Whether a VM starts; and if so, its services and contract"""
-        if self.profile:
-            machine += ',guest-abi-profile=' + self.profile.replace(',', ',,')
         try:
-            with self.start(machine) as vm:
+            with self.start(self.with_profile(machine)) as vm:
                 spec = vm.command('qom-get', path='/machine',
                                   property='hvc-services')
                 contract = vm.command('query-guest-abi')
@@ -122,3 +136,51 @@ def probe(host):
         attempt, _ = host.attempt(name, f'{name},{more}'.rstrip(','))
         document['types'].append(attempt)
     return document
+
+
+@contextmanager
+def vm_at(path):
+    """The VM whose QMP monitor listens at a path; ProbeError if there is none"""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.settimeout(ANSWER_S)
+            connection.connect(path)
+            vm = Qmp.on_socket(connection, ANSWER_S)
+        except (OSError, QemuError) as error:
+            raise ProbeError(
+                f'{path}: {getattr(error, "strerror", None) or error}; needed: '
+                'the monitor of a QEMU that has -qmp '
+                'unix:PATH,server=on,wait=off, and no other client') from error
+        yield vm
+
+
+def destination(host, document):
+    """A VM on a host, like the one of a contract, that waits for a migration;
+    ProbeError if it cannot be started"""
+    machine = host.machine or document.get('machine')
+    if not isinstance(machine, str):
+        raise ProbeError('the contract does not say of which machine type it '
+                         'is; needed: the type of its VM; give it with '
+                         '--machine')
+    try:
+        return host.start(host.with_profile(machine))
+    except QemuError as error:
+        raise ProbeError(
+            f'no such VM can be started here: {host.refusal(error)}; needed: '
+            'a host and options with which it starts; see --machine, '
+            '--profile, --cpu and --qemu') from error
+
+
+def contract_in(path):
+    """A file's contract as check-guest-abi takes it; ContractError if there is
+    none"""
+    return entries_of(path, load(path, Contract.REMEDY), Contract.REMEDY)
+
+
+def refusals(vm, document):
+    """What a VM says against a contract, one text for each entry"""
+    arguments = {name: document[name] for name in ('machine', 'entries')
+                 if name in document}
+    return [verdict.get('error', f'{verdict["name"]}: does not fit')
+            for verdict in vm.command('check-guest-abi', **arguments)
+            if not verdict['ok']]

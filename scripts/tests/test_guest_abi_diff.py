@@ -211,6 +211,7 @@ class Fleet(unittest.TestCase):
             '',
             'all hosts: up to linux-6.12',
             'use: -machine virt-hvc-10.0',
+            '  virt-hvc-10.0 is the newest type with floor linux-6.12',
             'by their contracts, guests can go from each host to each other '
             'one'])
         self.assertEqual(document['held-back'], {'from': None, 'by': {}})
@@ -238,9 +239,26 @@ class Fleet(unittest.TestCase):
         self.assertIn('  without linux-6.12.json: up to linux-6.18', lines)
 
     def test_floor_without_a_type(self):
-        _, _, document = self.fleet(self.host('6.16'))
+        _, lines, document = self.fleet(self.host('6.16'))
         self.assertEqual(document['machine'],
                          'virt-hvc-10.0,hvc-services=linux-6.18')
+        self.assertIn('  no type has floor linux-6.18, so hvc-services= sets '
+                      'it', lines)
+
+    def test_floor_named_after_a_later_kernel(self):
+        """Why a fleet with Linux 6.1 gets virt-hvc-10.0"""
+        _, lines, _ = self.fleet(self.host('6.12'), self.host('6.1'))
+        self.assertIn('all hosts: up to linux-6.12, which Linux 6.1 gives in '
+                      'full (a floor is a set of services, not a version)',
+                      lines)
+        self.assertIn('  virt-hvc-10.0 is the newest type with floor '
+                      'linux-6.12', lines)
+
+        def newer(document):
+            document['kernel'] = '7.0.1'
+        _, lines, _ = self.fleet(self.host('6.12'),
+                                 self.host('6.12', 'new.json', newer))
+        self.assertIn('all hosts: up to linux-6.12', lines)
 
     def test_old_registers_need_a_profile(self):
         status, lines, document = self.fleet(
@@ -452,7 +470,7 @@ class Fleet(unittest.TestCase):
     def test_example_of_the_manual(self):
         """The manual's example is what is printed, with lines folded."""
         text = PAGE.read_text(encoding='utf-8')
-        example = text[text.index('   $ scripts/'):text.index('\n(Lines')]
+        example = text[text.index('   $ guest-abi-'):text.index('\n(Lines')]
         command, output = example.split('\n', 1)
         names = command.split()[3:]
         for name in names:

@@ -7,12 +7,15 @@ does on a host with KVM, or do not answer as QEMU.
 
 import json
 from pathlib import Path
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from qemu_hvc import tap
 from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.qmp import Qemu
 
 TOOL = SCRIPTS / 'guest-abi-probe'
 DIFF = SCRIPTS / 'guest-abi-diff'
@@ -119,10 +122,113 @@ class WithTcg(Probe):
         self.assertEqual(document['cpu'], 'cortex-a57')
         self.assertTrue(all(row['starts'] for member in ('floors', 'types')
                             for row in document[member]))
+        self.assert_fails('Invalid CPU topology', '--qemu', self.qemu, '--accel', 'tcg',
+                          '--', '-smp', '2,maxcpus=1')
 
     def test_options_reach_every_start(self):
         self.assert_fails("Invalid gic-version value", '--qemu', self.qemu,
                           '--accel', 'tcg', '--machine', 'virt,gic-version=9')
+
+    def vm(self, *options):
+        """Starts a VM with a monitor; its socket, in self.folder"""
+        vm = Qemu(self.qemu, '-accel', 'tcg', '-nodefaults', '-display', 'none',
+                  '-S', '-qmp', f'unix:{self.folder}/vm.qmp,server=on,wait=off',
+                  *options)
+        self.addCleanup(vm.__exit__, None, None, None)
+        return 'vm.qmp'
+
+    def saved(self, *options):
+        """A file with the contract of such a VM"""
+        status, out, err = self.run_tool(TOOL, '--vm', self.vm(*options))
+        self.assertEqual((status, err), (0, ''))
+        (self.folder / 'vm.json').write_text(out, encoding='utf-8')
+        return 'vm.json'
+
+    def check(self, *options):
+        return self.run_tool(TOOL, '--qemu', self.qemu, '--accel', 'tcg',
+                             '--check', 'vm.json', *options)
+
+    FITS = (0, 'vm.json: this host would take the VM: all of its contract '
+            'fits\n', '')
+    REFUSAL = ("vm.json: guest-abi: incoming VM uses hvc service 'ptp' "
+               '(vendor-hyp bit 1), not enabled here '
+               "(hvc-services=linux-6.12:-ptp); start this QEMU with the "
+               "source's -machine options\n")
+
+    def test_vm(self):
+        contract = json.loads((self.folder / self.saved(
+            '-machine', 'virt-hvc-9.2')).read_text(encoding='utf-8'))['return']
+        self.assertEqual(contract['machine'], 'virt-hvc-9.2')
+        self.assertTrue(contract['migrated'])
+
+    def test_check(self):
+        self.saved('-machine', 'virt-hvc-10.0', '-smp', '2')
+        self.assertEqual(self.check(), self.FITS)
+        self.assertEqual(self.check('--', '-smp', '2'), self.FITS)
+        self.assertEqual(
+            self.check('--machine', 'virt-hvc-10.0,hvc-services=linux-6.12:-ptp'),
+            (1, self.REFUSAL, ''))
+        status, out, _ = self.check('--machine', 'virt-hvc-9.2')
+        self.assertEqual(status, 1)
+        self.assertIn("is a machine of type 'virt-hvc-10.0', this one is "
+                      "'virt-hvc-9.2'", out)
+
+    def test_check_asks_a_vm(self):
+        self.saved('-machine', 'virt-hvc-10.0')
+        (self.folder / 'vm.qmp').unlink()
+        ask = ('--check', 'vm.json', '--vm', self.vm(
+            '-machine', 'virt-hvc-10.0,hvc-services=linux-6.12:-ptp'))
+        self.assertEqual(self.run_tool(TOOL, *ask), (1, self.REFUSAL, ''))
+
+    def test_check_of_what_libvirt_prints(self):
+        self.saved('-machine', 'virt-hvc-10.0')
+        path = self.folder / 'vm.json'
+        reply = {**json.loads(path.read_text(encoding='utf-8')),
+                 'id': 'libvirt-17'}
+        path.write_text(json.dumps(reply), encoding='utf-8')
+        self.assertEqual(self.check(), self.FITS)
+
+    def test_check_reads_nothing_else(self):
+        for text in ('not json', '{}', '[]', '{"return": {"entries": 1}}',
+                     '[' * 100000):
+            (self.folder / 'vm.json').write_text(text, encoding='utf-8')
+            status, out, err = self.check()
+            self.assertEqual((status, out), (2, ''))
+            self.assertIn('guest-abi-probe: vm.json: ', err)
+            self.assertEqual(len(err.splitlines()), 1)
+
+    def test_check_without_a_machine(self):
+        (self.folder / 'vm.json').write_text('{"entries": []}',
+                                             encoding='utf-8')
+        self.assert_fails('does not say of which machine type', '--qemu',
+                          self.qemu, '--accel', 'tcg', '--check', 'vm.json')
+
+    def test_check_with_options_that_do_not_start(self):
+        self.saved('-machine', 'virt-hvc-10.0')
+        self.assert_fails(
+            "no such VM can be started here: guest-abi-profile=p,q.json needs "
+            '-accel kvm', '--qemu', self.qemu, '--accel', 'tcg', '--check',
+            'vm.json', '--profile', 'p,q.json')
+
+    def test_no_vm_to_ask(self):
+        self.assert_fails('none.qmp: No such file or directory', '--vm',
+                          'none.qmp')
+        path = str(self.folder / 'other.sock')
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            self.assert_fails('Connection refused', '--vm', path)
+            other.listen()
+            threading.Thread(target=lambda: other.accept()[0].sendall(
+                b'220 mail\n')).start()
+            self.assert_fails("not a QEMU: '220 mail'", '--vm', path)
+
+    def test_vm_takes_no_options_of_another(self):
+        for option in (('--machine', 'virt'), ('--cpu', 'max'),
+                       ('--profile', 'p'), ('--accel', 'tcg'),
+                       ('--qemu', 'q'), ('--', '-smp', '2')):
+            status, out, err = self.run_tool(TOOL, '--vm', 'vm.qmp', *option)
+            self.assertEqual((status, out), (2, ''))
+            self.assertIn('--vm asks a VM that is there; leave out', err)
 
     def test_refusals_are_recorded(self):
         """A profile is refused under TCG, for each floor by its name."""
