@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the manual's libvirt domains on two libvirtds of Debian; prints TAP.
 
-The domains are docs/system/arm/libvirt/*.xml, as they are. Both libvirtds run
+The domains are docs/system/arm/libvirt/*.xml, as they are, but that of a profile:
+there is no KVM here, so that it gets TCG, and runs without the profile. Both
+libvirtds run
 on this machine as on hosts of their own (see libvirt_host.sh --help),
 with images that they share. The guest prints what services it is offered,
 again and again, so that its console shows whether it goes on where it was.
@@ -22,10 +24,12 @@ import time
 import xml.etree.ElementTree as ET
 
 from qemu_hvc import tap
+from qemu_hvc.manual import Hosts, commands
 from qemu_hvc.paths import GUESTS, ROOT, SCRIPTS, TESTS
 
 DOMAINS = ROOT / 'docs/system/arm/libvirt'
 MANUAL = ROOT / 'docs/system/arm/hvc-libvirt.rst'
+GUIDE = ROOT / 'docs/system/arm/hvc-migration.rst'
 GUEST = GUESTS / 'bare/tick-a64.S'
 CROSS_CC = 'aarch64-linux-gnu-gcc'
 IMAGES = '/var/lib/libvirt/images'
@@ -48,9 +52,9 @@ VCPUS = 2
 class Example:
     """A domain of the manual, and what its guest shall have."""
 
-    def __init__(self, name, machine, ptp):
+    def __init__(self, name, machine, ptp, file=None):
         self.name = name
-        self.path = DOMAINS / f'{name}.xml'
+        self.path = DOMAINS / f'{file or name}.xml'
         self.contract = {
             'machine': machine, 'migrated': True,
             'arm.std-bmap': (1, ['trng']),
@@ -67,6 +71,13 @@ class Example:
 
 BY_TYPE = Example('virt-hvc', 'virt-hvc-10.0', True)
 BY_OPTION = Example('hvc-services', 'virt-10.0', False)
+# The domain of the migration guide
+BY_PROFILE = Example('vm', 'virt-hvc-10.0', True, 'guest-abi-profile')
+WITHOUT_KVM = (
+    ("<domain type='kvm'", "<domain type='qemu'"),
+    ("<cpu mode='host-passthrough'/>", "<cpu mode='custom' match='exact'>"
+     "<model fallback='forbid'>cortex-a72</model></cpu>"))
+PROFILE = re.compile(r'(?s)  <qemu:commandline>.*</qemu:commandline>\n')
 # What BY_OPTION says, and two destinations that would not keep it.
 SERVICES = 'hvc-services=linux-6.12:-ptp'
 WITHOUT_TRNG = 'hvc-services=linux-6.12:-trng'
@@ -255,6 +266,8 @@ class Tests:
         yield 'refused migration: other machine type', self.refused_type
         yield 'refused restore, and the file is still good', \
             self.refused_restore
+        yield 'a profile reaches QEMU', self.profile_reaches_qemu
+        yield 'the migration guide, with libvirt', self.guide
         yield "Debian 12's libvirt cannot start QEMU 10", self.old_libvirt
 
     def wrapped(self):
@@ -265,7 +278,7 @@ class Tests:
     def alone(self, test):
         for host in (self.source, self.destination):
             host.clear()
-        for example in (BY_TYPE, BY_OPTION):
+        for example in (BY_TYPE, BY_OPTION, BY_PROFILE):
             subprocess.run([self.qemu_img, 'create', '-q', '-f', 'qcow2',
                             self.folder / f'images/{example.name}.qcow2',
                             '1M'], check=True)
@@ -273,7 +286,8 @@ class Tests:
 
     def examples(self):
         # The manual has none that is not tested.
-        tested = {example.path for example in (BY_TYPE, BY_OPTION)}
+        tested = {example.path
+                  for example in (BY_TYPE, BY_OPTION, BY_PROFILE)}
         expect(set(DOMAINS.iterdir()) == tested,
                f'{DOMAINS} has other files than {tested}')
         for example in (BY_TYPE, BY_OPTION):
@@ -413,8 +427,12 @@ class Tests:
         result = subprocess.run([SCRIPTS / 'guest-abi-diff', *paths], text=True,
                                 capture_output=True, check=False)
         expect(result.returncode == 1, f'{result.stdout}{result.stderr}')
+        for path in paths:
+            label = 'a.json' if path is paths[0] else 'b.json'
+            result.stdout = result.stdout.replace(str(path), label)
         expect_in('a guest has a virt-hvc-10.0 machine, the destination '
                   'virt-10.0\n', result.stdout)
+        expect_shown(result.stdout)
 
     def domain_with(self, example, old, new):
         """A file with the running domain's XML, but for one text"""
@@ -487,6 +505,50 @@ class Tests:
         self.source.virsh('restore', f'{IMAGES}/save')
         self.runs_on(BY_OPTION)
         self.keeps(BY_OPTION, self.source)
+
+    def without_kvm(self, with_profile):
+        """A file with the guide's domain, as it can be here"""
+        text = BY_PROFILE.path.read_text(encoding='utf-8')
+        for kvm, tcg in WITHOUT_KVM:
+            expect(text.count(kvm) == 1, f'{BY_PROFILE.path} has no {kvm}')
+            text = text.replace(kvm, tcg)
+        expect(PROFILE.search(text), f'{BY_PROFILE.path} has no profile')
+        path = self.folder / 'vm.xml'
+        path.write_text(text if with_profile else PROFILE.sub('', text),
+                        encoding='utf-8')
+        return path
+
+    def profile_reaches_qemu(self):
+        self.source.virsh('define', '--validate', self.without_kvm(True))
+        expect_in('guest-abi-profile=/etc/qemu/oldest-host.json needs -accel '
+                  'kvm', self.source.refuses('start', BY_PROFILE.name))
+
+    def guide(self):
+        """The commands of the page's section"""
+        self.source.virsh('define', '--validate', self.without_kvm(False))
+        self.source.virsh('start', BY_PROFILE.name)
+        self.runs_on(BY_PROFILE)
+        top = self.folder / 'guide'
+        top.mkdir()
+        virsh = f"exec '{self.source.virsh_program}' -q -c '{self.source.uri}'"
+        hosts = Hosts(top, self.qemu, cpu='cortex-a72',
+                      here={'qemu+ssh://old/system':
+                            f"'{self.destination.uri}' '{MIGRATION}'"},
+                      programs={'virsh': f'#!/bin/sh\n{virsh} "$@"\n'})
+        shown = list(commands(MANUAL.read_text(encoding='utf-8')))
+        guide = [command.text for command in commands(
+            GUIDE.read_text(encoding='utf-8'))]
+        expect([command.text.split()[0] for command in shown] ==
+               ['virsh', 'scp', 'guest-abi-probe', 'virsh'],
+               f'the page shows {shown}')
+        for command in shown:
+            # The two pages do not differ.
+            expect_in(command.text, guide)
+            problem = hosts.run(command)
+            expect(not problem, f'{command.text}\n{problem}')
+        runs_on(BY_PROFILE, lambda: self.source.console(BY_PROFILE) +
+                self.destination.console(BY_PROFILE))
+        self.keeps(BY_PROFILE, self.destination)
 
     def old_libvirt(self):
         with Host(self.folder / 'old', fetch('9.0'), self.qemu) as host:
