@@ -11,7 +11,7 @@ from pygments.token import (Generic, Keyword, Name, Number, Punctuation,
 from sphinx.application import Sphinx
 
 project = 'qemu-hvc'
-author = 'the qemu-hvc maintainers'
+author = 'qemu-hvc contributors'
 copyright = '2026, ' + author
 version = release = '10.0'
 

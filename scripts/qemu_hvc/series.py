@@ -20,6 +20,7 @@ from .tree import TreeError
 COMMITS = 'commits'
 COVER = 'cover'
 MAINTAINERS = 'MAINTAINERS'
+AUTHORS = 'AUTHORS'
 # Columns of a commit message that QEMU's checkpatch allows
 MESSAGE_WIDTH = 75
 
@@ -216,22 +217,64 @@ def project_commit():
             'seconds since 1970 to use') from None
 
 
-def maintainer():
-    """Name and address, of MAINTAINERS"""
-    text = (qemu_tree.ROOT / MAINTAINERS).read_text(encoding='utf-8')
-    match = re.search(r'^M: (.*) <(.*)>$', text, re.M)
+def named(text, where):
+    """The parts of "NAME <ADDRESS>"; TreeError if it is something else"""
+    match = re.fullmatch(r'\s*([^<>]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>\s*', text)
     if not match:
-        raise TreeError('MAINTAINERS has no line "M: NAME <ADDRESS>"; it is '
-                        'the author of the series')
+        raise TreeError(f'{where} is {text!r}; needed: "NAME <ADDRESS>"; give '
+                        "it with --maintainer 'NAME <ADDRESS>'")
     return match.groups()
+
+
+def maintainer(given=None, environ=os.environ):
+    """Name and address of who exports: author of the commits and the changelog
+
+    @given is "NAME <ADDRESS>"; without it they are Debian's DEBFULLNAME and
+    DEBEMAIL (dch(1): DEBEMAIL may have the name, too), or else MAINTAINERS'.
+    """
+    name, address = environ.get('DEBFULLNAME'), environ.get('DEBEMAIL')
+    if given is not None:
+        return named(given, '--maintainer')
+    if address and '<' in address:
+        found = named(address, 'DEBEMAIL')
+        return (name, found[1]) if name else found
+    if name or address:
+        return named(f'{name or ""} <{address or ""}>',
+                     '"DEBFULLNAME <DEBEMAIL>"')
+    text = (qemu_tree.ROOT / MAINTAINERS).read_text(encoding='utf-8')
+    match = re.search(r'^M: (.*)$', text, re.M)
+    return named(match[1] if match else '', "MAINTAINERS' first M:")
+
+
+def copyright_holder():
+    """As in "2026 qemu-hvc contributors"; AUTHORS says who they are."""
+    text = (qemu_tree.ROOT / AUTHORS).read_text(encoding='utf-8')
+    match = re.search(r'^Copyright \(c\) (\d{4}.*)$', text, re.M)
+    if not match:
+        raise TreeError(f'{AUTHORS} has no line "Copyright (c) YEAR HOLDER"; '
+                        'it is the holder of the series, bring it back')
+    return match[1]
+
+
+def claims(source, commits):
+    """The new files of commits; of a new folder, "FOLDER/*" alone"""
+    found = set()
+    for name in {name for commit in commits for name in commit.files}:
+        if (source / name).exists():
+            continue
+        # The first folder that QEMU does not have
+        parents = [str(folder) for folder in Path(name).parents][-2::-1]
+        new = [folder for folder in parents if not (source / folder).exists()]
+        found.add(f'{new[0]}/*' if new else name)
+    return sorted(found)
 
 
 class Repository:
     """A git repository with no more than the files that the series changes"""
 
-    def __init__(self, top):
+    def __init__(self, top, author):
         self.top = top
-        name, address = maintainer()
+        name, address = author
         date = project_commit()[1].isoformat()
         self.signature = f'Signed-off-by: {name} <{address}>'
         # git without the user's settings
@@ -273,12 +316,15 @@ def executables():
             if os.access(qemu_tree.ROOT / ours, os.X_OK)}
 
 
-def format_patches(source, out):
-    """Writes the series to OUT as files for git am; returns the commits"""
+def format_patches(source, out, author):
+    """Writes the series to OUT as files for git am; returns the commits
+
+    @author: name and address, as maintainer() returns them
+    """
     cover, commits = read_series(source)
     programs = executables()
     with tempfile.TemporaryDirectory() as tmp:
-        repository = Repository(Path(tmp))
+        repository = Repository(Path(tmp), author)
         for name in {name for commit in commits for name in commit.files}:
             if (source / name).is_file():
                 write(repository.top, name, (source / name).read_bytes())

@@ -303,6 +303,8 @@ static void test_golden_types(void)
     g_assert_no_error(err);
     golden = qobject_to(QDict, qobject_from_json(text, &error_abort));
     g_assert_nonnull(golden);
+    /* JSON has no comments, so that the licence is a member. */
+    qdict_del(golden, "SPDX-License-Identifier");
 
     qts = qtest_init("-machine none");
     machines = query_machines(qts);
