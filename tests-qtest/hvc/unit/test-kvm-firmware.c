@@ -421,7 +421,8 @@ static void test_psci(void)
         { 0x10002, NO_PSCI("1.2", "1.1", "6.13") },
         { 0x10003, NO_PSCI("1.3", "1.1", "6.13") },
         { 0x10004, OPTIONS ": this host's kernel cannot give a guest PSCI "
-          "1.4, it has 1.1; needed: a kernel that has it; use psci-version=1.1" },
+          "1.4, it has 1.1; needed: a kernel that has it; use "
+          "psci-version=1.1" },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
