@@ -140,8 +140,15 @@ class Tests:
         slow = self.still('slow', self.ours, 'virt', bandwidth=SLOW)
         if fast.stat().st_size >= slow.stat().st_size:
             yield f'with {SLOW} bytes per second RAM has no more parts'
-        if differing_bytes(fast, slow) != set():
-            yield 'the streams differ in more than the number of parts'
+        found = differing_bytes(fast, slow)
+        if found is None:
+            yield 'the streams differ in size when their parts are joined'
+        elif found:
+            yield f'{len(found)} bytes differ when the parts are joined, ' \
+                  f'the first at offset {min(found)}'
+        if found != set():
+            yield from differing_fields(self.analyze, fast,
+                                        slow)[:SHOWN_DIFFERENCES]
 
     def same(self, machine):
         """A VM that has not run: nothing but the machine is in its stream."""
