@@ -22,7 +22,7 @@ COMPLETE = (
     (['busybox'], 'busybox/busybox'),
     (['busybox', 'amd64'], 'busybox-amd64/busybox'),
     (['lab-kernel', '6.16'], 'lab-kernel/6.16/6.16.1'),
-    (['lab-sysroot'], 'lab-sysroot/bookworm'),
+    (['lab-sysroot'], 'lab-sysroot/bookworm-2'),
 )
 # A mount of its own: the superuser writes to any directory but one of a
 # read-only file system.
