@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/boards.h"
+#include "hw/core/cpu.h"
 #include "hw/qdev-core.h"
 #include "guest-abi.h"
 
@@ -21,6 +22,38 @@ static bool declined;
 bool guest_abi_is_declined(void)
 {
     return declined;
+}
+
+/* Hot-plugged vCPUs count: a destination is started with them. */
+static uint64_t read_vcpus(const GuestAbiDefinition *definition)
+{
+    CPUState *cs;
+    uint64_t count = 0;
+
+    CPU_FOREACH(cs) {
+        count++;
+    }
+    return count;
+}
+
+static void refuse_vcpus(const GuestAbiDefinition *definition,
+                         uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has %" PRIu64 " vCPUs, this VM "
+               "has %" PRIu64 "; start this QEMU with the source's -smp, and "
+               "with a -device for each vCPU that was plugged in since",
+               incoming, here);
+}
+
+void guest_abi_add_machine(void)
+{
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "machine.vcpus",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .read = read_vcpus,
+        .refuse = refuse_vcpus,
+    });
 }
 
 static bool get_guest_abi(Object *obj, Error **errp)

@@ -7,123 +7,105 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-guest-abi.h"
-#include "qemu/cutils.h"
+#include "qapi/qapi-visit-guest-abi.h"
+#include "qapi/qmp-registry.h"
+#include "qapi/qobject-output-visitor.h"
+#include "migration/qemu-compat.h"
 #include "monitor/hmp.h"
-#include "monitor/monitor.h"
-#include "guest-abi.h"
+#include "monitor/monitor-internal.h"
+#include "guest-abi-incoming.h"
+
+static GuestAbiEntry *describe(const GuestAbiDefinition *definition)
+{
+    GuestAbiEntry *entry = g_new0(GuestAbiEntry, 1);
+
+    entry->name = g_strdup(definition->name);
+    entry->value = guest_abi_promised(definition);
+    entry->hex = g_strdup_printf("0x%" PRIx64, entry->value);
+    entry->has_rule = true;
+    entry->rule = definition->rule;
+    entry->has_origin = true;
+    entry->origin = definition->origin;
+    if (definition->decode) {
+        entry->has_names = true;
+        entry->names = definition->decode(definition, entry->value);
+    }
+    return entry;
+}
+
+static GuestAbiPartInfo *describe_part(const GuestAbiPart *part, Error **errp)
+{
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    GuestAbiPartInfo *info;
+
+    if (!part->save(data, errp)) {
+        return NULL;
+    }
+    info = g_new0(GuestAbiPartInfo, 1);
+    info->name = g_strdup(part->name);
+    info->skippable = part->skippable;
+    info->data = g_base64_encode(data->data, data->len);
+    if (part->decode) {
+        info->has_names = true;
+        info->names = part->decode(data->data, data->len);
+    }
+    return info;
+}
 
 GuestAbiContract *qmp_query_guest_abi(Error **errp)
 {
-    GuestAbiContract *contract = g_new0(GuestAbiContract, 1);
-    GuestAbiEntryList **tail = &contract->entries;
+    g_autoptr(GuestAbiContract) contract = g_new0(GuestAbiContract, 1);
+    GuestAbiEntryList **entries = &contract->entries;
+    GuestAbiPartInfoList **parts = &contract->parts;
 
     contract->machine = g_strdup(guest_abi_machine_type());
     contract->migrated = guest_abi_is_migrated();
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
-        GuestAbiEntry *entry;
 
-        if (!guest_abi_is_needed(definition)) {
-            continue;
+        if (guest_abi_is_needed(definition)) {
+            QAPI_LIST_APPEND(entries, describe(definition));
         }
-        entry = g_new0(GuestAbiEntry, 1);
-        entry->name = g_strdup(definition->name);
-        entry->value = definition->value;
-        entry->has_rule = true;
-        entry->rule = definition->rule;
-        entry->has_origin = true;
-        entry->origin = definition->origin;
-        if (definition->decode) {
-            entry->has_names = true;
-            entry->names = definition->decode(definition, definition->value);
-        }
-        QAPI_LIST_APPEND(tail, entry);
     }
-    return contract;
+    for (unsigned i = 0; guest_abi_part(i); i++) {
+        GuestAbiPartInfo *info = describe_part(guest_abi_part(i), errp);
+
+        if (!info) {
+            return NULL;
+        }
+        QAPI_LIST_APPEND(parts, info);
+    }
+    return g_steal_pointer(&contract);
 }
 
-bool guest_abi_values(const GuestAbiEntryList *entries, GuestAbiValue *values,
-                      unsigned *count, Error **errp)
+/* Not generated, so that members that are not known can be passed over. */
+void qmp_check_guest_abi(QDict *contract, QObject **ret, Error **errp)
 {
-    *count = 0;
-    for (const GuestAbiEntryList *e = entries; e; e = e->next) {
-        GuestAbiValue *value = &values[*count];
+    g_autoptr(GuestAbiIncoming) incoming =
+        guest_abi_incoming_from_json(QOBJECT(contract), errp);
+    g_autoptr(GuestAbiVerdictList) verdicts = NULL;
+    Visitor *visitor;
 
-        if (*count == GUEST_ABI_MAX_ENTRIES) {
-            error_setg(errp, "a contract has at most %d entries",
-                       GUEST_ABI_MAX_ENTRIES);
-            return false;
-        }
-        if (!guest_abi_name_is_valid(e->value->name)) {
-            error_setg(errp, "'%.*s' is not the name of a contract's entry: "
-                       "1 to %d visible ASCII characters", GUEST_ABI_NAME_SIZE,
-                       e->value->name, GUEST_ABI_NAME_SIZE - 1);
-            return false;
-        }
-        pstrcpy(value->name, sizeof(value->name), e->value->name);
-        value->value = e->value->value;
-        ++*count;
+    if (!incoming) {
+        return;
     }
-    return true;
-}
-
-static GuestAbiVerdict *new_verdict(const char *name, Error *err)
-{
-    GuestAbiVerdict *verdict = g_new0(GuestAbiVerdict, 1);
-
-    verdict->name = g_strdup(name);
-    verdict->ok = !err;
-    if (err) {
-        verdict->error = g_strdup(error_get_pretty(err));
-        error_free(err);
+    verdicts = guest_abi_judge(incoming);
+    visitor = qobject_output_visitor_new(ret);
+    if (visit_type_GuestAbiVerdictList(visitor, NULL, &verdicts, errp)) {
+        visit_complete(visitor, ret);
     }
-    return verdict;
-}
-
-GuestAbiVerdictList *qmp_check_guest_abi(const char *machine,
-                                         GuestAbiEntryList *entries,
-                                         Error **errp)
-{
-    GuestAbiVerdictList *verdicts = NULL;
-    GuestAbiVerdictList **tail = &verdicts;
-    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES];
-    unsigned count;
-
-    if (!guest_abi_values(entries, values, &count, errp)) {
-        return NULL;
-    }
-    if (machine) {
-        Error *err = NULL;
-
-        if (strcmp(machine, guest_abi_machine_type())) {
-            error_setg(&err, "guest-abi: incoming VM is a machine of type "
-                       "'%.64s', this one is '%s'; start this QEMU with the "
-                       "source's -machine options", machine,
-                       guest_abi_machine_type());
-        }
-        QAPI_LIST_APPEND(tail, new_verdict("machine", err));
-    }
-    for (unsigned i = 0; i < count; i++) {
-        Error *err = NULL;
-
-        guest_abi_check_entry(values, i, &err);
-        QAPI_LIST_APPEND(tail, new_verdict(values[i].name, err));
-    }
-    for (unsigned i = 0; guest_abi_definition(i); i++) {
-        const GuestAbiDefinition *definition = guest_abi_definition(i);
-        Error *err = NULL;
-
-        if (!guest_abi_check_missing(definition, values, count, &err)) {
-            QAPI_LIST_APPEND(tail, new_verdict(definition->name, err));
-        }
-    }
-    return verdicts;
+    visit_free(visitor);
 }
 
 static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
 {
-    g_autoptr(GuestAbiContract) contract = qmp_query_guest_abi(&error_abort);
+    Error *err = NULL;
+    g_autoptr(GuestAbiContract) contract = qmp_query_guest_abi(&err);
 
+    if (!contract) {
+        hmp_handle_error(mon, err);
+        return;
+    }
     if (!contract->entries) {
         monitor_printf(mon, "nothing was promised to this guest\n");
     }
@@ -139,13 +121,22 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
         }
         monitor_printf(mon, "\n");
     }
+    for (GuestAbiPartInfoList *p = contract->parts; p; p = p->next) {
+        monitor_printf(mon, "part %s%s\n", p->value->name,
+                       p->value->skippable ? " (skippable)" : "");
+        for (strList *name = p->value->names; name; name = name->next) {
+            monitor_printf(mon, "  %s\n", name->value);
+        }
+    }
     monitor_printf(mon, "the migration stream carries %s\n",
                    contract->migrated ? "it" : "no contract");
 }
 
-static void guest_abi_register_hmp(void)
+static void guest_abi_register_commands(void)
 {
     monitor_register_hmp("guest-abi", true, hmp_info_guest_abi);
+    qmp_register_command(&qmp_commands, "check-guest-abi", qmp_check_guest_abi,
+                         0, 0);
 }
 
-migration_init(guest_abi_register_hmp)
+migration_init(guest_abi_register_commands)

@@ -6,25 +6,33 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
+#include "qapi/qapi-visit-guest-abi.h"
 #include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
-#include "guest-abi.h"
+#include "guest-abi-incoming.h"
 
 /**
  * GuestAbi: the contract of the VM
  * @definitions: this side's entries
+ * @by_name: from their names to 1 + their index
+ * @parts: this side's parts
+ * @adopted: the hook of guest_abi_set_adopted(), or NULL
+ * @kept: the hook of guest_abi_set_kept(), or NULL
  * @migrated: the section is registered
  * @received: an incoming section was loaded and fits
- * @count: number of @values
- * @values: the section's content while it is saved or loaded
+ * @size: number of @content's bytes
+ * @content: the section's content while it is saved or loaded
  */
 typedef struct GuestAbi {
     GArray *definitions;
+    GHashTable *by_name;
+    GPtrArray *parts;
+    bool (*adopted)(Error **errp);
+    bool (*kept)(Error **errp);
     bool migrated;
     bool received;
-    uint8_t count;
-    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES];
+    uint32_t size;
+    uint8_t *content;
 } GuestAbi;
 
 static GuestAbi guest_abi;
@@ -34,23 +42,22 @@ static unsigned definition_count(void)
     return guest_abi.definitions ? guest_abi.definitions->len : 0;
 }
 
+static GuestAbiDefinition *definition_at(unsigned index)
+{
+    return &g_array_index(guest_abi.definitions, GuestAbiDefinition, index);
+}
+
 const GuestAbiDefinition *guest_abi_definition(unsigned index)
 {
-    return index < definition_count() ?
-        &g_array_index(guest_abi.definitions, GuestAbiDefinition, index) :
-        NULL;
+    return index < definition_count() ? definition_at(index) : NULL;
 }
 
 const GuestAbiDefinition *guest_abi_definition_by_name(const char *name)
 {
-    for (unsigned i = 0; i < definition_count(); i++) {
-        const GuestAbiDefinition *definition = guest_abi_definition(i);
+    unsigned found = guest_abi.by_name ?
+        GPOINTER_TO_UINT(g_hash_table_lookup(guest_abi.by_name, name)) : 0;
 
-        if (!strcmp(definition->name, name)) {
-            return definition;
-        }
-    }
-    return NULL;
+    return found ? definition_at(found - 1) : NULL;
 }
 
 bool guest_abi_is_needed(const GuestAbiDefinition *definition)
@@ -58,143 +65,100 @@ bool guest_abi_is_needed(const GuestAbiDefinition *definition)
     return !definition->needed || definition->needed(definition);
 }
 
+uint64_t guest_abi_promised(const GuestAbiDefinition *definition)
+{
+    return definition->read ? definition->read(definition)
+                            : definition->promised;
+}
+
+uint64_t guest_abi_here(const GuestAbiDefinition *definition)
+{
+    return definition->rule == GUEST_ABI_RULE_AT_LEAST ?
+           definition->value : guest_abi_promised(definition);
+}
+
 void guest_abi_add(const GuestAbiDefinition *definition)
 {
-    assert(strlen(definition->name) < GUEST_ABI_NAME_SIZE);
+    assert(guest_abi_name_is_valid(definition->name));
     assert(definition_count() < GUEST_ABI_MAX_ENTRIES);
     assert(!guest_abi_definition_by_name(definition->name));
-    assert(definition->rule != GUEST_ABI_RULE_ACCEPTED || definition->accepts);
+    assert(!definition->read || definition->rule == GUEST_ABI_RULE_EXACT);
     if (!guest_abi.definitions) {
         guest_abi.definitions = g_array_new(false, false, sizeof(*definition));
+        guest_abi.by_name = g_hash_table_new(g_str_hash, g_str_equal);
     }
     g_array_append_val(guest_abi.definitions, *definition);
+    definition_at(definition_count() - 1)->promised = definition->value;
+    g_hash_table_insert(guest_abi.by_name, (void *)definition->name,
+                        GUINT_TO_POINTER(definition_count()));
 }
 
-static bool fits(const GuestAbiDefinition *definition, uint64_t incoming)
+const GuestAbiPart *guest_abi_part(unsigned index)
 {
-    switch (definition->rule) {
-    case GUEST_ABI_RULE_EXACT:
-        return incoming == definition->value;
-    case GUEST_ABI_RULE_AT_LEAST:
-        return incoming <= definition->value;
-    case GUEST_ABI_RULE_SUBSET:
-        return !(incoming & ~definition->value);
-    case GUEST_ABI_RULE_ACCEPTED:
-        return incoming == definition->value ||
-               definition->accepts(definition, incoming);
-    default:
-        g_assert_not_reached();
-    }
+    return guest_abi.parts && index < guest_abi.parts->len ?
+           g_ptr_array_index(guest_abi.parts, index) : NULL;
 }
 
-static bool check_value(const char *name, uint64_t incoming, Error **errp)
+const GuestAbiPart *guest_abi_part_by_name(const char *name)
 {
-    const GuestAbiDefinition *definition = guest_abi_definition_by_name(name);
-
-    if (!definition) {
-        if (!incoming) {
-            return true;
-        }
-        error_setg(errp, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
-                   ", which this VM does not know; use a QEMU, a machine type "
-                   "and a host that have it, or start the VM anew", name,
-                   incoming);
-        return false;
-    }
-    if (fits(definition, incoming)) {
-        return true;
-    }
-    if (definition->refuse) {
-        definition->refuse(definition, incoming, errp);
-    } else {
-        error_setg(errp, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
-                   ", this VM has 0x%" PRIx64 " (rule: %s); start this QEMU "
-                   "with the source's -machine options", name, incoming,
-                   definition->value, GuestAbiRule_str(definition->rule));
-    }
-    return false;
-}
-
-static const GuestAbiValue *value_by_name(const GuestAbiValue *values,
-                                          unsigned count, const char *name)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (!strcmp(values[i].name, name)) {
-            return &values[i];
+    for (unsigned i = 0; guest_abi_part(i); i++) {
+        if (!strcmp(guest_abi_part(i)->name, name)) {
+            return guest_abi_part(i);
         }
     }
     return NULL;
 }
 
-bool guest_abi_check_entry(const GuestAbiValue *values, unsigned index,
-                           Error **errp)
+void guest_abi_add_part(const GuestAbiPart *part)
 {
-    if (value_by_name(values, index, values[index].name)) {
-        error_setg(errp, "guest-abi: '%s' comes twice; the contract is "
-                   "damaged", values[index].name);
-        return false;
+    assert(guest_abi_name_is_valid(part->name));
+    assert(strcmp(part->name, "entries"));
+    assert(!guest_abi_part_by_name(part->name));
+    if (!guest_abi.parts) {
+        guest_abi.parts = g_ptr_array_new();
     }
-    return check_value(values[index].name, values[index].value, errp);
+    assert(guest_abi.parts->len < GUEST_ABI_MAX_PARTS);
+    g_ptr_array_add(guest_abi.parts, (void *)part);
 }
 
-bool guest_abi_check_missing(const GuestAbiDefinition *definition,
-                             const GuestAbiValue *values, unsigned count,
-                             Error **errp)
+void guest_abi_set_adopted(bool (*adopted)(Error **errp))
 {
-    /* What need not be there is not missed. */
-    return definition->needed ||
-           value_by_name(values, count, definition->name) ||
-           check_value(definition->name, 0, errp);
+    guest_abi.adopted = adopted;
 }
 
-static bool check_contract(const GuestAbiValue *values, unsigned count,
-                           Error **errp)
+void guest_abi_set_kept(bool (*kept)(Error **errp))
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (!guest_abi_check_entry(values, i, errp)) {
-            return false;
-        }
-    }
-    for (unsigned i = 0; i < definition_count(); i++) {
-        if (!guest_abi_check_missing(guest_abi_definition(i), values, count,
-                                     errp)) {
-            return false;
-        }
-    }
-    return true;
+    guest_abi.kept = kept;
 }
 
-bool guest_abi_name_is_valid(const char *name)
+static void drop_content(GuestAbi *abi)
 {
-    size_t length = strnlen(name, GUEST_ABI_NAME_SIZE);
-
-    if (!length || length == GUEST_ABI_NAME_SIZE) {
-        return false;
-    }
-    for (size_t i = 0; i < length; i++) {
-        if (!g_ascii_isgraph(name[i])) {
-            return false;
-        }
-    }
-    return true;
+    g_clear_pointer(&abi->content, g_free);
+    abi->size = 0;
 }
 
 static int guest_abi_pre_save(void *opaque)
 {
     GuestAbi *abi = opaque;
+    g_autoptr(GByteArray) content = NULL;
+    Error *err = NULL;
 
-    memset(abi->values, 0, sizeof(abi->values));
-    abi->count = 0;
-    for (unsigned i = 0; guest_abi_definition(i); i++) {
-        const GuestAbiDefinition *definition = guest_abi_definition(i);
-
-        if (guest_abi_is_needed(definition)) {
-            GuestAbiValue *value = &abi->values[abi->count++];
-
-            pstrcpy(value->name, sizeof(value->name), definition->name);
-            value->value = definition->value;
-        }
+    drop_content(abi);
+    if (!abi->kept || abi->kept(&err)) {
+        content = guest_abi_section(&err);
     }
+    if (!content) {
+        guest_abi_cannot_send(err);
+        return -EINVAL;
+    }
+    abi->size = content->len;
+    abi->content = g_byte_array_free(g_steal_pointer(&content), false);
+    return 0;
+}
+
+static int guest_abi_post_save(void *opaque)
+{
+    drop_content(opaque);
     return 0;
 }
 
@@ -203,35 +167,85 @@ static int guest_abi_pre_load(void *opaque)
     GuestAbi *abi = opaque;
 
     abi->received = false;
-    memset(abi->values, 0, sizeof(abi->values));
+    drop_content(abi);
     return 0;
 }
 
-static bool count_is_valid(void *opaque, int version_id)
+/* Asked before memory is allocated */
+static bool size_is_valid(void *opaque, int version_id)
 {
     GuestAbi *abi = opaque;
+    g_autoptr(Error) err = NULL;
 
-    return abi->count <= GUEST_ABI_MAX_ENTRIES;
+    if (abi->size <= GUEST_ABI_MAX_SIZE) {
+        return true;
+    }
+    error_setg(&err, "guest-abi: the incoming contract is damaged: it has "
+               "%" PRIu32 " bytes, the most is %d", abi->size,
+               GUEST_ABI_MAX_SIZE);
+    guest_abi_refuse(err);
+    return false;
 }
 
 /* What the guest has is what came; the next destination is to hear of it. */
-static void adopt_accepted(const GuestAbiValue *values, unsigned count)
+static void adopt(GuestAbiDefinition *definition,
+                  const GuestAbiIncoming *incoming)
 {
+    const GuestAbiValue *came = guest_abi_incoming_value(incoming,
+                                                         definition->name);
+    uint64_t value = came ? came->value : 0;
+
+    if (definition->rule == GUEST_ABI_RULE_ACCEPTED) {
+        if (came || !definition->needed) {
+            definition->promised = value;
+        }
+    } else if (definition->rule == GUEST_ABI_RULE_AT_LEAST) {
+        definition->promised = MIN(value, definition->value);
+    }
+}
+
+static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
+                      Error **errp)
+{
+    g_autofree uint64_t *before = g_new(uint64_t, definition_count());
+
     for (unsigned i = 0; i < definition_count(); i++) {
-        GuestAbiDefinition *definition =
-            &g_array_index(guest_abi.definitions, GuestAbiDefinition, i);
+        before[i] = definition_at(i)->promised;
+        adopt(definition_at(i), incoming);
+    }
+    for (unsigned i = 0; guest_abi_part(i); i++) {
+        const GuestAbiPart *part = guest_abi_part(i);
+        const GuestAbiIncomingPart *came =
+            guest_abi_incoming_part(incoming, part->name);
 
-        if (definition->rule == GUEST_ABI_RULE_ACCEPTED) {
-            const GuestAbiValue *value = value_by_name(values, count,
-                                                       definition->name);
+        if (part->load && came) {
+            gsize size;
+            const void *data = g_bytes_get_data(came->data, &size);
 
-            if (value) {
-                definition->value = value->value;
-            } else if (!definition->needed) {
-                definition->value = 0;
-            }
+            part->load(data, size);
         }
     }
+    if (!abi->adopted || abi->adopted(errp)) {
+        return true;
+    }
+    for (unsigned i = 0; i < definition_count(); i++) {
+        definition_at(i)->promised = before[i];
+    }
+    return false;
+}
+
+static bool load(GuestAbi *abi, Error **errp)
+{
+    g_autoptr(GuestAbiIncoming) incoming =
+        guest_abi_incoming_from_section(abi->content, abi->size, errp);
+    g_autoptr(GuestAbiVerdictList) verdicts = NULL;
+
+    if (!incoming) {
+        return false;
+    }
+    verdicts = guest_abi_judge(incoming);
+    return guest_abi_verdict(verdicts, errp) &&
+           adopt_all(abi, incoming, errp);
 }
 
 static int guest_abi_post_load(void *opaque, int version_id)
@@ -239,33 +253,14 @@ static int guest_abi_post_load(void *opaque, int version_id)
     GuestAbi *abi = opaque;
     g_autoptr(Error) err = NULL;
 
-    for (unsigned i = 0; i < abi->count; i++) {
-        if (!guest_abi_name_is_valid(abi->values[i].name)) {
-            error_setg(&err, "guest-abi: entry %u of the incoming contract "
-                       "has no valid name; the stream is damaged", i);
-            guest_abi_refuse(err);
-            return -EINVAL;
-        }
-    }
-    if (!check_contract(abi->values, abi->count, &err)) {
+    abi->received = load(abi, &err);
+    drop_content(abi);
+    if (!abi->received) {
         guest_abi_refuse(err);
         return -EINVAL;
     }
-    adopt_accepted(abi->values, abi->count);
-    abi->received = true;
     return 0;
 }
-
-static const VMStateDescription vmstate_guest_abi_value = {
-    .name = "guest-abi/value",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_BUFFER_UNSAFE(name, GuestAbiValue, 1, GUEST_ABI_NAME_SIZE),
-        VMSTATE_UINT64(value, GuestAbiValue),
-        VMSTATE_END_OF_LIST()
-    }
-};
 
 static const VMStateDescription vmstate_guest_abi = {
     .name = "guest-abi",
@@ -275,13 +270,13 @@ static const VMStateDescription vmstate_guest_abi = {
     .early_setup = true,
     .priority = MIG_PRI_MAX,
     .pre_save = guest_abi_pre_save,
+    .post_save = guest_abi_post_save,
     .pre_load = guest_abi_pre_load,
     .post_load = guest_abi_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT8(count, GuestAbi),
-        VMSTATE_VALIDATE("number of entries", count_is_valid),
-        VMSTATE_STRUCT_VARRAY_UINT8(values, GuestAbi, count, 1,
-                                    vmstate_guest_abi_value, GuestAbiValue),
+        VMSTATE_UINT32(size, GuestAbi),
+        VMSTATE_VALIDATE("limit of size", size_is_valid),
+        VMSTATE_VBUFFER_ALLOC_UINT32(content, GuestAbi, 1, NULL, size),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -293,14 +288,24 @@ static void guest_abi_reset(void *opaque)
     if (!runstate_check(RUN_STATE_INMIGRATE)) {
         guest_abi.received = false;
     }
+    /* A guest that boots asks again, and is told what this host has. */
+    for (unsigned i = 0; i < definition_count(); i++) {
+        GuestAbiDefinition *definition = definition_at(i);
+
+        if (definition->rule == GUEST_ABI_RULE_AT_LEAST) {
+            definition->promised = definition->value;
+        }
+    }
 }
 
 void guest_abi_migrate(void)
 {
     if (!guest_abi.migrated) {
         guest_abi.migrated = true;
+        guest_abi_add_machine();
         qemu_register_reset(guest_abi_reset, NULL);
         vmstate_register(NULL, 0, &vmstate_guest_abi, &guest_abi);
+        guest_abi_watch_loads();
         guest_abi_watch_refusals();
     }
 }
@@ -310,6 +315,13 @@ bool guest_abi_is_migrated(void)
     return guest_abi.migrated;
 }
 
+void guest_abi_refuse_missing(Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has no contract with its guest, "
+               "this VM has one (see query-guest-abi); start this QEMU with "
+               "the source's -machine options");
+}
+
 bool guest_abi_check_received(void)
 {
     g_autoptr(Error) err = NULL;
@@ -317,9 +329,7 @@ bool guest_abi_check_received(void)
     if (!guest_abi.migrated || guest_abi.received) {
         return true;
     }
-    error_setg(&err, "guest-abi: incoming VM has no contract with its guest, "
-               "this VM has one (see query-guest-abi); start this QEMU with "
-               "the source's -machine options");
+    guest_abi_refuse_missing(&err);
     guest_abi_refuse(err);
     return false;
 }

@@ -8,6 +8,9 @@
  * migration is compared with it. The contract travels in one section for the
  * VM, ahead of RAM, so that a destination that cannot keep it refuses while
  * the guest still runs on the source. Nothing here knows an architecture.
+ *
+ * What is no 64-bit value travels in a part of its own beside the entries.
+ * docs/system/arm/hvc-contract.rst describes the section.
  */
 
 #ifndef MIGRATION_GUEST_ABI_H
@@ -15,42 +18,54 @@
 
 #include "qapi/qapi-types-guest-abi.h"
 
-/* Size of an entry's name in the stream, with its terminating NUL. */
-#define GUEST_ABI_NAME_SIZE 32
+/* Size of a name of an entry or of a part, with its terminating NUL */
+#define GUEST_ABI_NAME_SIZE 64
 
-/* No contract has more entries; one that claims to is damaged. */
-#define GUEST_ABI_MAX_ENTRIES 128
+/* A contract that claims to have more is damaged. */
+#define GUEST_ABI_MAX_ENTRIES 1024
+#define GUEST_ABI_MAX_PARTS   64
+
+/* Bytes of a section's content; the largest list of entries needs 72 KiB. */
+#define GUEST_ABI_MAX_SIZE (128 * 1024)
 
 typedef struct GuestAbiDefinition GuestAbiDefinition;
 
 /**
  * GuestAbiDefinition: one promise of this VM
  * @name: lower case, "ARCH.WHAT", shorter than GUEST_ABI_NAME_SIZE
- * @rule: how an incoming value is compared with @value
- * @value: what is promised
+ * @rule: how an incoming value is compared with this VM's
+ * @value: what this VM has of itself, on this host
+ * @promised: what the guest was told, which is what travels. guest_abi_add()
+ *            sets it to @value. A contract that is adopted changes it for
+ *            GUEST_ABI_RULE_ACCEPTED: what came; and for
+ *            GUEST_ABI_RULE_AT_LEAST: what came, as long as the guest is not
+ *            reset, when it is told @value anew
  * @origin: who set it
- * @accepts: for GUEST_ABI_RULE_ACCEPTED: can this VM still take on an incoming
- *           value? Asked only about a value other than @value; changes nothing.
- *           When the contract is loaded, @value becomes what came.
+ * @read: for a value that changes while the VM runs, in place of @value and
+ *        @promised; only for GUEST_ABI_RULE_EXACT; may be NULL
+ * @same: do two values tell the guest the same? For registers of which some
+ *        kernels show fields that no guest has. NULL: if they are equal
  * @needed: is the promise part of the contract at all, as things are now? NULL
  *          for one that always is. One that may not be is never missed in an
  *          incoming contract.
- * @decode: @value in words, for people; may be NULL
- * @refuse: say in @errp why an incoming value, which does not fit by @rule,
- *          cannot be kept: what by name, the value that came, what this VM
- *          has, what to do; may be NULL
+ * @decode: a value in words, for people; may be NULL
+ * @refuse: say in @errp why @incoming, which does not fit by @rule, cannot be
+ *          kept: what by name, the value that came, what this VM would have in
+ *          its place, which is @here, what to do; may be NULL
  * @opaque: for the functions
  */
 struct GuestAbiDefinition {
     const char *name;
     GuestAbiRule rule;
     uint64_t value;
+    uint64_t promised;
     GuestAbiOrigin origin;
-    bool (*accepts)(const GuestAbiDefinition *definition, uint64_t incoming);
+    uint64_t (*read)(const GuestAbiDefinition *definition);
+    bool (*same)(const GuestAbiDefinition *definition, uint64_t a, uint64_t b);
     bool (*needed)(const GuestAbiDefinition *definition);
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
-                   Error **errp);
+                   uint64_t here, Error **errp);
     const void *opaque;
 };
 
@@ -65,12 +80,85 @@ typedef struct GuestAbiValue {
 } GuestAbiValue;
 
 /**
+ * GuestAbiPart: what travels with the contract and is no 64-bit value
+ * @name: as an entry's; not "entries", which is the part that has those
+ * @skippable: a destination that does not know the part may leave it out;
+ *             otherwise it refuses
+ * @save: append this VM's bytes; returns false, with an error, if the VM
+ *        cannot be saved
+ * @check: can this VM keep what came? Changes nothing that a guest can see;
+ *         serves check-guest-abi as well as a migration, and is called after
+ *         the trial (guest_abi_set_trial()) of the same contract. @data is not
+ *         trusted, and NULL if the part did not come. Says in @errp what
+ *         cannot be kept; may be NULL
+ * @load: take what came, which @check has accepted, before the hook of
+ *        guest_abi_set_adopted() runs; may be NULL
+ * @decode: the bytes in words, for people; @data is this VM's own; may be NULL
+ */
+typedef struct GuestAbiPart {
+    const char *name;
+    bool skippable;
+    bool (*save)(GByteArray *data, Error **errp);
+    bool (*check)(const uint8_t *data, size_t size, Error **errp);
+    void (*load)(const uint8_t *data, size_t size);
+    strList *(*decode)(const uint8_t *data, size_t size);
+} GuestAbiPart;
+
+/**
+ * GuestAbiTrial: what would a guest of this VM read?
+ * @wanted: entries of GUEST_ABI_RULE_ACCEPTED that this VM has, with the
+ *          values of an incoming contract: all of them but those that are
+ *          not part of either contract (@needed)
+ * @count: number of @wanted
+ * @truth: set to what the guest would read for each of @wanted if all of them
+ *         were adopted together
+ * @errp: the trial itself failed
+ *
+ * Changes nothing that a guest can see; may be called at any time.
+ *
+ * Returns: true if @truth was filled in.
+ */
+typedef bool GuestAbiTrial(const GuestAbiValue *wanted, unsigned count,
+                           uint64_t *truth, Error **errp);
+
+/**
  * guest_abi_add: add an entry to this VM's contract
  * @definition: the entry; it is copied, what it points to is not
  *
  * To be called while the machine is made. No name may be added twice.
  */
 void guest_abi_add(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_add_part: add a part to this VM's contract
+ * @part: stays where it is
+ *
+ * To be called while the machine is made. No name may be added twice.
+ */
+void guest_abi_add_part(const GuestAbiPart *part);
+
+/**
+ * guest_abi_set_trial: have incoming values of rule accepted judged
+ * @trial: see GuestAbiTrial; NULL: this VM can take on nothing, so that what
+ *         comes has to be what the guest was promised
+ */
+void guest_abi_set_trial(GuestAbiTrial *trial);
+
+/**
+ * guest_abi_set_adopted: be told that an incoming contract is now this VM's
+ * @adopted: called once for each contract that fits, after @promised of all
+ *           entries was set, and before any other section is loaded. Returns
+ *           false, with an error, if the VM cannot take it on after all: the
+ *           contract is then refused, and the promises are as before.
+ */
+void guest_abi_set_adopted(bool (*adopted)(Error **errp));
+
+/**
+ * guest_abi_set_kept: have this VM asked before its contract is sent
+ * @kept: returns false, with an error, if the VM no longer is what the
+ *        contract says; the migration then fails on the source
+ */
+void guest_abi_set_kept(bool (*kept)(Error **errp));
 
 /**
  * guest_abi_migrate: let the migration stream carry the contract
@@ -109,6 +197,13 @@ bool guest_abi_is_declined(void);
 const char *guest_abi_machine_type(void);
 
 /**
+ * guest_abi_add_machine: add the entries that every machine has
+ *
+ * To be called once, by guest_abi_migrate().
+ */
+void guest_abi_add_machine(void);
+
+/**
  * guest_abi_definition: this VM's entries, one by one
  * @index: counts from 0
  *
@@ -125,57 +220,49 @@ const GuestAbiDefinition *guest_abi_definition(unsigned index);
 const GuestAbiDefinition *guest_abi_definition_by_name(const char *name);
 
 /**
+ * guest_abi_part: this VM's parts, one by one
+ * @index: counts from 0
+ *
+ * Returns: the part, or NULL if there are no more than @index.
+ */
+const GuestAbiPart *guest_abi_part(unsigned index);
+
+/**
+ * guest_abi_part_by_name: one of this VM's parts
+ * @name: the part's name
+ *
+ * Returns: the part, or NULL if there is none of that name.
+ */
+const GuestAbiPart *guest_abi_part_by_name(const char *name);
+
+/**
  * guest_abi_is_needed: is an entry part of the contract, as things are now?
  * @definition: the entry
  */
 bool guest_abi_is_needed(const GuestAbiDefinition *definition);
 
 /**
- * guest_abi_name_is_valid: can this be an entry's name?
- * @name: GUEST_ABI_NAME_SIZE bytes, not trusted
+ * guest_abi_promised: what the guest was told, as things are now
+ * @definition: the entry
+ */
+uint64_t guest_abi_promised(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_here: what an incoming value is compared with
+ * @definition: the entry
  *
- * Returns: true for 1 to GUEST_ABI_NAME_SIZE - 1 visible ASCII characters
- * with a NUL after them.
+ * Returns: this VM's own value; for GUEST_ABI_RULE_ACCEPTED the promised one,
+ * which this VM now has.
+ */
+uint64_t guest_abi_here(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_name_is_valid: can this be an entry's name?
+ * @name: not trusted; ends with a NUL
+ *
+ * Returns: true for 1 to GUEST_ABI_NAME_SIZE - 1 visible ASCII characters.
  */
 bool guest_abi_name_is_valid(const char *name);
-
-/**
- * guest_abi_values: take a contract from QAPI's form
- * @entries: the contract, not trusted
- * @values: room for GUEST_ABI_MAX_ENTRIES
- * @count: number of @values that were filled in
- * @errp: too many entries, or a name that none can have
- *
- * Returns: true on success.
- */
-bool guest_abi_values(const GuestAbiEntryList *entries, GuestAbiValue *values,
-                      unsigned *count, Error **errp);
-
-/**
- * guest_abi_check_entry: can one entry of an incoming contract be kept?
- * @values: the contract, its names valid
- * @index: the entry; those before it count only in that none has its name
- * @errp: why it cannot be kept, and what to do
- *
- * Returns: true if it fits.
- */
-bool guest_abi_check_entry(const GuestAbiValue *values, unsigned index,
-                           Error **errp);
-
-/**
- * guest_abi_check_missing: does an incoming contract lack one of our entries?
- * @definition: our entry
- * @values: the incoming contract
- * @count: number of @values
- * @errp: why the lack matters, and what to do
- *
- * A source that did not send an entry had not heard of it: its value is 0.
- *
- * Returns: true if the entry came, or if 0 fits.
- */
-bool guest_abi_check_missing(const GuestAbiDefinition *definition,
-                             const GuestAbiValue *values, unsigned count,
-                             Error **errp);
 
 /**
  * guest_abi_refuse: tell people, and the source, why a migration is refused
@@ -185,6 +272,26 @@ bool guest_abi_check_missing(const GuestAbiDefinition *definition,
  * reason of a migration is the one that stays.
  */
 void guest_abi_refuse(Error *err);
+
+/**
+ * guest_abi_refuse_missing: say that there is no contract in a stream
+ * @errp: set
+ */
+void guest_abi_refuse_missing(Error **errp);
+
+/**
+ * guest_abi_watch_loads: refuse a stream without a contract at its beginning,
+ * and reset the machine after a load that failed
+ *
+ * To be called once, by guest_abi_migrate().
+ */
+void guest_abi_watch_loads(void);
+
+/**
+ * guest_abi_cannot_send: tell people why this VM's contract is not sent
+ * @err: the reason; it is freed, and becomes the migration's error
+ */
+void guest_abi_cannot_send(Error *err);
 
 /**
  * guest_abi_watch_refusals: let this VM's own migrations say who refused them

@@ -17,6 +17,9 @@
 #if QEMU_SINCE(10, 0)
 #include "qobject/qdict.h"
 #include "qobject/qjson.h"
+#include "qobject/qlist.h"
+#include "qobject/qnum.h"
+#include "qobject/qstring.h"
 #include "system/kvm.h"
 #include "system/qtest.h"
 #include "system/replay.h"
@@ -27,6 +30,9 @@
 #else
 #include "qapi/qmp/qdict.h"
 #include "qapi/qmp/qjson.h"
+#include "qapi/qmp/qlist.h"
+#include "qapi/qmp/qnum.h"
+#include "qapi/qmp/qstring.h"
 #include "sysemu/kvm.h"
 #include "sysemu/qtest.h"
 #include "sysemu/replay.h"

@@ -234,12 +234,12 @@ static strList *decode(const GuestAbiDefinition *definition, uint64_t value)
 }
 
 static void refuse(const GuestAbiDefinition *definition, uint64_t incoming,
-                   Error **errp)
+                   uint64_t here, Error **errp)
 {
     const XsaveRegister *reg = definition->opaque;
     const XsaveLimits *host = host_limits();
 
-    xsave_refuse_exposed(reg, incoming, definition->value,
+    xsave_refuse_exposed(reg, incoming, here,
                          reg == &xsave_xcr0 ? host->host_xcr0
                                             : host->host_xss, errp);
 }

@@ -164,6 +164,33 @@ def walk(vmsd, offset, prefix=''):
         offset += fields_size(subsection)
 
 
+def contract_fields(data, field):
+    """The parts and entries in the field "content" of the section guest-abi
+
+    They are PART and entries/ENTRY. As far as it is not damaged: no more is
+    there to be named.
+    """
+    at, end = field.offset, field.offset + field.size
+
+    def name(at):
+        length = data[at]
+        return data[at + 1:at + 1 + length].decode('ascii'), at + 1 + length
+
+    while at < end:
+        part, at = name(at + 1)
+        size, = struct.unpack_from('>I', data, at)
+        at += 4
+        if part != 'entries':
+            yield Field(part, 'buffer', at, size)
+            at += size
+            continue
+        last = at + size
+        while at < last:
+            entry, at = name(at)
+            yield Field(f'{part}/{entry}', 'uint64', at, 8)
+            at += 8
+
+
 class Stream:
     """A stream in a file, and changes to it."""
 
@@ -271,7 +298,11 @@ class Stream:
 
     def fields(self, section):
         with reading(self.path):
-            return list(walk(section.description, section.offset))
+            fields = list(walk(section.description, section.offset))
+            for field in fields:
+                if section.name == 'guest-abi' and field.path == 'content':
+                    return fields + list(contract_fields(self.data, field))
+            return fields
 
     def field(self, section, name):
         """The field of that path, or of an end of it that no other has"""

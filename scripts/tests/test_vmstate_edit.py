@@ -14,7 +14,7 @@ import unittest
 
 from qemu_hvc import tap
 from qemu_hvc.paths import SCRIPTS
-from qemu_hvc.stream import Stream, StreamError
+from qemu_hvc.stream import Field, Stream, StreamError, contract_fields
 
 TOOL = SCRIPTS / 'vmstate-edit'
 
@@ -110,6 +110,19 @@ class VmstateEditTest(unittest.TestCase):
             (result.returncode, result.stderr),
             (2, 'vmstate-edit: standard output: No space left on device; '
              'needed: a file or pipe that takes it\n'))
+
+    def test_contract(self):
+        """The entries and parts of the section guest-abi have names"""
+        entries = b'\x03a.b' + struct.pack('>Q', 7) + b'\x01c' + bytes(8)
+        content = b'\0\x07entries' + struct.pack('>I', len(entries)) + \
+            entries + b'\1\4more\0\0\0\2\xab\xcd'
+        data = b'before' + content + b'\x7e'
+        found = list(contract_fields(data, Field('content', 'buffer', 6,
+                                                 len(content))))
+        self.assertEqual(
+            [(f.path, f.decode(data[f.offset:f.offset + f.size]))
+             for f in found],
+            [('entries/a.b', '0x7'), ('entries/c', '0x0'), ('more', 'abcd')])
 
     def test_lists_sections(self):
         lines = self.good().splitlines()

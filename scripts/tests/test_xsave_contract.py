@@ -47,7 +47,7 @@ class XsaveContract(XsaveCase):
     def test_contract_of_hostile_bits(self):
         path = self.save('pc,guest-abi=on', 'max')
         stream = Stream(path)
-        stream.set('guest-abi', 'values[0]/value', 2 ** 64 - 1)
+        stream.set('guest-abi', 'x86.xcr0', 2 ** 64 - 1)
         stream.write(self.file('edited'))
         self.assertEqual(
             self.refuse(self.file('edited'), 'pc,guest-abi=on', 'max'),
@@ -65,12 +65,35 @@ class XsaveContract(XsaveCase):
             verdicts = vm.command('check-guest-abi', entries=entries)
             text = vm.hmp('info guest-abi')
         self.assertEqual(verdicts, [
+            {'name': 'machine.vcpus', 'ok': True},
             {'name': 'x86.xcr0', 'ok': False, 'error': refusal},
             {'name': 'x86.xss', 'ok': True}])
-        self.assertEqual([e['names'] for e in entries],
+        self.assertEqual([e['names'] for e in entries if 'names' in e],
                          [['x87', 'sse', 'avx', 'mpx', 'pkru'], []])
         self.assertRegex(text, r'x86\.xcr0 +0x1f +subset +option +'
                          r'x87 sse avx mpx\r?\n')
+
+    def test_plugged_vcpu(self):
+        """The number of vCPUs is that of now"""
+        machine, path = 'q35,guest-abi=on', self.file('plugged')
+        smp = ('-smp', '2,maxcpus=3')
+        vcpu = {'driver': 'max-x86_64-cpu', 'socket-id': 0, 'core-id': 2,
+                'thread-id': 0}
+        with self.vm(machine, 'max', *smp) as vm:
+            vm.command('device_add', id='c', **vcpu)
+            entries = vm.command('query-guest-abi')['entries']
+            vm.save(path)
+        self.assertEqual(entries[0], {
+            'name': 'machine.vcpus', 'value': 3, 'hex': '0x3',
+            'rule': 'exact', 'origin': 'option'})
+        self.assertEqual(
+            self.refuse(path, machine, 'max', *smp),
+            'guest-abi: incoming VM has 3 vCPUs, this VM has 2; start this '
+            "QEMU with the source's -smp, and with a -device for each vCPU "
+            'that was plugged in since')
+        options = ','.join([vcpu.pop('driver'), *(
+            f'{name}={value}' for name, value in vcpu.items())])
+        self.load(path, machine, 'max', *smp, '-device', options)
 
     def test_property_is_fixed_when_the_vm_exists(self):
         with self.vm('pc', 'max') as vm:

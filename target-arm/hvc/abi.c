@@ -31,12 +31,12 @@ static strList *decode_bitmap(const GuestAbiDefinition *definition,
 }
 
 static void refuse_bitmap(const GuestAbiDefinition *definition,
-                          uint64_t incoming, Error **errp)
+                          uint64_t incoming, uint64_t here, Error **errp)
 {
     HvcRegister reg = (uintptr_t)definition->opaque;
-    uint64_t extra = incoming & ~definition->value;
+    uint64_t extra = incoming & ~here;
     g_autofree char *service =
-        hvc_describe_bit(reg, extra ?: definition->value & ~incoming);
+        hvc_describe_bit(reg, extra ?: here & ~incoming);
 
     if (extra) {
         error_setg(errp, "guest-abi: incoming VM uses %s, not enabled here "
@@ -59,14 +59,14 @@ static strList *decode_psci_version(const GuestAbiDefinition *definition,
 }
 
 static void refuse_psci_version(const GuestAbiDefinition *definition,
-                                uint64_t incoming, Error **errp)
+                                uint64_t incoming, uint64_t here, Error **errp)
 {
     error_setg(errp, "guest-abi: incoming VM has PSCI %u.%u [0x%" PRIx64 "], "
                "this VM has %u.%u (%s); " REMEDY,
                (unsigned)(incoming >> 16) & 0xffff,
                (unsigned)incoming & 0xffff, incoming,
-               (unsigned)(definition->value >> 16),
-               (unsigned)definition->value & 0xffff, machine_options);
+               (unsigned)(here >> 16), (unsigned)here & 0xffff,
+               machine_options);
 }
 
 void hvc_abi_promise(const HvcSet *set, const char *options,

@@ -44,50 +44,74 @@ static void warn_left_out(uint64_t id, uint64_t incoming, uint64_t now)
                 now, fields);
 }
 
-static bool has_value(uint64_t id, uint64_t value, uint64_t *now)
+static bool is_same(const GuestAbiDefinition *definition, uint64_t a,
+                    uint64_t b)
 {
-    return !probed_kvm.get(&probed_kvm, id, now) &&
-           hvc_kvm_same_register(id, *now, value);
+    return hvc_kvm_same_register(hvc_kvm_register_id(definition), a, b);
+}
+
+/* Gives one register of the contract back what it was promised to have. */
+static bool take_back(const GuestAbiDefinition *definition, Error **errp)
+{
+    uint64_t id = hvc_kvm_register_id(definition), now = 0;
+    g_autofree char *name = NULL;
+
+    if (!probed_kvm.get(&probed_kvm, id, &now) &&
+        is_same(definition, now, definition->promised)) {
+        return true;
+    }
+    if (!probed_kvm.set(&probed_kvm, id, definition->promised) &&
+        !probed_kvm.get(&probed_kvm, id, &now) &&
+        is_same(definition, now, definition->promised)) {
+        return true;
+    }
+    name = hvc_sysreg_name(id);
+    error_setg(errp, "guest-abi: this host's kernel took another value for "
+               "%s, but does not take 0x%" PRIx64 " again", name,
+               definition->promised);
+    return false;
 }
 
 /*
- * The value is tried and taken back: before a VM runs, the kernel lets it be
- * changed as often as one likes. A vCPU that runs is left alone.
+ * The values are tried on the VM's own vCPU and taken back: before a VM runs,
+ * the kernel lets them be changed as often as one likes. A vCPU that runs is
+ * left alone.
  */
-static bool accepts_register(const GuestAbiDefinition *definition,
-                             uint64_t incoming)
+static bool try_registers(const GuestAbiValue *wanted, unsigned count,
+                          uint64_t *truth, Error **errp)
 {
-    uint64_t id = hvc_kvm_register_id(definition);
-    uint64_t kept = 0, now = 0;
-    bool accepted;
+    bool running = runstate_is_running();
 
-    if (runstate_is_running()) {
-        return false;
-    }
-    if (id == PMMIR_EL1) {
-        /*
-         * All that the kernel takes is 0, and that for good: trying it would
-         * change this VM even if the incoming one is refused in the end.
-         */
-        return incoming == 0;
-    }
-    if (probed_kvm.set(&probed_kvm, id, incoming)) {
-        return false;
-    }
-    accepted = has_value(id, incoming, &kept);
-    if (probed_kvm.set(&probed_kvm, id, definition->value) ||
-        !has_value(id, definition->value, &now)) {
-        g_autofree char *name = hvc_sysreg_name(id);
+    for (unsigned i = 0; i < count; i++) {
+        const GuestAbiDefinition *definition =
+            guest_abi_definition_by_name(wanted[i].name);
+        uint64_t id = hvc_kvm_register_id(definition);
 
-        error_report("guest-abi: this host's kernel took 0x%" PRIx64 " for %s, "
-                     "but does not take 0x%" PRIx64 " again", incoming, name,
-                     definition->value);
-        return false;
+        truth[i] = definition->promised;
+        if (wanted[i].value == truth[i] || running) {
+            continue;
+        }
+        if (id == PMMIR_EL1) {
+            /*
+             * All that the kernel takes is 0, and that for good: trying it
+             * would change this VM even if the incoming one is refused.
+             */
+            truth[i] = wanted[i].value ? truth[i] : 0;
+            continue;
+        }
+        if (!probed_kvm.set(&probed_kvm, id, wanted[i].value) &&
+            probed_kvm.get(&probed_kvm, id, &truth[i])) {
+            truth[i] = definition->promised;
+        }
+        if (!take_back(definition, errp)) {
+            return false;
+        }
+        if (is_same(definition, truth[i], wanted[i].value) &&
+            truth[i] != wanted[i].value) {
+            warn_left_out(id, wanted[i].value, truth[i]);
+        }
     }
-    if (accepted && kept != incoming) {
-        warn_left_out(id, incoming, kept);
-    }
-    return accepted;
+    return true;
 }
 
 /* Of the caches' registers those count whose cache exists. */
@@ -95,23 +119,22 @@ static bool is_cache_there(const GuestAbiDefinition *definition)
 {
     const GuestAbiDefinition *clidr = guest_abi_definition_by_name(CLIDR_ENTRY);
 
-    return clidr && hvc_clidr_has_cache(clidr->value,
+    return clidr && hvc_clidr_has_cache(clidr->promised,
                                         hvc_kvm_register_id(definition));
 }
 
 static void refuse_register(const GuestAbiDefinition *definition,
-                            uint64_t incoming, Error **errp)
+                            uint64_t incoming, uint64_t here, Error **errp)
 {
     uint64_t id = hvc_kvm_register_id(definition);
     g_autofree char *name = hvc_sysreg_name(id);
-    g_autofree char *fields = hvc_sysreg_differences(id, incoming,
-                                                     definition->value);
+    g_autofree char *fields = hvc_sysreg_differences(id, incoming, here);
     bool hardware = id == MIDR_EL1 || id == REVIDR_EL1 || id == AIDR_EL1 ||
                     id == CTR_EL0;
 
     error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this VM "
-               "has 0x%" PRIx64 " and %s (%s); %s", name, incoming,
-               definition->value, runstate_is_running() ?
+               "has 0x%" PRIx64 " and %s (%s); %s", name, incoming, here,
+               runstate_is_running() ?
                "runs, so that it can have no other value" :
                "its kernel and CPU take no other value", fields, hardware ?
                "use a host with the source's CPU" :
@@ -156,7 +179,7 @@ static strList *decode_workaround(const GuestAbiDefinition *definition,
 }
 
 static void refuse_workaround(const GuestAbiDefinition *definition,
-                              uint64_t incoming, Error **errp)
+                              uint64_t incoming, uint64_t here, Error **errp)
 {
     const Workaround *workaround = definition->opaque;
 
@@ -165,11 +188,12 @@ static void refuse_workaround(const GuestAbiDefinition *definition,
                "it is '%s' [%" PRIu64 "]; use a host whose CPU and kernel are "
                "as safe as the source's", workaround->number,
                level_name(workaround, incoming), incoming,
-               level_name(workaround, definition->value), definition->value);
+               level_name(workaround, here), here);
 }
 
 static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
-                                     uint64_t incoming, Error **errp)
+                                     uint64_t incoming, uint64_t here,
+                                     Error **errp)
 {
     error_setg(errp, "guest-abi: incoming VM %s, on this host it %s "
                "(SMCCC_ARCH_FEATURES of PV_TIME_FEATURES, which kernels before "
@@ -177,7 +201,7 @@ static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
                "source's, or start the VM anew",
                incoming ? "discovers hvc service 'pv-time' but cannot use it"
                         : "does not discover hvc service 'pv-time'",
-               definition->value ? "would" : "would not");
+               here ? "would" : "would not");
 }
 
 /*
@@ -225,12 +249,11 @@ static bool promise_workaround(const HvcKvm *kvm, const Workaround *workaround,
 }
 
 static void refuse_unknown(const GuestAbiDefinition *definition,
-                           uint64_t incoming, Error **errp)
+                           uint64_t incoming, uint64_t here, Error **errp)
 {
     error_setg(errp, "guest-abi: incoming VM has '%s' = %" PRIu64 ", on this "
                "host it is %" PRIu64 "; use a host whose CPU and kernel give "
-               "as much as the source's", definition->name, incoming,
-               definition->value);
+               "as much as the source's", definition->name, incoming, here);
 }
 
 /* Like the levels that are known: a host may have more, not less. */
@@ -277,7 +300,7 @@ static bool promise_register(const HvcKvm *kvm, uint64_t id,
         .rule = GUEST_ABI_RULE_ACCEPTED,
         .value = value,
         .origin = origin,
-        .accepts = accepts_register,
+        .same = is_same,
         .needed = hvc_is_ccsidr(id) ? is_cache_there : NULL,
         .refuse = refuse_register,
         .opaque = g_memdup2(&id, sizeof(id)),
@@ -295,6 +318,7 @@ bool hvc_kvm_promise(const HvcKvm *kvm, GuestAbiOrigin registers, Error **errp)
         return false;
     }
     probed_kvm = *kvm;
+    guest_abi_set_trial(try_registers);
     promise_pv_time_discovery(ids, count);
     for (size_t i = 0; i < ARRAY_SIZE(workarounds); i++) {
         if (!promise_workaround(kvm, &workarounds[i], errp)) {
@@ -353,7 +377,7 @@ bool hvc_kvm_check_registers(const HvcKvm *kvm, const uint64_t *ids,
         if (!definition) {
             continue;
         }
-        if (hvc_kvm_same_register(ids[i], values[i], definition->value)) {
+        if (hvc_kvm_same_register(ids[i], values[i], definition->promised)) {
             /* What a kernel shows by mistake, it may not take from others. */
             if (!kvm->get(kvm, ids[i], &now) &&
                 hvc_kvm_same_register(ids[i], values[i], now)) {
@@ -366,11 +390,11 @@ bool hvc_kvm_check_registers(const HvcKvm *kvm, const uint64_t *ids,
             error_setg(errp, "guest-abi: a vCPU of the incoming VM has %s = "
                        "0x%" PRIx64 ", its contract has 0x%" PRIx64 "; the "
                        "stream is damaged", name, values[i],
-                       definition->value);
+                       definition->promised);
             return false;
         }
-        trace_hvc_kvm_forgotten(name, values[i], definition->value);
-        values[i] = definition->value;
+        trace_hvc_kvm_forgotten(name, values[i], definition->promised);
+        values[i] = definition->promised;
     }
     return true;
 }
@@ -410,18 +434,18 @@ bool hvc_kvm_restore(const HvcKvm *kvm, Error **errp)
             continue;
         }
         ret = kvm->get(kvm, id, &now);
-        if (!ret && !hvc_kvm_same_register(id, now, definition->value)) {
-            ret = kvm->set(kvm, id, definition->value);
+        if (!ret && !hvc_kvm_same_register(id, now, definition->promised)) {
+            ret = kvm->set(kvm, id, definition->promised);
             if (!ret) {
                 ret = kvm->get(kvm, id, &now);
             }
         }
-        if (ret || !hvc_kvm_same_register(id, now, definition->value)) {
+        if (ret || !hvc_kvm_same_register(id, now, definition->promised)) {
             g_autofree char *name = hvc_sysreg_name(id);
 
             error_setg(errp, "guest-abi: %s was 0x%" PRIx64 " before the "
                        "reset, is 0x%" PRIx64 " now, and the kernel does not "
-                       "take it back: %s", name, definition->value, now,
+                       "take it back: %s", name, definition->promised, now,
                        ret ? strerror(-ret) : "it kept another value");
             return false;
         }

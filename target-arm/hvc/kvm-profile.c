@@ -6,8 +6,6 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-visit-guest-abi.h"
-#include "qapi/qobject-input-visitor.h"
 #include "qemu/units.h"
 #include "migration/qemu-compat.h"
 #include "kvm-abi.h"
@@ -29,6 +27,7 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile)
 {
     if (profile) {
         g_free(profile->file);
+        guest_abi_incoming_free(profile->contract);
         g_free(profile);
     }
 }
@@ -36,12 +35,7 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile)
 static const GuestAbiValue *profile_value(const HvcKvmProfile *profile,
                                           const char *name)
 {
-    for (unsigned i = 0; i < profile->count; i++) {
-        if (!strcmp(profile->values[i].name, name)) {
-            return &profile->values[i];
-        }
-    }
-    return NULL;
+    return guest_abi_incoming_value(profile->contract, name);
 }
 
 static bool read_file(const char *file, char **text, Error **errp)
@@ -71,51 +65,17 @@ static bool read_file(const char *file, char **text, Error **errp)
     return true;
 }
 
-/* What a monitor prints is { "return": CONTRACT }, with or without "id". */
-static QObject *contract_object(const char *text, Error **errp)
-{
-    QObject *object = qobject_from_json(text, errp);
-    QDict *reply = qobject_to(QDict, object);
-
-    if (!object) {
-        return NULL;
-    }
-    if (reply && qdict_haskey(reply, "return")) {
-        object = qobject_ref(qdict_get(reply, "return"));
-        qobject_unref(reply);
-    }
-    if (!qobject_to(QDict, object)) {
-        error_setg(errp, "it has no JSON object");
-        qobject_unref(object);
-        return NULL;
-    }
-    return object;
-}
-
 static bool parse(const char *text, HvcKvmProfile *profile, Error **errp)
 {
-    QObject *object = contract_object(text, errp);
-    g_autoptr(GuestAbiContract) contract = NULL;
-    Visitor *visitor;
+    QObject *object = qobject_from_json(text, errp);
 
     if (!object) {
         return false;
     }
-    visitor = qobject_input_visitor_new(object);
-    visit_type_GuestAbiContract(visitor, NULL, &contract, errp);
-    visit_free(visitor);
+    profile->contract = guest_abi_incoming_from_json(object, errp);
     qobject_unref(object);
-    if (!contract || !guest_abi_values(contract->entries, profile->values,
-                                       &profile->count, errp)) {
+    if (!profile->contract) {
         return false;
-    }
-    for (unsigned i = 0; i < profile->count; i++) {
-        const char *name = profile->values[i].name;
-
-        if (profile_value(profile, name) != &profile->values[i]) {
-            error_setg(errp, "'%s' comes twice", name);
-            return false;
-        }
     }
     if (!profile_value(profile, MIDR_ENTRY)) {
         error_setg(errp, "no entry '%s', so it is not the contract of a VM "
@@ -237,8 +197,10 @@ static bool is_register_entry(const char *entry)
 static bool check_all_listed(const HvcKvmProfile *profile, const uint64_t *ids,
                              int count, Error **errp)
 {
-    for (unsigned i = 0; i < profile->count; i++) {
-        const GuestAbiValue *value = &profile->values[i];
+    for (unsigned i = 0; i < guest_abi_incoming_count(profile->contract);
+         i++) {
+        const GuestAbiValue *value =
+            guest_abi_incoming_entry(profile->contract, i);
 
         if (value->value && is_register_entry(value->name) &&
             !has_entry(ids, count, value->name)) {
@@ -332,8 +294,10 @@ bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
         }
     }
     /* A kernel that does not list one of these says 0. */
-    for (unsigned i = 0; i < profile->count; i++) {
-        const GuestAbiValue *value = &profile->values[i];
+    for (unsigned i = 0; i < guest_abi_incoming_count(profile->contract);
+         i++) {
+        const GuestAbiValue *value =
+            guest_abi_incoming_entry(profile->contract, i);
 
         if (g_str_has_prefix(value->name, HVC_KVM_UNKNOWN_ENTRY) &&
             value->value && !guest_abi_definition_by_name(value->name)) {

@@ -12,19 +12,17 @@
 #ifndef TARGET_ARM_HVC_KVM_PROFILE_H
 #define TARGET_ARM_HVC_KVM_PROFILE_H
 
-#include "migration/guest-abi.h"
+#include "migration/guest-abi-incoming.h"
 #include "kvm.h"
 
 /**
  * HvcKvmProfile: what the other host's query-guest-abi returned
  * @file: where it was read from, for messages
- * @count: number of @values
- * @values: the contract
+ * @contract: the contract
  */
 typedef struct HvcKvmProfile {
     char *file;
-    unsigned count;
-    GuestAbiValue values[GUEST_ABI_MAX_ENTRIES];
+    GuestAbiIncoming *contract;
 } HvcKvmProfile;
 
 /**

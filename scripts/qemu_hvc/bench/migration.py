@@ -152,7 +152,7 @@ def section_size(qemu, guest):
     # Type and section id come before the name; instance and version behind.
     start = stream.index(name) - 5
     content = start + 5 + len(name) + 8
-    end = content + 1 + 40 * stream[content]
+    end = content + 4 + int.from_bytes(stream[content:content + 4], 'big')
     if stream[end] != 0x7e:
         raise RuntimeError('the section guest-abi is not as expected')
     return end + 5 - start

@@ -6,9 +6,9 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/bswap.h"
 #include "qemu/module.h"
 #include "io/channel-buffer.h"
-#include "migration/guest-abi.h"
 #include "migration/qemu-compat.h"
 #include "migration/qemu-file.h"
 #include "migration/vmstate.h"
@@ -17,6 +17,9 @@
 /* The section that guest_abi_migrate() has registered */
 static const VMStateDescription *section;
 static void *section_opaque;
+
+static QEMUResetHandler *reset;
+static void *reset_opaque;
 
 static char *refusal;
 
@@ -41,13 +44,36 @@ void guest_abi_refuse(Error *err)
     refusal = g_strdup(error_get_pretty(err));
 }
 
+void guest_abi_watch_loads(void)
+{
+}
+
 void guest_abi_watch_refusals(void)
 {
 }
 
-/* No test resets the machine. */
+void guest_abi_cannot_send(Error *err)
+{
+    g_assert_null(refusal);
+    refusal = g_strdup(error_get_pretty(err));
+    error_free(err);
+}
+
+/* The entries of a machine: tests have none. */
+void guest_abi_add_machine(void)
+{
+}
+
 void qemu_register_reset(QEMUResetHandler *func, void *opaque)
 {
+    g_assert_null(reset);
+    reset = func;
+    reset_opaque = opaque;
+}
+
+void contract_reset(void)
+{
+    reset(reset_opaque);
 }
 
 void loading_clear(Loading *loading)
@@ -79,11 +105,23 @@ Loading contract_load(const uint8_t *data, size_t size, unsigned version)
                          !qemu_file_get_error(file);
     }
     if (loading.loaded) {
-        loading.consumed = 1 + (size_t)data[0] * (GUEST_ABI_NAME_SIZE + 8);
+        loading.consumed = 4 + ldl_be_p(data);
     }
     loading.refusal = g_steal_pointer(&refusal);
     qemu_fclose(file);
     return loading;
+}
+
+bool contract_can_save(char **error)
+{
+    QIOChannelBuffer *channel = qio_channel_buffer_new(4096);
+    QEMUFile *file = qemu_file_new_output(QIO_CHANNEL(channel));
+    int ret = vmstate_save_state(file, section, section_opaque, NULL);
+
+    qemu_fclose(file);
+    object_unref(OBJECT(channel));
+    *error = g_steal_pointer(&refusal);
+    return !ret;
 }
 
 GByteArray *contract_save(void)
@@ -99,5 +137,105 @@ GByteArray *contract_save(void)
     g_byte_array_append(content, channel->data, channel->usage);
     qemu_fclose(file);
     object_unref(OBJECT(channel));
+    return content;
+}
+
+GuestAbiIncoming *contract_own(void)
+{
+    g_autoptr(GByteArray) content = guest_abi_section(&error_abort);
+
+    return guest_abi_incoming_from_section(content->data, content->len,
+                                           &error_abort);
+}
+
+GuestAbiIncoming *contract_own_but(const char *name, const uint64_t *value)
+{
+    g_autoptr(GuestAbiIncoming) own = contract_own();
+    GuestAbiIncoming *incoming = guest_abi_incoming_new();
+
+    for (unsigned i = 0; i < guest_abi_incoming_count(own); i++) {
+        const GuestAbiValue *entry = guest_abi_incoming_entry(own, i);
+
+        if (strcmp(entry->name, name)) {
+            guest_abi_incoming_add(incoming, entry->name, entry->value,
+                                   &error_abort);
+        }
+    }
+    if (value) {
+        guest_abi_incoming_add(incoming, name, *value, &error_abort);
+    }
+    for (unsigned i = 0; i < own->parts->len; i++) {
+        const GuestAbiIncomingPart *part =
+            &g_array_index(own->parts, GuestAbiIncomingPart, i);
+        gsize size;
+        const void *data = g_bytes_get_data(part->data, &size);
+
+        guest_abi_incoming_add_part(incoming, part->name, part->skippable,
+                                    data, size, &error_abort);
+    }
+    return incoming;
+}
+
+char *contract_refusal(const GuestAbiIncoming *incoming, const char *name)
+{
+    g_autoptr(GuestAbiVerdictList) verdicts = guest_abi_judge(incoming);
+
+    for (GuestAbiVerdictList *v = verdicts; v; v = v->next) {
+        g_assert_true(v->value->ok == !v->value->error);
+        if (!strcmp(v->value->name, name)) {
+            return g_strdup(v->value->error);
+        }
+    }
+    return NULL;
+}
+
+static void append_name(GByteArray *bytes, const char *name)
+{
+    uint8_t length = strlen(name);
+
+    g_assert_cmpuint(strlen(name), <, 256);
+    g_byte_array_append(bytes, &length, 1);
+    g_byte_array_append(bytes, (const uint8_t *)name, length);
+}
+
+void contract_append_entry(GByteArray *data, const char *name, uint64_t value)
+{
+    uint8_t bytes[8];
+
+    stq_be_p(bytes, value);
+    append_name(data, name);
+    g_byte_array_append(data, bytes, sizeof(bytes));
+}
+
+void contract_append_part(GByteArray *content, const char *name, uint8_t flags,
+                          const GByteArray *data)
+{
+    uint8_t size[4];
+
+    stl_be_p(size, data->len);
+    g_byte_array_append(content, &flags, 1);
+    append_name(content, name);
+    g_byte_array_append(content, size, sizeof(size));
+    g_byte_array_append(content, data->data, data->len);
+}
+
+void contract_prepend_size(GByteArray *content)
+{
+    uint8_t size[4];
+
+    stl_be_p(size, content->len);
+    g_byte_array_prepend(content, size, sizeof(size));
+}
+
+GByteArray *contract_section(const GuestAbiValue *values, unsigned count)
+{
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    GByteArray *content = g_byte_array_new();
+
+    for (unsigned i = 0; i < count; i++) {
+        contract_append_entry(data, values[i].name, values[i].value);
+    }
+    contract_append_part(content, "entries", 0, data);
+    contract_prepend_size(content);
     return content;
 }

@@ -10,6 +10,8 @@
 #ifndef TESTS_QTEST_HVC_CONTRACT_LOADER_H
 #define TESTS_QTEST_HVC_CONTRACT_LOADER_H
 
+#include "migration/guest-abi-incoming.h"
+
 /**
  * Loading: the result of contract_load()
  * @loaded: the section was accepted
@@ -39,8 +41,8 @@ void contract_loader_init(void);
 
 /**
  * contract_load: load a section's content
- * @data: the stream, from the number of entries on; QEMU looks one byte
- *        further than the content
+ * @data: the stream, from the section's size on; QEMU looks one byte further
+ *        than the content
  * @size: its size
  * @version: the section's version
  */
@@ -52,5 +54,76 @@ Loading contract_load(const uint8_t *data, size_t size, unsigned version);
  * Returns: the content; the caller drops the reference.
  */
 GByteArray *contract_save(void);
+
+/**
+ * contract_can_save: try to save this side's section
+ * @error: set to what people were told, NULL if nothing; the caller frees it
+ *
+ * Returns: true if it could be saved.
+ */
+bool contract_can_save(char **error);
+
+/**
+ * contract_reset: what a reset of the machine does to the contract
+ */
+void contract_reset(void);
+
+/**
+ * contract_own: this side's contract, as if it came from another VM
+ *
+ * Returns: the contract; the caller frees it.
+ */
+GuestAbiIncoming *contract_own(void);
+
+/**
+ * contract_own_but: this side's contract with another value
+ * @name: an entry, of this side or not
+ * @value: its value; NULL: without the entry
+ *
+ * Returns: the contract; the caller frees it.
+ */
+GuestAbiIncoming *contract_own_but(const char *name, const uint64_t *value);
+
+/**
+ * contract_refusal: what is said about one entry or part of a contract
+ * @incoming: the contract
+ * @name: the entry or part
+ *
+ * Returns: the refusal, NULL if it fits; the caller frees it.
+ */
+char *contract_refusal(const GuestAbiIncoming *incoming, const char *name);
+
+/**
+ * contract_append_entry: add an entry to a part "entries", written by hand
+ * @data: the part's data
+ * @name: the entry's name, of up to 255 characters
+ * @value: its value
+ */
+void contract_append_entry(GByteArray *data, const char *name, uint64_t value);
+
+/**
+ * contract_append_part: add a part to a section's content, written by hand
+ * @content: the content, without its size
+ * @name: the part's name, of up to 255 characters
+ * @flags: the part's flags
+ * @data: the part's data
+ */
+void contract_append_part(GByteArray *content, const char *name, uint8_t flags,
+                          const GByteArray *data);
+
+/**
+ * contract_prepend_size: complete a section's content
+ * @content: the content, without its size
+ */
+void contract_prepend_size(GByteArray *content);
+
+/**
+ * contract_section: a section's content with entries only, written by hand
+ * @values: the entries
+ * @count: number of @values
+ *
+ * Returns: the content, with its size; the caller drops the reference.
+ */
+GByteArray *contract_section(const GuestAbiValue *values, unsigned count);
 
 #endif

@@ -10,6 +10,7 @@
 #include "migration/qemu-compat.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
+#include "monitor/monitor-internal.h"
 #include "fake-vm.h"
 
 bool fake_vm_is_running;
@@ -30,6 +31,13 @@ int monitor_printf(Monitor *mon, const char *fmt, ...)
 {
     return 0;
 }
+
+bool hmp_handle_error(Monitor *mon, Error *err)
+{
+    return false;
+}
+
+QmpCommandList qmp_commands;
 
 void monitor_register_hmp(const char *name, bool info,
                           void (*cmd)(Monitor *mon, const QDict *qdict))

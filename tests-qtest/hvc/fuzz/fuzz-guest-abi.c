@@ -10,7 +10,7 @@
  *
  * An input is a letter and what follows it:
  *
- *   s   a section's content, as in a stream
+ *   s   a section's content, as in a stream, with its size before it
  *   v   the same, behind a byte with the section's version
  *   q   the arguments of check-guest-abi, as read_value() reads them; not JSON,
  *       as QEMU's JSON parser leaks memory and is not under test
@@ -23,6 +23,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/bswap.h"
 #include "qapi/qapi-commands-guest-abi.h"
 #include "qobject/qbool.h"
 #include "qobject/qdict.h"
@@ -31,16 +32,17 @@
 #include "qobject/qnum.h"
 #include "qobject/qstring.h"
 #include "qemu/error-report.h"
-#include "migration/guest-abi.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
+#include "monitor/monitor-internal.h"
 #include "target/i386/xsave-check.h"
 #include "../fake/contract-loader.h"
 #include "fuzz-guest-abi.h"
 
-#define NAME_SIZE  GUEST_ABI_NAME_SIZE
-#define ENTRY_SIZE (NAME_SIZE + 8)
-#define ENTRIES    GUEST_ABI_MAX_ENTRIES
+#define NAME_SIZE   64
+#define ENTRIES     1024
+#define PARTS       64
+#define CONTENT_MAX (128 * 1024)
 
 /* Stand-ins for functions that migration/guest-abi-qmp.c calls */
 
@@ -48,6 +50,13 @@ int monitor_printf(Monitor *mon, const char *fmt, ...)
 {
     return 0;
 }
+
+bool hmp_handle_error(Monitor *mon, Error *err)
+{
+    return false;
+}
+
+QmpCommandList qmp_commands;
 
 void monitor_register_hmp(const char *name, bool info,
                           void (*cmd)(Monitor *mon, const QDict *qdict))
@@ -67,6 +76,39 @@ static const GuestAbiDefinition definitions[] = {
     { .name = "t.level", .rule = GUEST_ABI_RULE_AT_LEAST, .value = 2 },
     { .name = "t.mask", .rule = GUEST_ABI_RULE_SUBSET,
       .value = 0x8000000000000007 },
+    { .name = "t.feature", .rule = GUEST_ABI_RULE_ACCEPTED, .value = 1 },
+    { .name = "t.depends", .rule = GUEST_ABI_RULE_ACCEPTED, .value = 0x20 },
+};
+
+/* t.feature can be 0 or 1, and t.depends reads 0 without it. */
+static bool trial(const GuestAbiValue *wanted, unsigned count, uint64_t *truth,
+                  Error **errp)
+{
+    g_assert_cmpuint(count, ==, 2);
+    g_assert_cmpstr(wanted[0].name, ==, "t.feature");
+    g_assert_cmpstr(wanted[1].name, ==, "t.depends");
+    truth[0] = wanted[0].value & 1;
+    truth[1] = truth[0] ? wanted[1].value : 0;
+    return true;
+}
+
+static bool save_part(GByteArray *data, Error **errp)
+{
+    return true;
+}
+
+/* No part, or one whose first byte, if it has any, is 7 */
+static bool check_part(const uint8_t *data, size_t size, Error **errp)
+{
+    if (!data || !size || data[0] == 7) {
+        return true;
+    }
+    error_setg(errp, "guest-abi: t.part begins with %u", data[0]);
+    return false;
+}
+
+static const GuestAbiPart part = {
+    .name = "t.part", .save = save_part, .check = check_part,
 };
 
 typedef struct Entry {
@@ -74,12 +116,27 @@ typedef struct Entry {
     uint64_t value;
 } Entry;
 
-static const Entry *find_entry(const Entry *entry, unsigned count,
+typedef struct Part {
+    char name[NAME_SIZE];
+    bool skippable;
+    const uint8_t *data;
+    size_t size;
+} Part;
+
+/* What an input says, as the oracle reads it */
+typedef struct Contract {
+    Entry entry[ENTRIES];
+    Part part[PARTS];
+    unsigned count;
+    unsigned parts;
+} Contract;
+
+static const Entry *find_entry(const Contract *contract, unsigned count,
                                const char *name)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (!strcmp(entry[i].name, name)) {
-            return &entry[i];
+        if (!strcmp(contract->entry[i].name, name)) {
+            return &contract->entry[i];
         }
     }
     return NULL;
@@ -97,54 +154,144 @@ static bool valid_name(const char *name)
     return i > 0 && i < NAME_SIZE;
 }
 
-/* Does a contract fit definitions[]? Each rule is here once more. */
-static bool valid_contract(const Entry *entry, unsigned count)
+static bool valid_parts(const Contract *contract)
 {
-    static const char *const known[] = {
-        "arm.std-bmap", "arm.psci-version", "t.level", "t.mask",
-    };
-    const Entry *found[ARRAY_SIZE(known)];
-    unsigned others = 0;
+    for (unsigned i = 0; i < contract->parts; i++) {
+        const Part *p = &contract->part[i];
 
-    if (count > ENTRIES) {
-        return false;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        if (!valid_name(entry[i].name) ||
-            find_entry(entry, i, entry[i].name)) {
+        if (!valid_name(p->name)) {
             return false;
         }
-        others += !!entry[i].value;
+        for (unsigned j = 0; j < i; j++) {
+            if (!strcmp(p->name, contract->part[j].name)) {
+                return false;
+            }
+        }
+        if (!strcmp(p->name, "t.part")) {
+            if (p->size && p->data[0] != 7) {
+                return false;
+            }
+        } else if (!p->skippable) {
+            return false;
+        }
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
-        found[i] = find_entry(entry, count, known[i]);
-        others -= found[i] && found[i]->value;
-    }
-    return !others &&
-           found[0] && found[0]->value == 1 &&
-           found[1] && found[1]->value == 65537 &&
-           (!found[2] || found[2]->value == 0 || found[2]->value == 1 ||
-            found[2]->value == 2) &&
-           (!found[3] ||
-            (found[3]->value & 0x7ffffffffffffff8) == 0);
+    return true;
 }
 
-/* Read a section's entries; false if the section is damaged. */
-static bool parse_section(const uint8_t *data, size_t size, Entry *entry,
-                          unsigned *count)
+/* The oracle: what every entry has to be, written out. */
+static bool valid_contract(const Contract *contract)
 {
-    *count = size ? data[0] : 0;
-    /* QEMU needs the byte behind the last entry: footer or subsection. */
-    if (!size || *count > ENTRIES || size <= 1 + *count * ENTRY_SIZE) {
+    static const char *const known[] = {
+        "arm.std-bmap", "arm.psci-version", "t.level", "t.mask", "t.feature",
+        "t.depends",
+    };
+    uint64_t value[ARRAY_SIZE(known)];
+    unsigned others = 0;
+
+    for (unsigned i = 0; i < contract->count; i++) {
+        if (!valid_name(contract->entry[i].name) ||
+            find_entry(contract, i, contract->entry[i].name)) {
+            return false;
+        }
+        others += !!contract->entry[i].value;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+        const Entry *found = find_entry(contract, contract->count, known[i]);
+
+        value[i] = found ? found->value : 0;
+        others -= !!value[i];
+    }
+    return !others && valid_parts(contract) &&
+           value[0] == 1 && value[1] == 65537 && value[2] <= 2 &&
+           (value[3] & 0x7ffffffffffffff8) == 0 &&
+           value[4] <= 1 && (value[4] == 1 || value[5] == 0);
+}
+
+typedef struct Cursor {
+    const uint8_t *at;
+    size_t left;
+} Cursor;
+
+static bool big_endian(Cursor *cursor, unsigned bytes, uint64_t *number)
+{
+    *number = 0;
+    if (cursor->left < bytes) {
         return false;
     }
-    for (unsigned i = 0; i < *count; i++) {
-        const uint8_t *at = data + 1 + i * ENTRY_SIZE;
+    while (bytes--) {
+        *number = *number << 8 | *cursor->at++;
+        cursor->left--;
+    }
+    return true;
+}
 
-        memcpy(entry[i].name, at, NAME_SIZE);
-        entry[i].value = 0;
-        for (unsigned j = 0; j < 8; j++) {
-            entry[i].value = entry[i].value << 8 | at[NAME_SIZE + j];
+static bool counted_name(Cursor *cursor, char name[NAME_SIZE])
+{
+    uint64_t length;
+
+    memset(name, 0, NAME_SIZE);
+    if (!big_endian(cursor, 1, &length) || length >= NAME_SIZE ||
+        cursor->left < length || memchr(cursor->at, 0, length)) {
+        return false;
+    }
+    memcpy(name, cursor->at, length);
+    cursor->at += length;
+    cursor->left -= length;
+    return true;
+}
+
+static bool parse_entries(Cursor cursor, Contract *contract)
+{
+    while (cursor.left) {
+        Entry *e = &contract->entry[contract->count];
+
+        if (contract->count == ENTRIES || !counted_name(&cursor, e->name) ||
+            !big_endian(&cursor, 8, &e->value)) {
+            return false;
+        }
+        contract->count++;
+    }
+    return true;
+}
+
+/* Reads a section as its format says; false if it is damaged. */
+static bool parse_section(const uint8_t *data, size_t size, Contract *contract)
+{
+    Cursor cursor = { data, size };
+    bool has_entries = false;
+    uint64_t content;
+
+    contract->count = contract->parts = 0;
+    /* QEMU looks at the byte behind it. */
+    if (!big_endian(&cursor, 4, &content) || content > CONTENT_MAX ||
+        cursor.left <= content) {
+        return false;
+    }
+    cursor.left = content;
+    while (cursor.left) {
+        uint64_t flags, length;
+        Part p;
+
+        if (!big_endian(&cursor, 1, &flags) || flags > 1 ||
+            !counted_name(&cursor, p.name) ||
+            !big_endian(&cursor, 4, &length) || length > cursor.left) {
+            return false;
+        }
+        p.skippable = flags;
+        p.data = cursor.at;
+        p.size = length;
+        cursor.at += length;
+        cursor.left -= length;
+        if (!strcmp(p.name, "entries")) {
+            if (has_entries ||
+                !parse_entries((Cursor) { p.data, p.size }, contract)) {
+                return false;
+            }
+            has_entries = true;
+        } else if (contract->parts == PARTS) {
+            return false;
+        } else {
+            contract->part[contract->parts++] = p;
         }
     }
     return true;
@@ -152,34 +299,67 @@ static bool parse_section(const uint8_t *data, size_t size, Entry *entry,
 
 static void fuzz_section(const uint8_t *data, size_t size, unsigned version)
 {
+    static Contract contract;
     g_auto(Loading) loading = contract_load(data, size, version);
-    Entry entry[ENTRIES];
-    unsigned count = 0;
-    bool valid = version == 1 && parse_section(data, size, entry, &count) &&
-                 valid_contract(entry, count);
+    bool valid = version == 1 && parse_section(data, size, &contract) &&
+                 valid_contract(&contract);
 
     if (loading.loaded) {
         g_assert_true(valid);
-        g_assert_cmpuint(loading.consumed, ==, 1 + count * ENTRY_SIZE);
         g_assert_null(loading.refusal);
         g_assert_true(guest_abi_check_received());
     } else if (valid) {
-        /* A valid section is refused only if no footer follows. */
-        g_assert_cmphex(data[1 + count * ENTRY_SIZE], !=, CONTRACT_FOOTER);
+        /* Something else than a footer follows: a subsection, say */
+        Cursor cursor = { data, size };
+        uint64_t content;
+
+        g_assert_true(big_endian(&cursor, 4, &content));
+        g_assert_cmphex(data[4 + content], !=, CONTRACT_FOOTER);
     }
-    /* A name must not bring newlines or escapes into a text for people. */
+    /* Texts go to people: a name must not bring its own lines, or escapes. */
     for (const char *at = loading.refusal; at && *at; at++) {
         g_assert_true(*at >= 0x20 && *at < 0x7f);
     }
+    g_assert_true(!loading.refusal || strlen(loading.refusal) < 8192);
 }
 
-/* Read the command's entries; false if QMP has to refuse the arguments. */
-static bool parse_arguments(QDict *arguments, Entry *entry, unsigned *count)
+/* The number that a JSON entry has, as number and in hexadecimal */
+static bool parse_value(const QDict *given, uint64_t *number)
 {
-    QList *list = qobject_to(QList, qdict_get(arguments, "entries"));
+    QNum *value = qobject_to(QNum, qdict_get(given, "value"));
+    QString *hex = qobject_to(QString, qdict_get(given, "hex"));
+    int64_t negative;
+
+    /* QMP takes -1 for UINT64_MAX. */
+    if (!value) {
+        return false;
+    }
+    if (qnum_get_try_int(value, &negative)) {
+        *number = negative;
+    } else if (!qnum_get_try_uint(value, number)) {
+        return false;
+    }
+    if (!qdict_haskey(given, "hex")) {
+        return true;
+    }
+    return hex && g_str_has_prefix(qstring_get_str(hex), "0x") &&
+           g_ascii_strtoull(qstring_get_str(hex), NULL, 16) == *number;
+}
+
+static QDict *without_reply(QDict *arguments)
+{
+    return qdict_haskey(arguments, "return") ?
+           qobject_to(QDict, qdict_get(arguments, "return")) : arguments;
+}
+
+/* The entries that were given, or false if QMP had to refuse them */
+static bool parse_arguments(QDict *arguments, Contract *contract)
+{
+    QDict *reply = without_reply(arguments);
+    QList *list = reply ? qobject_to(QList, qdict_get(reply, "entries")) : NULL;
     QListEntry *at;
 
-    *count = 0;
+    contract->count = contract->parts = 0;
     if (!list) {
         return false;
     }
@@ -187,32 +367,34 @@ static bool parse_arguments(QDict *arguments, Entry *entry, unsigned *count)
         QDict *given = qobject_to(QDict, qlist_entry_obj(at));
         QString *name = given ? qobject_to(QString, qdict_get(given, "name"))
                               : NULL;
-        QNum *value = given ? qobject_to(QNum, qdict_get(given, "value"))
-                            : NULL;
-        Entry *e = &entry[*count];
-        int64_t negative;
+        Entry *e = &contract->entry[contract->count];
 
-        if (*count == ENTRIES || !name || !value) {
-            return false;
-        }
-        /* QMP reads a negative number as its two's complement. */
-        if (qnum_get_try_int(value, &negative)) {
-            e->value = negative;
-        } else if (!qnum_get_try_uint(value, &e->value)) {
-            return false;
-        }
-        if (strlen(qstring_get_str(name)) >= NAME_SIZE) {
+        if (contract->count == ENTRIES || !name ||
+            strlen(qstring_get_str(name)) >= NAME_SIZE ||
+            !parse_value(given, &e->value)) {
             return false;
         }
         memset(e->name, 0, sizeof(e->name));
         memcpy(e->name, qstring_get_str(name),
                strlen(qstring_get_str(name)));
-        if (!valid_name(e->name)) {
+        if (!valid_name(e->name) ||
+            find_entry(contract, contract->count, e->name)) {
             return false;
         }
-        ++*count;
+        contract->count++;
     }
     return true;
+}
+
+/* Does the machine fit, and are there no parts? Those are in base64. */
+static bool only_entries_count(QDict *arguments)
+{
+    QDict *reply = without_reply(arguments);
+    QList *parts = qobject_to(QList, qdict_get(reply, "parts"));
+    QString *machine = qobject_to(QString, qdict_get(reply, "machine"));
+
+    return !(parts && qlist_size(parts)) &&
+           !(machine && strcmp(qstring_get_str(machine), "fuzz"));
 }
 
 typedef struct Reader {
@@ -320,14 +502,13 @@ static void fuzz_check(const uint8_t *data, size_t size)
     QDict *arguments = qobject_to(QDict, input);
     QObject *answer = NULL;
     Error *err = NULL;
-    Entry entry[ENTRIES];
-    unsigned count;
+    static Contract contract;
 
     if (!arguments) {
         qobject_unref(input);
         return;
     }
-    qmp_marshal_check_guest_abi(arguments, &answer, &err);
+    qmp_check_guest_abi(arguments, &answer, &err);
     if (err) {
         g_assert_null(answer);
         error_free(err);
@@ -336,7 +517,7 @@ static void fuzz_check(const uint8_t *data, size_t size)
         bool ok = true;
 
         /* QMP accepts an entry only if it has a name and a value. */
-        g_assert_true(parse_arguments(arguments, entry, &count));
+        g_assert_true(parse_arguments(arguments, &contract));
         QLIST_FOREACH_ENTRY(qobject_to(QList, answer), at) {
             QDict *verdict = qobject_to(QDict, qlist_entry_obj(at));
 
@@ -344,7 +525,8 @@ static void fuzz_check(const uint8_t *data, size_t size)
             g_assert_true(qdict_get_bool(verdict, "ok") !=
                           qdict_haskey(verdict, "error"));
         }
-        g_assert_true(ok == valid_contract(entry, count));
+        g_assert_true(!only_entries_count(arguments) ||
+                      ok == valid_contract(&contract));
         qobject_unref(answer);
     }
     qobject_unref(input);
@@ -464,6 +646,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     for (unsigned i = 0; i < ARRAY_SIZE(definitions); i++) {
         guest_abi_add(&definitions[i]);
     }
+    guest_abi_add_part(&part);
+    guest_abi_set_trial(trial);
     guest_abi_migrate();
     return 0;
 }
@@ -550,12 +734,24 @@ static uint8_t any_byte(GRand *rand)
     return choice < ARRAY_SIZE(bytes) ? bytes[choice] : any(rand, 256);
 }
 
+/* Makes the sizes right again: of a section whose first part has entries */
+static void mend_sizes(void)
+{
+    static const unsigned header = 1 + 1 + 7 + 4;
+    unsigned at = input->data[0] == 'v' ? 2 : 1;
+
+    if ((input->data[0] == 's' || input->data[0] == 'v') &&
+        input->len > at + 4 + header) {
+        stl_be_p(input->data + at, input->len - at - 4 - 1);
+        stl_be_p(input->data + at + 4 + header - 4,
+                 input->len - at - 4 - header - 1);
+    }
+}
+
 static void mutate(GRand *rand)
 {
     unsigned at = any(rand, input->len);
-    unsigned size = any(rand, 2) ? 1 + any(rand, 8) : ENTRY_SIZE;
-    /* The first entry is behind the letter and the number of entries. */
-    unsigned entry = 2 + any(rand, 6) * ENTRY_SIZE;
+    unsigned size = 1 + any(rand, any(rand, 2) ? 8 : 40);
     uint8_t byte = any_byte(rand);
     const GByteArray *other = any_seed(rand);
 
@@ -580,10 +776,7 @@ static void mutate(GRand *rand)
         g_byte_array_set_size(input, at);
         break;
     case 6:
-        if (entry + ENTRY_SIZE <= input->len) {
-            insert(entry, input->data + entry, ENTRY_SIZE);
-            input->data[1]++;
-        }
+        mend_sizes();
         break;
     case 7:
         at = any(rand, other->len);

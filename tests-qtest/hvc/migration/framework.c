@@ -47,7 +47,7 @@ const Config configs[CONFIGS] = {
 
 const char *const contract_entry_names[CONTRACT_ENTRIES] = {
     "arm.std-bmap", "arm.std-hyp-bmap", "arm.vendor-hyp-bmap",
-    "arm.vendor-hyp-bmap-2", "arm.psci-version",
+    "arm.vendor-hyp-bmap-2", "arm.psci-version", "machine.vcpus",
 };
 
 /* In the order of a contract's bitmaps and their bits */
@@ -63,41 +63,57 @@ static const struct {
     { PTP,             "ptp",             "vendor-hyp", 1 },
 };
 
-/*
- * The text names one service: of the first bitmap that differs, the first one
- * that the destination does not offer, else the first that only it offers.
- */
-static char *services_refusal(const Config *from, const Config *to)
+/* Of a bitmap, what is not offered here comes before what is missing. */
+static char *bitmap_refusal(const Config *from, const Config *to,
+                            const char *reg)
 {
-    unsigned extra = from->offer.services & ~to->offer.services;
-    unsigned lacking = to->offer.services & ~from->offer.services;
+    unsigned kinds[] = {
+        from->offer.services & ~to->offer.services,
+        to->offer.services & ~from->offer.services,
+    };
 
-    for (unsigned i = 0; i < ARRAY_SIZE(services); i++) {
-        const char *reg = services[i].reg;
-        unsigned kinds[] = { extra, lacking };
-
-        for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
-            for (unsigned j = 0; j < ARRAY_SIZE(services); j++) {
-                if (!g_str_equal(services[j].reg, reg) ||
-                    !(kinds[k] & services[j].service)) {
-                    continue;
-                }
-                return g_strdup_printf(
-                    "guest-abi: incoming VM %s hvc service '%s' (%s bit %u), "
-                    "%s here (%s); " REMEDY, k ? "was not given" : "uses",
-                    services[j].name, reg, services[j].bit,
-                    k ? "enabled" : "not enabled", to->chosen);
+    for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+        for (unsigned i = 0; i < ARRAY_SIZE(services); i++) {
+            if (!g_str_equal(services[i].reg, reg) ||
+                !(kinds[k] & services[i].service)) {
+                continue;
             }
+            return g_strdup_printf(
+                "guest-abi: incoming VM %s hvc service '%s' (%s bit %u), %s "
+                "here (%s); " REMEDY, k ? "was not given" : "uses",
+                services[i].name, reg, services[i].bit,
+                k ? "enabled" : "not enabled", to->chosen);
         }
     }
     return NULL;
 }
 
+/* All that does not fit, in a contract's order */
+static char *contract_refusal(const Config *from, const Config *to)
+{
+    static const char *const bitmaps[] = { "std", "std-hyp", "vendor-hyp" };
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bitmaps); i++) {
+        char *refusal = bitmap_refusal(from, to, bitmaps[i]);
+
+        if (refusal) {
+            g_ptr_array_add(texts, refusal);
+        }
+    }
+    if (from->offer.psci != to->offer.psci) {
+        g_ptr_array_add(texts, g_strdup_printf(
+            "guest-abi: incoming VM has PSCI %u.%u [0x%x], this VM has %u.%u "
+            "(%s); " REMEDY, from->offer.psci >> 16, from->offer.psci & 0xffff,
+            from->offer.psci, to->offer.psci >> 16, to->offer.psci & 0xffff,
+            to->chosen));
+    }
+    return all_misfits(texts);
+}
+
 char *expected_refusal(const Config *from, const Config *to,
                        bool *named)
 {
-    char *refusal;
-
     *named = false;
     if (!g_str_equal(from->type, to->type)) {
         return g_strdup_printf("Machine type received is '%s' and local is "
@@ -113,15 +129,7 @@ char *expected_refusal(const Config *from, const Config *to,
                         "guest, this VM has one (see query-guest-abi); "
                         REMEDY);
     }
-    refusal = services_refusal(from, to);
-    if (!refusal && from->offer.psci != to->offer.psci) {
-        refusal = g_strdup_printf(
-            "guest-abi: incoming VM has PSCI %u.%u [0x%x], this VM has %u.%u "
-            "(%s); " REMEDY, from->offer.psci >> 16, from->offer.psci & 0xffff,
-            from->offer.psci, to->offer.psci >> 16, to->offer.psci & 0xffff,
-            to->chosen);
-    }
-    return refusal;
+    return contract_refusal(from, to);
 }
 
 /* VMs */
@@ -356,27 +364,51 @@ void migrate_live(const Peer *from, const Peer *to)
     assert_completed(to->qts);
 }
 
-/* error-desc gets its last text just after the status has become "failed". */
-void assert_source_refused(const Peer *from)
+/* What a source says that has a return path; it has room for 255 bytes. */
+static char *source_error(const char *refusal)
 {
-    int64_t deadline = g_get_monotonic_time() +
-                       MIGRATION_PATIENCE_S * G_USEC_PER_SEC;
-    g_autofree char *state = NULL;
+    static const char more[] = " [...] (the destination's query-migrate says "
+                               "more)";
+    char *told = g_strdup_printf("the destination refused this VM: %s",
+                                 refusal);
+    char *error;
 
+    if (strlen(told) > 255) {
+        strcpy(told + 255 - strlen(more), more);
+    }
+    error = g_strdup_printf("MIG_RP_MSG_REQ_PAGES has no block '%s'", told);
+    g_free(told);
+    return error;
+}
+
+/* stderr gets the error when the source cleans up, after its event. */
+static void wait_for_log(const Peer *peer, const char *text)
+{
     for (;;) {
-        g_auto(Outcome) outcome = migration_wait(from->qts);
+        g_autofree char *log = peer_log(peer);
 
-        g_assert_false(outcome.completed);
-        if (outcome.error && strstr(outcome.error,
-                                    "destination refused this VM")) {
-            break;
+        g_assert_null(strstr(log, "Sibling indicated"));
+        if (strstr(log, text)) {
+            return;
         }
-        if (g_get_monotonic_time() > deadline) {
-            g_error("the source only says: %s", outcome.error);
-        }
+        g_assert_true(qtest_probe_child(peer->qts));
         g_usleep(1000);
     }
-    state = run_state(from->qts);
+}
+
+void assert_source_refused(const Peer *from, const char *refusal)
+{
+    g_auto(Outcome) outcome = migration_wait(from->qts);
+    g_autofree char *state = run_state(from->qts);
+    g_autofree char *told = refusal ? source_error(refusal) : NULL;
+
+    g_assert_false(outcome.completed);
+    g_assert_nonnull(outcome.error);
+    if (told) {
+        g_assert_cmpstr(outcome.error, ==, told);
+        wait_for_log(from, told);
+    }
+    g_assert_null(strstr(outcome.error, "Sibling indicated"));
     g_assert_cmpstr(state, ==, "running");
 }
 

@@ -43,7 +43,7 @@ extern const Config configs[CONFIGS];
 #define NOT_PINNED (&configs[13])
 
 /* The entries of a contract under TCG, in their order */
-#define CONTRACT_ENTRIES 5
+#define CONTRACT_ENTRIES 6
 extern const char *const contract_entry_names[CONTRACT_ENTRIES];
 
 /**
@@ -125,11 +125,11 @@ void assert_refused(const Peer *to, const Outcome *outcome,
                     const char *refusal, bool named);
 
 /**
- * assert_source_refused: wait until the source says that the destination has
- * refused its VM
- * @from: the source; its guest must be running
+ * assert_source_refused: does a source know that its VM was refused?
+ * @from: the source, whose guest must run on
+ * @refusal: the destination's reason; NULL if there was no return path
  */
-void assert_source_refused(const Peer *from);
+void assert_source_refused(const Peer *from, const char *refusal);
 
 /**
  * Program: calls before and after a migration

@@ -20,18 +20,26 @@ static bool find_section(ContractStream *stream)
     const uint8_t *start = stream->bytes->data;
     const uint8_t *found = memmem(start, stream->bytes->len, name,
                                   strlen(name));
+    unsigned end;
 
     if (!found) {
         return false;
     }
     stream->section = found - start - NAME_OFFSET;
     g_assert_cmphex(*contract_stream_at(stream, 0), ==, SECTION_FULL);
-    stream->entries = *contract_stream_at(stream, contract_stream_count());
+    g_assert_cmpmem(contract_stream_at(stream, CONTRACT_PART), 9,
+                    "\0\7entries", 9);
+    end = CONTRACT_ENTRIES_AT +
+          ldl_be_p(contract_stream_at(stream, CONTRACT_DATA_SIZE));
+    stream->entries = 0;
+    while (contract_stream_entry(stream, stream->entries) < end) {
+        stream->entries++;
+    }
+    g_assert_cmpuint(contract_stream_entry(stream, stream->entries), ==, end);
     /* Header and footer have the same section id. */
-    g_assert_cmphex(*contract_stream_at(stream, contract_stream_entry(
-                    stream->entries)), ==, SECTION_FOOTER);
-    g_assert_cmphex(ldl_be_p(contract_stream_at(stream, contract_stream_entry(
-                    stream->entries) + 1)), ==,
+    end = contract_stream_size(stream) - CONTRACT_FOOTER_SIZE;
+    g_assert_cmphex(*contract_stream_at(stream, end), ==, SECTION_FOOTER);
+    g_assert_cmphex(ldl_be_p(contract_stream_at(stream, end + 1)), ==,
                     ldl_be_p(contract_stream_at(stream, 1)));
     return true;
 }
@@ -68,19 +76,46 @@ uint8_t *contract_stream_at(const ContractStream *stream, unsigned offset)
     return stream->bytes->data + stream->section + offset;
 }
 
-unsigned contract_stream_count(void)
+unsigned contract_stream_entry(const ContractStream *stream, unsigned index)
 {
-    return CONTRACT_HEADER_SIZE;
+    unsigned at = CONTRACT_ENTRIES_AT;
+
+    while (index--) {
+        at += 1 + *contract_stream_at(stream, at) + 8;
+    }
+    return at;
 }
 
-unsigned contract_stream_entry(unsigned index)
+unsigned contract_stream_value(const ContractStream *stream, unsigned index)
 {
-    return CONTRACT_HEADER_SIZE + 1 + index * CONTRACT_ENTRY_SIZE;
+    return contract_stream_entry(stream, index + 1) - 8;
+}
+
+char *contract_stream_name(const ContractStream *stream, unsigned index)
+{
+    unsigned at = contract_stream_entry(stream, index);
+
+    return g_strndup((char *)contract_stream_at(stream, at + 1),
+                     *contract_stream_at(stream, at));
 }
 
 unsigned contract_stream_size(const ContractStream *stream)
 {
-    return contract_stream_entry(stream->entries) + CONTRACT_FOOTER_SIZE;
+    return CONTRACT_PART + ldl_be_p(contract_stream_at(stream, CONTRACT_SIZE)) +
+           CONTRACT_FOOTER_SIZE;
+}
+
+static void add(ContractStream *stream, unsigned offset, int change)
+{
+    uint8_t *at = contract_stream_at(stream, offset);
+
+    stl_be_p(at, ldl_be_p(at) + change);
+}
+
+void contract_stream_resize(ContractStream *stream, int parts, int entries)
+{
+    add(stream, CONTRACT_SIZE, parts);
+    add(stream, CONTRACT_DATA_SIZE, entries);
 }
 
 void contract_stream_insert(ContractStream *stream, unsigned offset,
@@ -103,12 +138,29 @@ void contract_stream_remove(ContractStream *stream, unsigned offset,
 void contract_stream_append(ContractStream *stream, const char *entry,
                             uint64_t value)
 {
-    uint8_t bytes[CONTRACT_ENTRY_SIZE] = { };
+    uint8_t bytes[1 + UINT8_MAX + 8];
+    unsigned length = strlen(entry);
+    unsigned size = 1 + length + 8;
 
-    g_assert_cmpuint(strlen(entry), <=, CONTRACT_NAME_SIZE);
-    memcpy(bytes, entry, strlen(entry));
-    stq_be_p(bytes + CONTRACT_NAME_SIZE, value);
-    contract_stream_insert(stream, contract_stream_entry(stream->entries),
-                           bytes, sizeof(bytes));
-    ++*contract_stream_at(stream, contract_stream_count());
+    g_assert_cmpuint(length, <=, UINT8_MAX);
+    bytes[0] = length;
+    memcpy(bytes + 1, entry, length);
+    stq_be_p(bytes + 1 + length, value);
+    contract_stream_insert(stream,
+                           contract_stream_entry(stream, stream->entries),
+                           bytes, size);
+    contract_stream_resize(stream, size, size);
+    stream->entries++;
+}
+
+void contract_stream_append_part(ContractStream *stream, const char *part,
+                                 uint8_t flags)
+{
+    uint8_t bytes[1 + 1 + UINT8_MAX + 4] = { flags, strlen(part) };
+    unsigned size = 1 + 1 + strlen(part) + 4;
+
+    memcpy(bytes + 2, part, strlen(part));
+    contract_stream_insert(stream, contract_stream_size(stream) -
+                           CONTRACT_FOOTER_SIZE, bytes, size);
+    contract_stream_resize(stream, size, 0);
 }

@@ -6,20 +6,28 @@
  * Written from the format's description, not from migration/guest-abi.c:
  *
  *   0x04, section id (32 bit), 9, "guest-abi", instance id (32), version (32)
- *   number of entries (8); each entry: name (32 bytes, NUL-padded), value (64)
+ *   size of the parts (32); each part: flags (8), length of its name (8), the
+ *   name, size of its data (32), the data
  *   0x7e, section id (32)
  *
- * Numbers are big-endian.
+ * The data of the part "entries", which is the first one, are entries: length
+ * of the name (8), the name, value (64). Numbers are big-endian.
  */
 
 #ifndef TESTS_QTEST_HVC_MIGRATION_SECTION_H
 #define TESTS_QTEST_HVC_MIGRATION_SECTION_H
 
-#define CONTRACT_NAME_SIZE  32
-#define CONTRACT_ENTRY_SIZE (CONTRACT_NAME_SIZE + 8)
+#define CONTRACT_NAME_MAX 63
 
-/* Bytes before the number of entries, and after the last entry */
+/* Offsets in the section */
 #define CONTRACT_HEADER_SIZE (1 + 4 + 1 + 9 + 4 + 4)
+#define CONTRACT_SIZE        CONTRACT_HEADER_SIZE
+#define CONTRACT_PART        (CONTRACT_SIZE + 4)
+#define CONTRACT_PART_NAME   (CONTRACT_PART + 2)
+#define CONTRACT_DATA_SIZE   (CONTRACT_PART_NAME + 7)
+#define CONTRACT_ENTRIES_AT  (CONTRACT_DATA_SIZE + 4)
+
+/* What lies after the last part */
 #define CONTRACT_FOOTER_SIZE (1 + 4)
 
 /**
@@ -68,21 +76,41 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ContractStream, contract_stream_clear)
 uint8_t *contract_stream_at(const ContractStream *stream, unsigned offset);
 
 /**
- * contract_stream_count: offset in the section of the number of entries
+ * contract_stream_entry: offset in the section of an entry
+ * @stream: the stream
+ * @index: the entry; the number of entries for the end of the last one
  */
-unsigned contract_stream_count(void);
+unsigned contract_stream_entry(const ContractStream *stream, unsigned index);
 
 /**
- * contract_stream_entry: offset in the section of an entry
+ * contract_stream_value: offset in the section of an entry's value
+ * @stream: the stream
  * @index: the entry
  */
-unsigned contract_stream_entry(unsigned index);
+unsigned contract_stream_value(const ContractStream *stream, unsigned index);
+
+/**
+ * contract_stream_name: an entry's name
+ * @stream: the stream
+ * @index: the entry
+ *
+ * Returns: the name; the caller frees it.
+ */
+char *contract_stream_name(const ContractStream *stream, unsigned index);
 
 /**
  * contract_stream_size: the size of the section, with header and footer
- * @stream: the stream, with the section as it was found
+ * @stream: the stream
  */
 unsigned contract_stream_size(const ContractStream *stream);
+
+/**
+ * contract_stream_resize: change the sizes that the section says
+ * @stream: the stream
+ * @parts: bytes more, or less, in all parts
+ * @entries: bytes more, or less, in the part "entries"
+ */
+void contract_stream_resize(ContractStream *stream, int parts, int entries);
 
 /**
  * contract_stream_insert: insert bytes into the section
@@ -111,5 +139,14 @@ void contract_stream_remove(ContractStream *stream, unsigned offset,
  */
 void contract_stream_append(ContractStream *stream, const char *name,
                             uint64_t value);
+
+/**
+ * contract_stream_append_part: append a part to the section
+ * @stream: the stream, with the section as it was found
+ * @name: the part's name
+ * @flags: its flags
+ */
+void contract_stream_append_part(ContractStream *stream, const char *name,
+                                 uint8_t flags);
 
 #endif

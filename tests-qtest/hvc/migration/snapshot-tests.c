@@ -120,9 +120,74 @@ static void test_snapshot_without_contract(void)
     }
 }
 
+/*
+ * After a load that failed, early or late, all vCPUs are as after a reset: who
+ * continues the VM boots it, and does not run what another guest left behind.
+ */
+static void test_snapshot_refused(void)
+{
+    static const struct {
+        const Config *config;
+        const char *device;
+        const char *name;
+    } sources[] = {
+        { NOT_PINNED, "", "without-contract" },
+        { WITHOUT_PTP, "", "other-contract" },
+        /* Refused when memory and vCPUs are loaded */
+        { LINUX_6_12, "-device virtio-rng-pci", "other-devices" },
+    };
+    g_auto(Program) program = { };
+    g_autofree char *image = NULL;
+    g_autofree char *drive = NULL;
+    g_autofree char *reset = NULL;
+    g_autoptr(Peer) peer = NULL;
+
+    if (skip_without_guest()) {
+        return;
+    }
+    if (!have_qemu_img()) {
+        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+        return;
+    }
+    image = make_image("image-3");
+    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
+                            image);
+    program = program_stolen_time(2);
+    for (unsigned i = 0; i < ARRAY_SIZE(sources); i++) {
+        g_autofree char *extra = g_strdup_printf("%s %s", drive,
+                                                 sources[i].device);
+        g_autofree char *savevm = g_strdup_printf("savevm %s",
+                                                  sources[i].name);
+
+        peer = peer_start(sources[i].config, program.calls, extra);
+        if (sources[i].config != NOT_PINNED) {
+            program_wait_step(peer->vm, &program, program.wait[0]);
+        }
+        hmp_quiet(peer, savevm);
+        g_clear_pointer(&peer, peer_free);
+    }
+    peer = peer_start(LINUX_6_12, program.calls, drive);
+    program_wait_step(peer->vm, &program, program.wait[0]);
+    hmp_quiet(peer, "stop");
+    hmp_quiet(peer, "system_reset");
+    qtest_qmp_eventwait(peer->qts, "RESET");
+    reset = qtest_hmp(peer->qts, "info registers -a");
+    for (unsigned i = 0; i < ARRAY_SIZE(sources); i++) {
+        g_autofree char *answer = NULL, *registers = NULL;
+
+        answer = qtest_hmp(peer->qts, "loadvm %s", sources[i].name);
+        g_test_message("loadvm: %s", answer);
+        g_assert_nonnull(strstr(answer, "Error"));
+        registers = qtest_hmp(peer->qts, "info registers -a");
+        g_assert_cmpstr(registers, ==, reset);
+    }
+}
+
 void migration_snapshot_tests(void)
 {
     qtest_add_func("hvc/migration/kind/snapshot", test_snapshot);
     qtest_add_func("hvc/migration/kind/snapshot-without-contract",
                    test_snapshot_without_contract);
+    qtest_add_func("hvc/migration/kind/snapshot-refused",
+                   test_snapshot_refused);
 }

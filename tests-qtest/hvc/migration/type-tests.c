@@ -184,6 +184,7 @@ static void check_entry(QList *entries, unsigned index, uint64_t value,
                         const char *origin)
 {
     QListEntry *at = QTAILQ_FIRST(&entries->head);
+    g_autofree char *hex = NULL;
     QDict *entry;
 
     for (unsigned i = 0; at && i < index; i++) {
@@ -194,6 +195,8 @@ static void check_entry(QList *entries, unsigned index, uint64_t value,
     g_assert_cmpstr(qdict_get_str(entry, "name"), ==,
                     contract_entry_names[index]);
     g_assert_cmphex(qdict_get_int(entry, "value"), ==, value);
+    hex = g_strdup_printf("0x%" PRIx64, value);
+    g_assert_cmpstr(qdict_get_str(entry, "hex"), ==, hex);
     g_assert_cmpstr(qdict_get_str(entry, "rule"), ==, "exact");
     g_assert_cmpstr(qdict_get_str(entry, "origin"), ==, origin);
 }
@@ -213,6 +216,7 @@ static void test_origins(void)
                     (o->offer.services & PTP ? 2 : 0), o->services);
         check_entry(entries, 3, 0, o->services);
         check_entry(entries, 4, o->offer.psci, o->psci_version);
+        check_entry(entries, 5, 1, "option");
         qobject_unref(entries);
         qtest_quit(qts);
     }
@@ -251,6 +255,36 @@ static void test_opt_in(void)
     }
 }
 
+/* What query-guest-abi returns is what check-guest-abi takes, as it is. */
+static void test_reply_as_it_is(void)
+{
+    QTestState *qts = qtest_init("-machine virt-hvc-10.0");
+    QDict *reply = qtest_qmp(qts, "{ 'execute': 'query-guest-abi', 'id': 7 }");
+    QDict *contract = qobject_ref(qdict_get_qdict(reply, "return"));
+    QDict *given[] = { reply, contract };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(given); i++) {
+        QDict *verdicts = qtest_qmp(qts, "{ 'execute': 'check-guest-abi', "
+                                    "'arguments': %p }",
+                                    qobject_ref(given[i]));
+        QListEntry *entry;
+
+        g_assert_true(qdict_haskey(verdicts, "return"));
+        /* One for the machine, and one for each entry */
+        g_assert_cmpuint(qlist_size(qdict_get_qlist(verdicts, "return")), ==,
+                         1 + ARRAY_SIZE(contract_entry_names));
+        QLIST_FOREACH_ENTRY(qdict_get_qlist(verdicts, "return"), entry) {
+            g_assert_true(qdict_get_bool(qobject_to(QDict,
+                                                    qlist_entry_obj(entry)),
+                                         "ok"));
+        }
+        qobject_unref(verdicts);
+    }
+    qobject_unref(contract);
+    qobject_unref(reply);
+    qtest_quit(qts);
+}
+
 /* Golden files */
 
 static char *golden_path(const char *name)
@@ -272,8 +306,10 @@ static QDict *describe_type(QList *machines, const char *name)
     QLIST_FOREACH_ENTRY(entries, entry) {
         QDict *e = qobject_to(QDict, qlist_entry_obj(entry));
 
-        qdict_put_int(contract, qdict_get_str(e, "name"),
-                      qdict_get_int(e, "value"));
+        if (g_str_equal(qdict_get_str(e, "origin"), "type")) {
+            qdict_put_int(contract, qdict_get_str(e, "name"),
+                          qdict_get_int(e, "value"));
+        }
     }
     qdict_put(type, "contract", contract);
     qdict_put_obj(type, "compat-props", qobject_ref(
@@ -341,4 +377,6 @@ void migration_type_tests(void)
     qtest_add_func("hvc/migration/types/golden", test_golden_types);
     qtest_add_func("hvc/migration/contract/origins", test_origins);
     qtest_add_func("hvc/migration/contract/opt-in", test_opt_in);
+    qtest_add_func("hvc/migration/contract/reply-as-it-is",
+                   test_reply_as_it_is);
 }

@@ -87,13 +87,33 @@ QList *contract_entries(QTestState *qts)
     return entries;
 }
 
+char *all_misfits(const GPtrArray *texts)
+{
+    static const char prefix[] = "guest-abi: ";
+    g_autoptr(GString) all = NULL;
+
+    if (texts->len < 2) {
+        return texts->len ? g_strdup(g_ptr_array_index(texts, 0)) : NULL;
+    }
+    all = g_string_new(NULL);
+    g_string_printf(all, "guest-abi: %u things of the incoming VM cannot be "
+                    "kept here:", texts->len);
+    for (unsigned i = 0; i < texts->len; i++) {
+        const char *text = g_ptr_array_index(texts, i);
+
+        g_assert_true(g_str_has_prefix(text, prefix));
+        g_string_append_printf(all, " (%u) %s", i + 1, text + strlen(prefix));
+    }
+    return g_strdup(all->str);
+}
+
 char *contract_check(QTestState *qts, QList *entries)
 {
     QDict *response = qtest_qmp(qts, "{ 'execute': 'check-guest-abi', "
                                 "'arguments': { 'entries': %p } }",
                                 qobject_ref(entries));
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     QListEntry *entry;
-    char *refusal = NULL;
 
     g_assert_true(qdict_haskey(response, "return"));
     QLIST_FOREACH_ENTRY(qdict_get_qlist(response, "return"), entry) {
@@ -101,10 +121,10 @@ char *contract_check(QTestState *qts, QList *entries)
         const char *error = qdict_get_try_str(verdict, "error");
 
         g_assert_true(qdict_get_bool(verdict, "ok") == !error);
-        if (error && !refusal) {
-            refusal = g_strdup(error);
+        if (error) {
+            g_ptr_array_add(texts, g_strdup(error));
         }
     }
     qobject_unref(response);
-    return refusal;
+    return all_misfits(texts);
 }

@@ -72,12 +72,20 @@ char *run_state(QTestState *qts);
 QList *contract_entries(QTestState *qts);
 
 /**
+ * all_misfits: what a migration says that was refused for several reasons
+ * @texts: the text of each reason
+ *
+ * Returns: NULL if there is none. The caller frees it.
+ */
+char *all_misfits(const GPtrArray *texts);
+
+/**
  * contract_check: would a contract fit?
  * @qts: the destination
  * @entries: as contract_entries() of the source returned it
  *
- * Returns: NULL if it fits, else the text of the first refusal. The caller
- * frees it.
+ * Returns: NULL if it fits, else what a migration has to say. The caller frees
+ * it.
  */
 char *contract_check(QTestState *qts, QList *entries);
 

@@ -1,0 +1,98 @@
+/*
+ * Guest ABI: the beginning and the end of a load
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A handler of savevm.c's that has nothing to save: it is only asked when a
+ * load begins, and told when it has ended.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/coroutine.h"
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+#include "migration.h"
+#include "migration/qemu-compat.h"
+#include "migration/register.h"
+#include "qemu-file.h"
+#include "savevm.h"
+#include "guest-abi.h"
+#include "guest-abi-stream.h"
+
+static uint8_t peek(void *file, unsigned at)
+{
+    return qemu_peek_byte(file, at);
+}
+
+/*
+ * The contract is the first section of a stream that has one. What comes
+ * before are commands, of which one asks for a return path; it is not open yet,
+ * but the source waits for what it says.
+ */
+static int loading_setup(QEMUFile *f, void *opaque, Error **errp)
+{
+    MigrationIncomingState *mis = migration_incoming_get_current();
+    GuestAbiStream stream = guest_abi_stream_begin(peek, f);
+
+    if (stream.begins_otherwise) {
+        g_autoptr(Error) err = NULL;
+
+        guest_abi_refuse_missing(&err);
+        if (stream.return_path && !mis->to_src_file) {
+            mis->to_src_file = qemu_file_get_return_path(f);
+        }
+        guest_abi_refuse(err);
+        error_setg(errp, "the stream begins with another section");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Only a damaged stream has a section of this handler's. */
+static int loading_state(QEMUFile *f, void *opaque, int version_id)
+{
+    return -EINVAL;
+}
+
+static void reset_machine(void *opaque)
+{
+    if (!runstate_is_running()) {
+        qemu_system_reset(SHUTDOWN_CAUSE_SNAPSHOT_LOAD);
+    }
+}
+
+/*
+ * After a load that failed, whoever says "cont" boots the machine: half of
+ * another VM's state is not run, be it that the contract was refused or a
+ * device that came later.
+ */
+static int loading_cleanup(void *opaque)
+{
+    MigrationIncomingState *mis = migration_incoming_get_current();
+    bool failed = migrate_has_error(migrate_get_current()) ||
+                  (mis->from_src_file &&
+                   qemu_file_get_error(mis->from_src_file));
+
+    if (!failed || runstate_is_running()) {
+        return 0;
+    }
+    if (qemu_in_coroutine()) {
+        /* Devices wait for their requests when they are reset. */
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), reset_machine, NULL);
+    } else {
+        reset_machine(NULL);
+    }
+    return 0;
+}
+
+void guest_abi_watch_loads(void)
+{
+    static const SaveVMHandlers handlers = {
+        .load_setup = loading_setup,
+        .load_state = loading_state,
+        .load_cleanup = loading_cleanup,
+    };
+
+    register_savevm_live("guest-abi-check", 0, 1, &handlers, NULL);
+}
