@@ -179,7 +179,8 @@ def contract_in(path):
 
 def refusals(vm, document):
     """What a VM says against a contract, one text for each entry"""
-    arguments = {name: document[name] for name in ('machine', 'entries')
+    arguments = {name: document[name]
+                 for name in ('machine', 'entries', 'parts')
                  if name in document}
     return [verdict.get('error', f'{verdict["name"]}: does not fit')
             for verdict in vm.command('check-guest-abi', **arguments)

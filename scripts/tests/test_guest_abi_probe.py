@@ -163,12 +163,16 @@ class WithTcg(Probe):
 
     def test_check(self):
         self.saved('-machine', 'virt-hvc-10.0', '-smp', '2')
-        self.assertEqual(self.check(), self.FITS)
-        self.assertEqual(self.check('--', '-smp', '2'), self.FITS)
+        status, out, _ = self.check()
+        self.assertEqual(status, 1)
+        self.assertIn('incoming VM has 2 vCPUs, this VM has 1', out)
+        smp = ('--', '-smp', '2')
+        self.assertEqual(self.check(*smp), self.FITS)
         self.assertEqual(
-            self.check('--machine', 'virt-hvc-10.0,hvc-services=linux-6.12:-ptp'),
+            self.check('--machine',
+                       'virt-hvc-10.0,hvc-services=linux-6.12:-ptp', *smp),
             (1, self.REFUSAL, ''))
-        status, out, _ = self.check('--machine', 'virt-hvc-9.2')
+        status, out, _ = self.check('--machine', 'virt-hvc-9.2', *smp)
         self.assertEqual(status, 1)
         self.assertIn("is a machine of type 'virt-hvc-10.0', this one is "
                       "'virt-hvc-9.2'", out)
