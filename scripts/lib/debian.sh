@@ -19,26 +19,29 @@ as_root() {
 # rewrite_sources TYPES SUITE [list|sources FILE]...: the sources of the Debian
 # archive in apt's FILEs (one-line or deb822 format), with another suite.
 #
-# Security, updates, backports and third-party sources are no help for another
-# suite, and a third-party one may well call its suite "bookworm main" too. So
-# an entry counts when its suite is a bare name, it has "main", and it is
-# signed by Debian's keyring or, without a key of its own, lies under /debian.
+# Updates, backports and third-party sources are no help for another suite, and
+# a third-party one may well call its suite "bookworm main" too. So an entry
+# counts when its suite is a bare name, it has "main", and it is signed by
+# Debian's keyring or, without a key of its own, lies under /debian. Security
+# updates are in an archive of their own, whose suites are called so.
 rewrite_sources() {
     # perl-base is essential on Debian; python3 may not be there yet.
     perl -e '
         use strict;
         my ($types, $suite, @files) = @ARGV;
         my $targets = $types eq "deb" ? "Packages" : "Sources";
+        my $kind = $suite =~ /-security$/ ? "-security" : "";
         my %done;
 
         sub emit {
             my ($uris, $suites, $components, $key) = @_;
-            return unless grep { /^[a-z]+$/ } split " ", $suites;
+            return unless grep { /^[a-z]+$kind$/ } split " ", $suites;
             return unless grep { $_ eq "main" } split " ", $components;
             for my $uri (grep { !/^cdrom:/ } split " ", $uris) {
                 next unless $key =~ /\S/
                             ? $key =~ /debian-archive|BEGIN PGP/
-                            : $uri =~ m{/debian(\.list)?/?$|/archive/debian/};
+                            : $uri =~ m{/debian$kind(\.list)?/?$|
+                                        /archive/debian$kind/}x;
                 next if $done{$uri}++;
                 print "Types: $types\n", "URIs: $uri\n", "Suites: $suite\n",
                       "Components: main\n", "Targets: $targets\n",
@@ -83,12 +86,15 @@ rewrite_sources() {
 
 # archive_sources TYPES SUITE: this machine's own mirror, with another suite
 archive_sources() {
-    local list='' parts='' file sources=()
+    local list='' parts='' file kind='' sources=()
 
+    case $2 in
+    *-security) kind=-security ;;
+    esac
     if [ -n "${QEMU_HVC_MIRROR:-}" ]; then
         rewrite_sources "$1" "$2" list /dev/stdin <<END
 deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
-$QEMU_HVC_MIRROR stable main
+${QEMU_HVC_MIRROR%/}$kind stable$kind main
 END
         return
     fi
@@ -105,8 +111,9 @@ END
 
 # private_apt SUITE ARCH apt-get|apt-cache ARGUMENTS...
 #
-# apt on another suite or architecture, with lists of its own. Signature and
-# hash checks are apt's; neither this machine's apt configuration nor its
+# apt on another suite or architecture, with lists of its own. Suites that need
+# each other are joined by "+"; packages of the last one come first. Signature
+# and hash checks are apt's; neither this machine's apt configuration nor its
 # dpkg database changes. ARCH is a Debian architecture, or "source". apt must
 # not see what is installed here, hence the empty status: it would insist on
 # that version, which the suite may not have.
@@ -134,6 +141,7 @@ private_apt() {
         -o Acquire::Retries=2
         -o Acquire::http::Timeout=30
         -o APT::Update::Error-Mode=any
+        -o "APT::Default-Release=${suite##*+}"
     )
     if [ "$arch" = source ]; then
         types=deb-src
@@ -165,7 +173,7 @@ refresh_lists() {
     local suite=$1 arch=$2 types=$3 dir=$4 uris reason
     shift 4
 
-    archive_sources "$types" "$suite" >"$dir/archive.sources.new"
+    archive_sources "$types" "${suite//+/ }" >"$dir/archive.sources.new"
     [ -s "$dir/archive.sources.new" ] ||
         die "none of this machine's apt sources is the Debian archive" \
             "a source like 'deb https://MIRROR/debian SUITE main'" \
