@@ -69,7 +69,7 @@ def chosen() -> list[Kernel]:
     cannot be had."""
     found = [kernels.one(series) for series in kernels.NEEDED]
     newest = kernels.newest()
-    kernels.require_needed([kernel.series for kernel in [*found, newest]])
+    kernels.require_needed([kernel.name for kernel in [*found, newest]])
     return [*found, newest]
 
 
@@ -143,7 +143,7 @@ def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
 
     return {
         name('fleet'): test_fleet,
-        name(f'probe {newest.series}'): test_newest,
+        name(f'probe {newest.name}'): test_newest,
         name('probe 6.1'): test_of_record('linux-6.1.json', 'linux-6.1.json'),
         name('probe 6.12 as 6.1'):
             test_of_record('linux-6.12.json', 'linux-6.12-profile.json'),
@@ -253,13 +253,13 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
         **matrix_tests('profile', profile, {}),
         # The newer kernel's registers are not what the older one has.
         **matrix_tests('plain', plain, {
-            (newest.series, oldest.series):
+            (newest.name, oldest.name):
             r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
         **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
         name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
         **gic_tests(hardware, qemu, newest),
-        name(f'live {newest.series} {result.cpus} cpus'): live_test(result),
+        name(f'live {newest.name} {result.cpus} cpus'): live_test(result),
     }))
 
 

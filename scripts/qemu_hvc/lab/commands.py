@@ -70,7 +70,7 @@ def write(path: Path | None, text: str) -> None:
 
 def run_fetch(args: argparse.Namespace) -> int:
     for kernel in kernels.have(args.kernels):
-        print(f'{kernel.series:5} {kernel.release:28} {kernel.image}')
+        print(f'{kernel.name:5} {kernel.release:28} {kernel.image}')
     qemu_build.fetch('lab-sysroot')
     programs.initramfs()
     return 0
@@ -139,10 +139,10 @@ def profile_of(args: argparse.Namespace,
     if not args.profile:
         return None
     for kernel in chosen:
-        if kernel.series == args.profile:
+        if kernel.name == args.profile:
             return kernel
     raise LabError(f'--profile {args.profile} is none of the kernels '
-                   f'{", ".join(k.series for k in chosen)}; needed: one of '
+                   f'{", ".join(k.name for k in chosen)}; needed: one of '
                    'them; correct it')
 
 

@@ -29,14 +29,14 @@ class Probe:
     sizes: dict[str, int]
 
     def as_object(self) -> dict:
-        return {'series': self.kernel.series, 'release': self.kernel.release,
+        return {'name': self.kernel.name, 'release': self.kernel.release,
                 'registers': self.sizes,
                 'firmware': {f'{register:#x}': f'{value:#x}'
                              for register, value in self.firmware.items()}}
 
 
 def probe(hardware: Hardware, kernel: Kernel) -> Probe:
-    say(f'{kernel.series}: booting {kernel.release}')
+    say(f'{kernel.name}: booting {kernel.release}')
     with Host(hardware, kernel, {}) as host:
         found = Probe(kernel, {}, {})
         for line in host.run('kvmprobe').splitlines():

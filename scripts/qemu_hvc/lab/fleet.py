@@ -71,20 +71,20 @@ class ProbedHost(guest_abi_probe.Host):
 
 
 def file_name(kernel: Kernel) -> str:
-    return f'linux-{kernel.series}.json'
+    return f'linux-{kernel.name}.json'
 
 
 def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
           profile: Path | None = None) -> dict:
     """What guest-abi-probe prints on a host with that kernel"""
-    say(f'{kernel.series}: what it can promise a guest')
+    say(f'{kernel.name}: what it can promise a guest')
     files = {'qemu': qemu, **({profile.name: profile} if profile else {})}
     with Host(hardware, kernel, files) as host:
         try:
             return guest_abi_probe.probe(
                 ProbedHost(host, profile and profile.name))
         except guest_abi_probe.ProbeError as error:
-            raise LabError(f'{kernel.series}: {error}') from error
+            raise LabError(f'{kernel.name}: {error}') from error
 
 
 def probe_all(hardware: Hardware, qemu: Path, kernels: Iterable[Kernel],

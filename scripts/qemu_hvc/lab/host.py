@@ -121,7 +121,7 @@ class Host:
         """A LabError with the last lines of the console, cut where too long"""
         lines = [line if len(line) <= 160 else f'{line[:160]}...'
                  for line in str(error).splitlines()]
-        return LabError('\n'.join([f'host {self.kernel.series}: {lines[0]}',
+        return LabError('\n'.join([f'host {self.kernel.name}: {lines[0]}',
                                    *lines[1:]]))
 
     def run(self, command: str, timeout: float = COMMAND_TIMEOUT) -> str:

@@ -91,7 +91,7 @@ def run(hardware: Hardware, qemu: Path, kernel: Kernel, machines: list[str],
               {'qemu': qemu, 'guest': programs.guest()}) as host:
         for machine in machines:
             for number in cpus:
-                say(f'{kernel.series} {machine}, {number} CPUs')
+                say(f'{kernel.name} {machine}, {number} CPUs')
                 rows += measure(host, machine, number)
     return rows
 

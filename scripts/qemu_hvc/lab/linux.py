@@ -122,7 +122,7 @@ def run(hardware: Hardware, qemu: Path, kernel: Kernel,
     """The problems that one machine has."""
     guest_kernel = linux_guest.Kernel.at(fetch('kernel', '6.12'))
     initramfs = linux_guest.initramfs(fetch('busybox'), guest_kernel)
-    say(f'{kernel.series} {machine}: booting Linux in it')
+    say(f'{kernel.name} {machine}: booting Linux in it')
     try:
         with Host(hardware, kernel, {
                 'qemu': qemu, 'linux': guest_kernel.image,

@@ -146,7 +146,7 @@ def migrate_often(host: Host, result: Result, times: int) -> None:
         result.migrations += 1
         live.cycle_cpus()
         live.reboot()
-        say(f'{result.kernel.series} {result.machine}, {result.cpus} CPUs: '
+        say(f'{result.kernel.name} {result.machine}, {result.cpus} CPUs: '
             f'migration {result.migrations} of {times}')
     live.snapshot()
     live.vm.quit()

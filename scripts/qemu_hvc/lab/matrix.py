@@ -67,7 +67,7 @@ class Matrix:
             self._all(self._save, first)
             self._all(self._save, [k for k in self.kernels if k not in first])
             self._all(self._load, self.kernels)
-        order = {kernel.series: i for i, kernel in enumerate(self.kernels)}
+        order = {kernel.name: i for i, kernel in enumerate(self.kernels)}
         self.cells.sort(key=lambda cell: (self.machines.index(cell.machine),
                                           order[cell.source],
                                           order[cell.target]))
@@ -104,8 +104,8 @@ class Matrix:
     def _save(self, kernel: Kernel) -> None:
         with Hosts(lambda: self._host(kernel)) as hosts:
             for machine in self.machines:
-                saved = Saved(kernel.series, machine, self.directory /
-                              f'{kernel.series}.'
+                saved = Saved(kernel.name, machine, self.directory /
+                              f'{kernel.name}.'
                               f'{self.machines.index(machine)}.state')
                 started = time.monotonic()
                 try:
@@ -113,8 +113,8 @@ class Matrix:
                 except LabError as error:
                     saved.refused = Verdict(Kind.FAILED, one_line(str(error)))
                     hosts.drop()
-                self.saved[kernel.series, machine] = saved
-                say(f'{kernel.series:5} {machine}: '
+                self.saved[kernel.name, machine] = saved
+                say(f'{kernel.name:5} {machine}: '
                     f'{saved.refused or "saved"} '
                     f'({time.monotonic() - started:.1f} s)')
 
@@ -145,9 +145,9 @@ class Matrix:
             for machine in self.machines:
                 for source in self.kernels:
                     started = time.monotonic()
-                    saved = self.saved[source.series, machine]
+                    saved = self.saved[source.name, machine]
                     verdict = self._load_one(hosts, saved)
-                    cell = Cell(machine, source.series, kernel.series, verdict,
+                    cell = Cell(machine, source.name, kernel.name, verdict,
                                 round(time.monotonic() - started, 1))
                     self.cells.append(cell)
                     say(f'{cell.source:>5} to {cell.target:5} {machine}: '
@@ -187,8 +187,8 @@ class Matrix:
             'version': self.version,
             'cpu': self.hardware.cpu,
             'append': self.hardware.append,
-            'profile': self.profile and self.profile.series,
-            'kernels': {k.series: k.release for k in self.kernels},
+            'profile': self.profile and self.profile.name,
+            'kernels': {k.name: k.release for k in self.kernels},
             'machines': self.machines,
             'cells': [{
                 'machine': cell.machine, 'from': cell.source,

@@ -16,7 +16,7 @@ def heading(matrix: Matrix) -> str:
     if matrix.hardware.append:
         text += f' and "{matrix.hardware.append}"'
     if matrix.profile:
-        text += (f', profile of {matrix.profile.series} on every newer kernel')
+        text += (f', profile of {matrix.profile.name} on every newer kernel')
     return text
 
 
@@ -39,7 +39,7 @@ class Notes:
 
 
 def grid(matrix: Matrix, machine: str, notes: Notes) -> Iterator[str]:
-    series = [kernel.series for kernel in matrix.kernels]
+    series = [kernel.name for kernel in matrix.kernels]
     yield 'from / to '.ljust(10) + ''.join(f'{name:12}' for name in
                                            series).rstrip()
     for source in series:
@@ -125,7 +125,7 @@ class Svg:
 
 def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float,
               top: float) -> None:
-    series = [kernel.series for kernel in matrix.kernels]
+    series = [kernel.name for kernel in matrix.kernels]
     middle = {'text_anchor': 'middle'}
     svg.text(left, top - 26, machine, font_weight='bold')
     for column, target in enumerate(series):
