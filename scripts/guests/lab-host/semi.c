@@ -9,34 +9,14 @@
  *   semi exit STATUS
  */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum {
-    SYS_OPEN = 0x01,
-    SYS_CLOSE = 0x02,
-    SYS_WRITE = 0x05,
-    SYS_READ = 0x06,
-    SYS_EXIT = 0x18,
-};
+#include "semihosting.h"
 
-#define MODE_READ  1    /* "rb" */
-#define MODE_WRITE 5    /* "wb" */
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026
 
 static char buffer[1 << 20];
-
-static int64_t semihost(uint64_t operation, const uint64_t *block)
-{
-    register uint64_t x0 asm("x0") = operation;
-    register const uint64_t *x1 asm("x1") = block;
-
-    asm volatile("hlt #0xf000" : "+r" (x0) : "r" (x1) : "memory");
-    return x0;
-}
 
 static void fail(const char *what, const char *name)
 {
@@ -46,8 +26,7 @@ static void fail(const char *what, const char *name)
 
 static int64_t open_outside(const char *name, uint64_t mode)
 {
-    uint64_t block[] = { (uintptr_t)name, mode, strlen(name) };
-    int64_t file = semihost(SYS_OPEN, block);
+    int64_t file = outside_open(name, mode);
 
     if (file < 0) {
         fail("the outer QEMU cannot open", name);
@@ -55,31 +34,20 @@ static int64_t open_outside(const char *name, uint64_t mode)
     return file;
 }
 
-static void close_outside(int64_t file)
-{
-    uint64_t block[] = { file };
-
-    semihost(SYS_CLOSE, block);
-}
-
 static void get(const char *name)
 {
     int64_t file = open_outside(name, MODE_READ);
-    uint64_t block[] = { file, (uintptr_t)buffer, sizeof(buffer) };
-    uint64_t left;
+    int64_t size;
 
-    do {
-        left = semihost(SYS_READ, block);
-        if (left > sizeof(buffer) ||
-            fwrite(buffer, 1, sizeof(buffer) - left, stdout) !=
-            sizeof(buffer) - left) {
+    while ((size = outside_read(file, buffer, sizeof(buffer)))) {
+        if (size < 0 || fwrite(buffer, 1, size, stdout) != (size_t)size) {
             fail("cannot copy", name);
         }
-    } while (left != sizeof(buffer));
+    }
     if (fflush(stdout)) {
         fail("cannot write a copy of", name);
     }
-    close_outside(file);
+    outside_close(file);
 }
 
 static void put(const char *name)
@@ -88,13 +56,11 @@ static void put(const char *name)
     size_t size;
 
     while ((size = fread(buffer, 1, sizeof(buffer), stdin)) > 0) {
-        uint64_t block[] = { file, (uintptr_t)buffer, size };
-
-        if (semihost(SYS_WRITE, block)) {
+        if (outside_write(file, buffer, size)) {
             fail("the outer QEMU cannot write", name);
         }
     }
-    close_outside(file);
+    outside_close(file);
 }
 
 static void leave(const char *status)

@@ -2,8 +2,10 @@
 """The bare-metal guest, and what it answers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 import re
 
+from .kernels import Kernel
 from .vm import Vm
 
 # Name of an answer -> its value, as text. What a machine does not have is not
@@ -15,21 +17,87 @@ MISSING = 'none'
 # CALLS_VCPUS of tests-qtest/hvc/guest
 MAX_CPUS = 8
 
-# What kernels show each in their own way, and QEMU does not choose. Linux 6.1
-# lets a guest read the hardware's CTR_EL0 but tells QEMU the sanitised one, so
-# that no later kernel can be given it. The PMU's identification and events are
-# its driver's; a VMM can take events (KVM_ARM_VCPU_PMU_V3_FILTER) and counters
-# (PMCR_EL0.N) away, which QEMU does not. It is shown, but is no answer of the
-# machine's.
-KERNELS_OWN = frozenset(('CTR_EL0', 'PMCR_EL0', 'PMCEID0_EL0', 'PMCEID1_EL0'))
 
-# Fields of the same kind: some kernels show the hardware's, of features that no
-# guest has. QEMU warns where a migration changes one.
-KERNELS_OWN_FIELDS = {
-    'ID_AA64PFR0_EL1': 0xf << 40,   # MPAM
-    'ID_AA64PFR1_EL1': 0xf << 16,   # MPAM_frac
-    'ID_AA64MMFR2_EL1': 0xf << 24,  # NV
-}
+@dataclass(frozen=True)
+class Own:
+    """A difference that kernels make, and that QEMU cannot undo
+
+    name: of the answer, a pattern; bits: those that may differ, 0 for all of
+    them; before: only if one of the two kernels is older than that, or, with
+    leaves, the one that the guest comes from.
+    """
+    name: str
+    why: str
+    bits: int = 0
+    before: str = ''
+    leaves: bool = False
+
+    def covers(self, change: 'Change') -> bool:
+        return re.fullmatch(self.name, change.plain_name) is not None and \
+            (not self.before or self._is_of(change)) and \
+            (not self.bits or change.only_in(self.bits))
+
+    def _is_of(self, change: 'Change') -> bool:
+        source = change.source.before(self.before)
+        return source if self.leaves else \
+            source != change.target.before(self.before)
+
+
+# The contract page of the manual has the same rows.
+KERNELS_OWN = (
+    # 6.1 lets a guest read the hardware's but tells QEMU the sanitised one, so
+    # that no later kernel can be given it.
+    Own('CTR_EL0', 'up to 6.3 the hardware shows through'),
+    # A VMM can take events (KVM_ARM_VCPU_PMU_V3_FILTER) and counters
+    # (PMCR_EL0.N) away, which QEMU does not.
+    Own('PMCR_EL0|PMCEID[01]_EL0', "the PMU's driver decides"),
+    # Features that no guest has. QEMU warns where a migration changes one.
+    Own('ID_AA64PFR0_EL1', 'MPAM shows by mistake', bits=0xf << 40),
+    Own('ID_AA64PFR1_EL1', 'MPAM_frac or MTE_frac shows by mistake',
+        bits=0xf << 16 | 0xf << 40),
+    Own('ID_AA64MMFR2_EL1', 'NV shows by mistake', bits=0xf << 24),
+    Own('ID_AA64DFR0_EL1', 'a PMU that is not Arm\'s shows by mistake',
+        bits=0xf << 8),
+    Own('OSDTRTX_EL1|OSECCR_EL1', 'up to 6.12 they are undefined, then zero',
+        before='6.13'),
+    # Of SME and GCS, which no guest has. From 6.13 on they are all trapped.
+    Own('SMPRI_EL1|SMIDR_EL1|TPIDR2_EL0|GCS(CR|PR|CRE0)_EL[01]',
+        'up to 6.12 some registers of features that a guest does not have are '
+        'not trapped'),
+    Own('SMC', 'SMC is answered from 6.4 on', before='6.4'),
+    # KVM has an offset for it from 6.4 on.
+    Own('WORK_COUNTERS_APART', "up to 6.3 the guest reads the host's physical "
+        'counter', before='6.4'),
+    Own('WORK_PHYSICAL_TIMER', 'up to 6.3 a running physical timer is not '
+        'listed, so that it is lost', before='6.4', leaves=True),
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One answer before and after a move from one kernel to another"""
+    name: str
+    old: str
+    new: str
+    source: Kernel
+    target: Kernel
+
+    @property
+    def plain_name(self) -> str:
+        """Without the CPU's"""
+        return self.name.rpartition(' ')[2]
+
+    def only_in(self, bits: int) -> bool:
+        return MISSING not in (self.old, self.new) and \
+            not (int(self.old, 16) ^ int(self.new, 16)) & ~bits
+
+    def own(self) -> Own | None:
+        """The row that covers it, if the kernels make it"""
+        return next((row for row in KERNELS_OWN if row.covers(self)), None)
+
+    def __str__(self) -> str:
+        return f'{self.name}: {self.old}, then {self.new}'
+
 
 # ID_*_EL1 by CRm and op2; the others have no name, and are zero.
 ID_REGISTERS = {
@@ -49,26 +117,50 @@ ID_REGISTERS = {
     (7, 3): 'ID_AA64MMFR3', (7, 4): 'ID_AA64MMFR4',
 }
 
-# Where the guest leaves its report: CALLS_REPORT of tests-qtest/hvc/guest, and
-# behind the report's size.
+# Other registers that reports have, by their encoding
+REGISTERS = {
+    'S3_0_C0_C0_0': 'MIDR_EL1', 'S3_0_C0_C0_5': 'MPIDR_EL1',
+    'S3_0_C0_C0_6': 'REVIDR_EL1', 'S3_1_C0_C0_7': 'AIDR_EL1',
+    'S3_1_C0_C0_0': 'CCSIDR_EL1', 'S3_1_C0_C0_1': 'CLIDR_EL1',
+    'S3_3_C0_C0_1': 'CTR_EL0', 'S3_3_C0_C0_7': 'DCZID_EL0',
+    'S3_3_C14_C0_0': 'CNTFRQ_EL0', 'S3_3_C9_C12_0': 'PMCR_EL0',
+    'S3_3_C9_C12_1': 'PMCNTENSET_EL0', 'S3_3_C9_C12_2': 'PMCNTENCLR_EL0',
+    'S3_3_C9_C12_6': 'PMCEID0_EL0', 'S3_3_C9_C12_7': 'PMCEID1_EL0',
+    'S3_0_C9_C14_1': 'PMINTENSET_EL1', 'S3_0_C9_C14_2': 'PMINTENCLR_EL1',
+    'S3_0_C9_C14_6': 'PMMIR_EL1', 'S3_0_C12_C12_4': 'ICC_CTLR_EL1',
+    'S3_0_C12_C12_5': 'ICC_SRE_EL1', 'S3_0_C1_C0_0': 'SCTLR_EL1',
+    'S3_0_C1_C0_3': 'SCTLR2_EL1', 'S3_0_C2_C0_3': 'TCR2_EL1',
+    'S3_0_C10_C2_2': 'PIRE0_EL1', 'S3_0_C10_C2_3': 'PIR_EL1',
+    'S3_0_C10_C2_4': 'POR_EL1', 'S3_0_C10_C2_1': 'MAIR2_EL1',
+    'S3_0_C10_C3_1': 'AMAIR2_EL1', 'S3_3_C4_C4_2': 'FPMR',
+    'S2_0_C0_C3_2': 'OSDTRTX_EL1', 'S2_0_C0_C6_2': 'OSECCR_EL1',
+    'S3_0_C1_C2_4': 'SMPRI_EL1', 'S3_1_C0_C0_6': 'SMIDR_EL1',
+    'S3_3_C13_C0_5': 'TPIDR2_EL0', 'S3_0_C2_C5_0': 'GCSCR_EL1',
+    'S3_0_C2_C5_1': 'GCSPR_EL1', 'S3_0_C2_C5_2': 'GCSCRE0_EL1',
+    'S3_3_C2_C5_1': 'GCSPR_EL0', 'S3_0_C1_C2_0': 'ZCR_EL1',
+}
+
+# Where the guest leaves its reports: CALLS_REPORT of tests-qtest/hvc/guest, and
+# behind the report's size; each vCPU's is so far from the one before.
 REPORT = 0x42000000 + 4
+REPORT_SIZE = 0x10000
 
 
 def options(machine: str, cpus: int = 1) -> list[str]:
     """QEMU's, for this guest; the host has its program as "guest"."""
-    return ['-machine', f'{machine},gic-version=3', '-smp', str(cpus),
+    if 'gic-version=' not in machine:
+        machine += ',gic-version=3'
+    return ['-machine', machine, '-smp', str(cpus),
             '-m', '64', '-device', 'loader,file=guest,cpu-num=0']
 
 
 def public_name(name: str) -> str:
-    """The guest calls ID registers ID_C, CRm, _ and op2."""
-    match = re.fullmatch(r'ID_C(\d)_(\d)', name)
-    if not match:
-        return name
-    place = int(match[1]), int(match[2])
+    """The guest calls registers by their encoding."""
+    match = re.fullmatch(r'S3_0_C0_C(\d)_(\d)', name)
+    place = match and (int(match[1]), int(match[2]))
     if place in ID_REGISTERS:
         return f'{ID_REGISTERS[place]}_EL1'
-    return f'S3_0_C0_C{match[1]}_{match[2]}'
+    return REGISTERS.get(name, name)
 
 
 class LabGuest:
@@ -84,10 +176,17 @@ class LabGuest:
     def answers(self) -> Answers:
         """What it says now."""
         self.vm.write('r')
-        size = int(self.vm.expect('REPORT').split()[-1], 16)
-        text = self.vm.memory(REPORT, size)
-        pairs = (line.split('=', 1) for line in text.splitlines())
-        return {public_name(name): value for name, value in pairs}
+        found = {}
+        sizes = self.vm.expect('REPORT').rpartition('REPORT')[2].split()
+        for cpu, size in enumerate(sizes):
+            if not int(size, 16):
+                found[f'CPU{cpu}'] = 'off'
+                continue
+            text = self.vm.memory(REPORT + REPORT_SIZE * cpu, int(size, 16))
+            for line in text.splitlines():
+                name, _, value = line.partition('=')
+                found[(f'CPU{cpu} ' if cpu else '') + public_name(name)] = value
+        return found
 
     def reboot(self) -> int:
         self.vm.qmp('system_reset')
@@ -98,28 +197,42 @@ class LabGuest:
         self.vm.write('c')
         self.vm.expect('CYCLED')
 
+    def last_cpu_off(self) -> None:
+        self.vm.write('o')
+        self.vm.expect('OFF')
 
-def differences(before: Answers, after: Answers) -> list[str]:
-    """What changed, as "NAME: BEFORE, then AFTER"; without the kernel's own."""
-    return [text for own, text in _changes(before, after) if not own]
+    def last_cpu_on(self) -> None:
+        self.vm.write('n')
+        self.vm.expect('ON')
 
-
-def asides(before: Answers, after: Answers) -> list[str]:
-    """What changed of the kernel's own."""
-    return [text for own, text in _changes(before, after) if own]
-
-
-def _is_kernels_own(name: str, old: str, new: str) -> bool:
-    fields = KERNELS_OWN_FIELDS.get(name, 0)
-    return name in KERNELS_OWN or (
-        bool(fields) and MISSING not in (old, new) and
-        not (int(old, 16) ^ int(new, 16)) & ~fields)
+    def start_physical_timer(self) -> None:
+        self.vm.write('p')
+        self.vm.expect('TIMER')
 
 
-def _changes(before: Answers, after: Answers) -> Iterator[tuple[bool, str]]:
-    """Is it the kernel's own?"""
-    for name in sorted({*before, *after}):
+def changes(before: Answers, after: Answers, source: Kernel,
+            target: Kernel) -> Iterator[Change]:
+    """What differs, each difference once and not for every CPU"""
+    seen = set()
+    for name in sorted({*before, *after},
+                       key=lambda name: (' ' in name, name)):
         old, new = before.get(name, MISSING), after.get(name, MISSING)
-        if old != new:
-            yield (_is_kernels_own(name, old, new),
-                   f'{name}: {old}, then {new}')
+        change = Change(name, old, new, source, target)
+        if old != new and (change.plain_name, old, new) not in seen:
+            seen.add((change.plain_name, old, new))
+            yield change
+
+
+def differences(before: Answers, after: Answers, source: Kernel,
+                target: Kernel) -> list[str]:
+    """What changed, as "NAME: BEFORE, then AFTER"; without the kernels' own."""
+    return [str(change) for change in changes(before, after, source, target)
+            if not change.own()]
+
+
+def asides(before: Answers, after: Answers, source: Kernel,
+           target: Kernel) -> list[str]:
+    """What changed of the kernels' own."""
+    return [f'{change} ({change.own().why})'
+            for change in changes(before, after, source, target)
+            if change.own()]

@@ -5,7 +5,7 @@ It is driven by shell commands over its console (see guests/lab-host/init). File
 and out through the directory that the outer QEMU runs in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 from dataclasses import dataclass
 import os
@@ -35,18 +35,29 @@ CPUS = 2
 
 @dataclass(frozen=True)
 class Hardware:
-    """What all hosts of a lab have in common."""
+    """What hosts are made of, but for the kernel; gic is a version."""
     outer: Path
     cpu: str = 'neoverse-n1'
     append: str = ''
     memory: str = '1G'
+    gic: str = '3'
+
+    def __str__(self) -> str:
+        text = f'CPU {self.cpu}'
+        if self.append:
+            text += f' and "{self.append}"'
+        return text + (f' and GICv{self.gic}' if self.gic != '3' else '')
+
+    def as_object(self) -> dict[str, str]:
+        """What makes a difference to a guest"""
+        return {'cpu': self.cpu, 'append': self.append, 'gic': self.gic}
 
     def command(self, kernel: Kernel, words: str) -> list[str]:
         """The outer QEMU's command line, without a console."""
         return [
             str(self.outer), '-nodefaults', '-display', 'none',
             '-monitor', 'none', '-no-reboot',
-            '-machine', 'virt,virtualization=on,gic-version=3',
+            '-machine', f'virt,virtualization=on,gic-version={self.gic}',
             '-cpu', self.cpu, '-smp', str(CPUS), '-m', self.memory,
             '-accel', 'tcg,thread=multi,tb-size=512',
             '-semihosting-config', 'enable=on,userspace=on,target=native',
@@ -55,6 +66,31 @@ class Hardware:
             '-append', 'console=ttyAMA0 quiet panic=-1 '
                        f'lab_time={int(time.time())} {words} {self.append}',
         ]
+
+
+class Hosts:
+    """A host that is booted when it is wanted, and again after a drop."""
+
+    def __init__(self, make: Callable[[], 'Host']) -> None:
+        self.make = make
+        self.host: Host | None = None
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self) -> 'Hosts':
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stack.close()
+
+    def get(self) -> 'Host':
+        if not self.host:
+            self.host = self.stack.enter_context(self.make())
+        return self.host
+
+    def drop(self) -> None:
+        """What went wrong once in a host may have left it in any state."""
+        self.stack.close()
+        self.host = None
 
 
 class CommandFailed(LabError):
@@ -144,6 +180,11 @@ class Host:
     def bring(self, name: str, source: Path) -> None:
         """A file from outside into the host, under another name perhaps."""
         shutil.copyfile(source, self.directory / name)
+        self.run(f'get {shlex.quote(name)}')
+
+    def bring_text(self, name: str, text: str) -> None:
+        """A file with that text into the host"""
+        (self.directory / name).write_text(text, encoding='utf-8')
         self.run(f'get {shlex.quote(name)}')
 
     def fetch(self, name: str, target: Path) -> None:

@@ -66,7 +66,9 @@ class Live:
 
     def check(self, when: str) -> None:
         """Every CPU's answers are those of the first time."""
-        changed = bare_guest.differences(self.answers, self.guest.answers())
+        kernel = self.host.kernel
+        changed = bare_guest.differences(self.answers, self.guest.answers(),
+                                         kernel, kernel)
         if changed:
             raise LabError(f'{when}: {"; ".join(changed)}')
 

@@ -7,7 +7,6 @@ those of all kernels are loaded.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-import contextlib
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
@@ -16,10 +15,11 @@ import time
 
 from . import bare_guest, programs
 from .common import LabError, say
-from .host import Hardware, Host
+from .host import Hardware, Host, Hosts
 from .kernels import Kernel
-from .verdict import Kind, Loading, Verdict, one_line, start_refused
-from .vm import QmpError, Vm, VmEnded
+from .verdict import (Guest, Kind, Loading, Verdict, contract_of, one_line,
+                      start_refused)
+from .vm import Vm, VmEnded
 
 PINNED = 'virt-hvc-'
 PROFILE = 'profile.json'
@@ -31,8 +31,7 @@ class Saved:
     source: str
     machine: str
     state: Path
-    answers: bare_guest.Answers = field(default_factory=dict)
-    guest_abi: object = None
+    guest: Guest | None = None
     refused: Verdict | None = None
 
 
@@ -47,7 +46,8 @@ class Cell:
 
 @dataclass
 class Matrix:
-    """All that a run of it needs and finds."""
+    """All that a run of it needs and finds. hardware saves, target loads; its
+    machines are there the ones of the same place in target_machines."""
     hardware: Hardware
     qemu: Path
     qemu_name: str
@@ -55,6 +55,9 @@ class Matrix:
     machines: list[str]
     profile: Kernel | None = None
     jobs: int = 2
+    target: Hardware | None = None
+    # What is added to each machine where it is loaded, such as ",its=on"
+    target_options: str = ''
     # What QEMU calls itself
     version: str = ''
     saved: dict[tuple[str, str], Saved] = field(default_factory=dict)
@@ -78,9 +81,9 @@ class Matrix:
             # Taking the results raises what a step raised.
             list(pool.map(step, kernels))
 
-    def _host(self, kernel: Kernel) -> Host:
-        return Host(self.hardware, kernel,
-                    {'qemu': self.qemu, 'guest': programs.guest()})
+    def _hosts(self, hardware: Hardware, kernel: Kernel) -> Hosts:
+        return Hosts(lambda: Host(hardware, kernel, {
+            'qemu': self.qemu, 'guest': programs.guest()}))
 
     # --- profiles ---
 
@@ -91,18 +94,19 @@ class Matrix:
         return self.profile is not None and \
             kernel.number > self.profile.number
 
-    def _options(self, host: Host, machine: str) -> list[str]:
+    def _options(self, host: Host, machine: str, more: str = '') -> list[str]:
         """QEMU's; the profile, if it is to have one, is in the host then."""
+        options = ''
         if self._takes_profile(host.kernel) and \
            self._profile_path(machine).exists():
             host.bring(PROFILE, self._profile_path(machine))
-            machine += f',guest-abi-profile={PROFILE}'
-        return bare_guest.options(machine)
+            options = f',guest-abi-profile={PROFILE}'
+        return bare_guest.options(machine + options + more)
 
     # --- first boot: save ---
 
     def _save(self, kernel: Kernel) -> None:
-        with Hosts(lambda: self._host(kernel)) as hosts:
+        with self._hosts(self.hardware, kernel) as hosts:
             for machine in self.machines:
                 saved = Saved(kernel.name, machine, self.directory /
                               f'{kernel.name}.'
@@ -128,11 +132,10 @@ class Matrix:
         self.version = version_of(vm)
         guest = bare_guest.LabGuest(vm)
         guest.booted()
-        saved.answers = guest.answers()
-        saved.guest_abi = guest_abi(vm)
-        if host.kernel == self.profile and saved.guest_abi:
+        saved.guest = Guest(host.kernel, guest.answers(), contract_of(vm))
+        if host.kernel == self.profile and saved.guest.guest_abi:
             self._profile_path(saved.machine).write_text(
-                json.dumps(saved.guest_abi, indent=1), encoding='utf-8')
+                json.dumps(saved.guest.guest_abi, indent=1), encoding='utf-8')
         vm.qmp('stop')
         vm.migrate('file:state')
         vm.quit()
@@ -141,7 +144,7 @@ class Matrix:
     # --- second boot: load ---
 
     def _load(self, kernel: Kernel) -> None:
-        with Hosts(lambda: self._host(kernel)) as hosts:
+        with self._hosts(self.target or self.hardware, kernel) as hosts:
             for machine in self.machines:
                 for source in self.kernels:
                     started = time.monotonic()
@@ -153,7 +156,7 @@ class Matrix:
                     say(f'{cell.source:>5} to {cell.target:5} {machine}: '
                         f'{verdict} ({cell.seconds} s)')
 
-    def _load_one(self, hosts: 'Hosts', saved: Saved) -> Verdict:
+    def _load_one(self, hosts: Hosts, saved: Saved) -> Verdict:
         if saved.refused:
             return Verdict(saved.refused.kind,
                            f'on {saved.source}: {saved.refused.text}')
@@ -161,8 +164,9 @@ class Matrix:
             host = hosts.get()
             host.bring('state', saved.state)
             return Loading(Vm(host, 'load'),
-                           self._options(host, saved.machine), 'state',
-                           saved.answers).verdict()
+                           self._options(host, saved.machine,
+                                         self.target_options), 'state',
+                           saved.guest).verdict()
         except LabError as error:
             hosts.drop()
             return Verdict(Kind.FAILED, one_line(str(error)))
@@ -170,9 +174,10 @@ class Matrix:
     # --- results ---
 
     def problems(self) -> list[Cell]:
-        """What must not be: a failure, or a silent change of pinned VMs."""
+        """What must not be: a failure, a preflight that says otherwise than the
+        migration, or a silent change of pinned VMs."""
         return [cell for cell in self.cells
-                if cell.verdict.kind is Kind.FAILED or
+                if cell.verdict.kind in (Kind.FAILED, Kind.DISAGREES) or
                 (cell.verdict.kind is Kind.CHANGED and
                  cell.machine.startswith(PINNED))]
 
@@ -185,8 +190,9 @@ class Matrix:
         return json.dumps({
             'qemu': self.qemu_name,
             'version': self.version,
-            'cpu': self.hardware.cpu,
-            'append': self.hardware.append,
+            'hosts': self.hardware.as_object(),
+            'target': self.target and self.target.as_object(),
+            'target-options': self.target_options,
             'profile': self.profile and self.profile.name,
             'kernels': {k.name: k.release for k in self.kernels},
             'machines': self.machines,
@@ -198,7 +204,8 @@ class Matrix:
                 'seconds': cell.seconds} for cell in self.cells],
             'saved': [{
                 'machine': saved.machine, 'on': saved.source,
-                'answers': saved.answers, 'guest-abi': saved.guest_abi,
+                'answers': saved.guest and saved.guest.answers,
+                'guest-abi': saved.guest and saved.guest.guest_abi,
                 'refused': str(saved.refused) if saved.refused else None}
                 for saved in self.saved.values()],
         }, indent=1) + '\n'
@@ -209,13 +216,16 @@ def from_json(text: str) -> Matrix:
     is something else."""
     try:
         values = json.loads(text)
-        kernels = {series: Kernel(series, Path(), release)
-                   for series, release in values['kernels'].items()}
-        matrix = Matrix(Hardware(Path(), values['cpu'], values['append']),
+        kernels = {name: Kernel(name, Path(), release)
+                   for name, release in values['kernels'].items()}
+        target = values['target']
+        matrix = Matrix(Hardware(Path(), **values['hosts']),
                         Path(), values['qemu'], list(kernels.values()),
                         values['machines'],
                         values['profile'] and kernels[values['profile']],
-                        version=values['version'])
+                        version=values['version'],
+                        target=target and Hardware(Path(), **target),
+                        target_options=values['target-options'])
         matrix.cells = [
             Cell(cell['machine'], cell['from'], cell['to'],
                  Verdict(Kind.of(cell['verdict']), cell['text'],
@@ -232,44 +242,11 @@ def from_json(text: str) -> Matrix:
     return matrix
 
 
-class Hosts:
-    """A host that is booted when it is wanted, and again after a drop."""
-
-    def __init__(self, make: Callable[[], Host]) -> None:
-        self.make = make
-        self.host: Host | None = None
-        self.stack = contextlib.ExitStack()
-
-    def __enter__(self) -> 'Hosts':
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stack.close()
-
-    def get(self) -> Host:
-        if not self.host:
-            self.host = self.stack.enter_context(self.make())
-        return self.host
-
-    def drop(self) -> None:
-        """What went wrong once in a host may have left it in any state."""
-        self.stack.close()
-        self.host = None
-
-
 def version_of(vm: Vm) -> str:
     version = vm.qmp('query-version')
     number = '.'.join(str(version['qemu'][part])
                       for part in ('major', 'minor', 'micro'))
     return f'{number} {version["package"]}'.strip()
-
-
-def guest_abi(vm: Vm) -> object:
-    """query-guest-abi's answer; None from an unpatched QEMU."""
-    try:
-        return vm.qmp('query-guest-abi')
-    except QmpError:
-        return None
 
 
 def machine_list(option: str) -> list[str]:

@@ -15,8 +15,9 @@ from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 from ..paths import CACHE, CROSS_CC, ENGINE, GUESTS
 from .common import PARTS, fetch, require, run_tool
 
+GUEST = GUESTS / 'lab-guest'
 
-TOOLS = ('semi', 'qmp', 'kvmprobe', 'count-ioctls')
+TOOLS = ('semi', 'tunnel', 'qmp', 'kvmprobe', 'count-ioctls')
 TOOL_FLAGS = ('-D_GNU_SOURCE', '-std=gnu11', '-Os', '-Wall', '-Wextra',
               '-Werror', '-static')
 
@@ -50,15 +51,18 @@ def compiled(name: str, flags: Sequence[str], sources: Sequence[Path],
 
 
 def tool(name: str) -> Path:
-    return compiled(name, TOOL_FLAGS, [PARTS / f'{name}.c'])
+    return compiled(name, TOOL_FLAGS, [PARTS / f'{name}.c'],
+                    [PARTS / 'semihosting.h'])
 
 
 def guest() -> Path:
     """The bare-metal guest."""
     headers = [ENGINE / name for name in
                ('guest.ld', 'engine.h', 'arch.h', 'calls.h')]
-    return compiled('guest', GUEST_FLAGS,
-                    [ENGINE / 'start-a64.S', GUESTS / 'lab-guest/guest.c'], headers)
+    sources = sorted(path for path in GUEST.iterdir()
+                     if path.suffix in ('.c', '.S'))
+    return compiled('guest', GUEST_FLAGS, [ENGINE / 'start-a64.S', *sources],
+                    [*headers, GUEST / 'guest.h'])
 
 
 def initramfs() -> Path:

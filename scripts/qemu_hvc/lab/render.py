@@ -11,10 +11,12 @@ from .verdict import Kind
 
 
 def heading(matrix: Matrix) -> str:
-    text = (f'QEMU {matrix.version} ({matrix.qemu_name}), hosts with CPU '
-            f'{matrix.hardware.cpu}')
-    if matrix.hardware.append:
-        text += f' and "{matrix.hardware.append}"'
+    text = f'QEMU {matrix.version} ({matrix.qemu_name}), hosts with ' \
+        f'{matrix.hardware}'
+    if matrix.target:
+        text += f', to hosts with {matrix.target}'
+    if matrix.target_options:
+        text += f', there with {matrix.target_options}'
     if matrix.profile:
         text += (f', profile of {matrix.profile.name} on every newer kernel')
     return text

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What became of one VM that was saved on one host and loaded on another."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
 import re
 
 from .common import LabError
 from .bare_guest import Answers, LabGuest, asides, differences
-from .vm import Vm, VmEnded
+from .kernels import Kernel
+from .vm import QmpError, Vm, VmEnded
 
 SECTION_START = 'qemu_loadvm_state_section_startfull'
 SECTION_PART = 'qemu_loadvm_state_section_partend'
+# What QEMU warns of before RAM, where only a value that the guest still changes
+# will tell
+ANNOUNCED = 'the migration will be refused then'
+POSTCOPY_RUN = 'loadvm_postcopy_handle_run'
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Kind(Enum):
     CHANGED = Look('changed', 'CHANGED', '#c03030',
                    "migrated, and the guest's answers are not the same: a "
                    'silent change')
+    DISAGREES = Look('preflight disagrees', 'DISAGREE', '#d000a0',
+                     'check-guest-abi and the migration do not say the same')
     FAILED = Look('failed', 'FAILED', '#702080', 'anything else')
 
     @classmethod
@@ -84,61 +92,127 @@ def start_refused(end: VmEnded) -> Verdict:
     return Verdict(kind, one_line(end.messages) or str(end))
 
 
+@dataclass(frozen=True)
+class Guest:
+    """What a VM was when it left a host: what its guest said there, and its
+    contract, None if it has none that travels"""
+    kernel: Kernel
+    answers: Answers
+    guest_abi: dict | None = None
+
+
+def contract_of(vm: Vm) -> dict | None:
+    """query-guest-abi's reply; None of a VM, or a QEMU, without a contract"""
+    try:
+        contract = vm.qmp('query-guest-abi')
+    except QmpError:
+        return None
+    return contract if contract['migrated'] else None
+
+
+class Preflight:
+    """check-guest-abi on the VM that a guest is to come to"""
+
+    def __init__(self, vm: Vm, guest: Guest) -> None:
+        self.refusals: list[str] = []
+        self.asked = guest.guest_abi is not None
+        if self.asked:
+            self.refusals = [
+                row['error'] for row in
+                vm.qmp('check-guest-abi', **guest.guest_abi) if not row['ok']]
+
+    def judge(self, verdict: Verdict) -> Verdict:
+        """The migration's verdict, if the preflight was right"""
+        refused = verdict.kind in (Kind.EARLY, Kind.LATE)
+        if verdict.kind is Kind.LATE and ANNOUNCED in verdict.notes:
+            # It had to wait for a value that changes while the guest runs.
+            return verdict
+        if not self.asked or verdict.kind is Kind.FAILED or \
+           refused == bool(self.refusals):
+            return verdict
+        text = verdict.text if refused else self.refusals[0]
+        return replace(verdict, kind=Kind.DISAGREES, text=(
+            f'check-guest-abi says ok, then {verdict.kind.title}: {text}'
+            if refused else f'check-guest-abi refuses ({text}), then '
+            f'{verdict.kind.title}'))
+
+
 class Loading:
     """One load. The host has the stream as a file of that name."""
 
     def __init__(self, vm: Vm, options: list[str], stream: str,
-                 before: Answers) -> None:
+                 guest: Guest) -> None:
         self.vm = vm
         self.options = options
         self.stream = stream
-        self.before = before
-        self.trace = f'{vm.name}.trace'
+        self.guest = guest
 
     def verdict(self) -> Verdict:
         try:
-            self.vm.start(*self.options, '-incoming', 'defer',
-                          '-trace', SECTION_START, '-trace', SECTION_PART,
-                          '-D', self.trace)
+            start_incoming(self.vm, self.options)
         except VmEnded as end:
             return start_refused(end)
         try:
-            return self._load() or self._compare()
+            preflight = Preflight(self.vm, self.guest)
+            return preflight.judge(self._load() or
+                                   compare(self.vm, self.guest))
         except LabError as error:
             return Verdict(Kind.FAILED, one_line(str(error)))
         finally:
             self.vm.quit()
 
     def _load(self) -> Verdict | None:
-        """None if it was loaded."""
-        try:
-            self.vm.listen(f'file:{self.stream}')
-            info = self.vm.wait_migration()
-        except VmEnded as end:
-            if end.status != 1 or not end.messages:
-                return Verdict(Kind.FAILED, str(end))
-            return Verdict(self._refused(), refusal_text('', end.messages))
-        if info['status'] == 'completed':
-            return None
-        return Verdict(self._refused(), refusal_text(
-            info.get('error-desc', ''), self.vm.messages()))
+        self.vm.listen(f'file:{self.stream}')
+        return loaded(self.vm)
 
-    def _refused(self) -> Kind:
-        """Pages come only with parts of the section "ram"."""
-        trace = self.vm.host.run(f'cat {self.trace}')
-        ram = re.findall(rf'{SECTION_START} (\d+)\(ram\)', trace)
-        parts = re.findall(rf'{SECTION_PART} (\d+)', trace)
-        return Kind.LATE if set(ram) & set(parts) else Kind.EARLY
 
-    def _compare(self) -> Verdict:
-        self.vm.qmp('cont')
-        guest = LabGuest(self.vm)
-        after = guest.answers()
-        changed = differences(self.before, after)
-        aside = '; '.join(asides(self.before, after))
-        if not changed:
-            guest.reboot()
-            changed = [f'after a reboot: {change}' for change in
-                       differences(self.before, guest.answers())]
-        return Verdict(Kind.CHANGED if changed else Kind.OK,
-                       '; '.join(changed), one_line(self.vm.messages()), aside)
+def start_incoming(vm: Vm, options: Iterable[str]) -> None:
+    """A VM that waits for a guest, and tells of the stream's sections"""
+    events = SECTION_START, SECTION_PART, POSTCOPY_RUN
+    vm.start(*options, '-incoming', 'defer', '-D', f'{vm.name}.trace',
+             *(word for event in events for word in ('-trace', event)))
+
+
+def trace_of(vm: Vm) -> str:
+    """What a VM of start_incoming() told so far"""
+    return vm.host.run(f'cat {vm.name}.trace')
+
+
+def loaded(vm: Vm) -> Verdict | None:
+    """Waits for a migration to a VM of start_incoming(); None if it went well,
+    else how it was refused."""
+    try:
+        info = vm.wait_migration()
+    except VmEnded as end:
+        if end.status != 1 or not end.messages:
+            return Verdict(Kind.FAILED, str(end))
+        return Verdict(when_refused(vm), refusal_text('', end.messages),
+                       one_line(end.messages))
+    if info['status'] == 'completed':
+        return None
+    return Verdict(when_refused(vm), refusal_text(
+        info.get('error-desc', ''), vm.messages()), one_line(vm.messages()))
+
+
+def when_refused(vm: Vm) -> Kind:
+    """Pages come only with parts of the section "ram"."""
+    trace = trace_of(vm)
+    ram = re.findall(rf'{SECTION_START} (\d+)\(ram\)', trace)
+    parts = re.findall(rf'{SECTION_PART} (\d+)', trace)
+    return Kind.LATE if set(ram) & set(parts) else Kind.EARLY
+
+
+def compare(vm: Vm, guest: Guest) -> Verdict:
+    """What its guest says on this host, and again after a reboot"""
+    vm.qmp('cont')
+    here = vm.host.kernel
+    after = LabGuest(vm).answers()
+    changed = differences(guest.answers, after, guest.kernel, here)
+    aside = '; '.join(asides(guest.answers, after, guest.kernel, here))
+    if not changed:
+        LabGuest(vm).reboot()
+        changed = [f'after a reboot: {change}' for change in
+                   differences(guest.answers, LabGuest(vm).answers(),
+                               guest.kernel, here)]
+    return Verdict(Kind.CHANGED if changed else Kind.OK,
+                   '; '.join(changed), one_line(vm.messages()), aside)

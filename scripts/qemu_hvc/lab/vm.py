@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A KVM guest inside a host: its QEMU, its monitor, its serial port."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import json
 import re
 import shlex
@@ -15,6 +15,10 @@ START_TIMEOUT = 60
 QMP_TIMEOUT = 60
 MIGRATION_TIMEOUT = 120
 ANSWER_TIMEOUT = 60
+# After that long without an answer QEMU is asked whether its VM runs at all.
+ANSWER_SLICE = 5
+# What goes into a line for the host's shell; what is longer, into a file
+MAX_ARGUMENT = 2000
 
 # -nodefaults: no network card, so no ROM of one. In the sandbox, as libvirt runs
 # it: what reads a file or a clock later than at the start would be found.
@@ -71,9 +75,13 @@ class Vm(Monitor):
     def qmp(self, command: str, **arguments: object) -> object:
         """The answer to a command; VmEnded if there is no QEMU any more."""
         text = json.dumps({'execute': command, 'arguments': arguments})
+        word = shlex.quote(text)
+        if len(word) > MAX_ARGUMENT:
+            self.host.bring_text(f'{self.name}.command', text)
+            word = f'"$(cat {self.name}.command)"'
         try:
             answer = json.loads(self.host.run(
-                f'qmp {self.name}.qmp {QMP_TIMEOUT} {shlex.quote(text)} 2>&1',
+                f'qmp {self.name}.qmp {QMP_TIMEOUT} {word} 2>&1',
                 QMP_TIMEOUT * 2))
         except CommandFailed as failure:
             if failure.status == 1:
@@ -121,6 +129,10 @@ class Vm(Monitor):
                 return info
         raise LabError(f'the migration of {self.name} hangs: {info}')
 
+    def set_capabilities(self, names: Iterable[str]) -> None:
+        self.qmp('migrate-set-capabilities', capabilities=[
+            {'capability': name, 'state': True} for name in names])
+
     def migrate(self, uri: str) -> None:
         self.qmp('migrate', uri=uri)
         info = self.wait_migration()
@@ -165,12 +177,17 @@ class Vm(Monitor):
 
     def _await(self, pattern: str, timeout: float) -> str:
         """The output, once the start of a line matches."""
-        try:
-            return self.host.run(
-                f'vm_await {self.name} {self.offset} {timeout:.0f} '
-                + shlex.quote(f'^({pattern})'), timeout * 2)
-        except CommandFailed as failure:
-            raise LabError(
-                f'the guest of {self.name} gave no {pattern!r} within '
-                f'{timeout:g} s, but {failure.output[-300:]!r}; QEMU: '
-                f'{self.messages() or "no message"}') from None
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self.host.run(
+                    f'vm_await {self.name} {self.offset} {ANSWER_SLICE} '
+                    + shlex.quote(f'^({pattern})'), ANSWER_SLICE * 10)
+            except CommandFailed as failure:
+                output = failure.output
+            status = self.qmp('query-status')['status']
+            if status != 'running' or time.monotonic() > deadline:
+                raise LabError(
+                    f'the guest of {self.name} gave no {pattern!r} within '
+                    f'{timeout:g} s, but {output[-300:]!r}; it is {status}; '
+                    f'QEMU: {self.messages() or "no message"}')

@@ -1,0 +1,167 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the files of the lab's bare-metal guest share
+ */
+
+#ifndef LAB_GUEST_H
+#define LAB_GUEST_H
+
+#include "engine.h"
+#include "arch.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define NOT_SUPPORTED (~0ull)
+
+/* REPORT_SIZE of lab/bare_guest.py */
+#define REPORT_SIZE   0x10000
+
+/* start-a64.S */
+extern struct Vcpu vcpus[CALLS_VCPUS];
+
+typedef uint64_t ReadRegister(void);
+
+#define READER(name, register)                                          \
+    static uint64_t read_##name(void)                                   \
+    {                                                                   \
+        uint64_t value;                                                 \
+                                                                        \
+        asm volatile("mrs %0, " register : "=r" (value));               \
+        return value;                                                   \
+    }
+
+#define WRITER(name, register)                                          \
+    static void write_##name(void *value)                               \
+    {                                                                   \
+        asm volatile("msr " register ", %0\n\tisb"                      \
+                     : : "r" (*(uint64_t *)value));                     \
+    }
+
+/* --- report.c: what one vCPU found, as text in memory --- */
+
+/**
+ * emit: append text to the report of vCPU @vcpu
+ */
+void emit(uint32_t vcpu, const char *text);
+
+/**
+ * emit_hex: append @value in hexadecimal digits
+ */
+void emit_hex(uint32_t vcpu, uint64_t value);
+
+/**
+ * emit_value: append a line NAME=HEX
+ */
+void emit_value(uint32_t vcpu, const char *name, uint64_t value);
+
+/**
+ * clear_report: make the report of vCPU @vcpu empty
+ */
+void clear_report(uint32_t vcpu);
+
+/**
+ * report_size: bytes in the report of vCPU @vcpu, at most REPORT_SIZE - 4
+ */
+uint32_t report_size(uint32_t vcpu);
+
+/**
+ * hex: the digits of @value
+ * @buffer: at least 17 characters, which the result points into
+ */
+const char *hex(char *buffer, uint64_t value);
+
+/* --- look.c: everything that a guest can read --- */
+
+/**
+ * prepare_look: once, before any vCPU looks
+ */
+void prepare_look(void);
+
+/**
+ * look: append all that vCPU @vcpu can find out about its machine
+ */
+void look(uint32_t vcpu);
+
+/**
+ * call: HVC with four arguments; its results, x0 first
+ */
+const uint64_t *call(uint32_t vcpu, uint64_t function, uint64_t x1,
+                     uint64_t x2, uint64_t x3);
+
+/**
+ * read_id_aa64pfr0: ID_AA64PFR0_EL1, whose GIC field tells GICv3 from GICv2
+ */
+uint64_t read_id_aa64pfr0(void);
+
+/**
+ * has_pmu: whether ID_AA64DFR0_EL1.PMUVer has a PMU that Arm defines
+ */
+bool has_pmu(void);
+
+/* --- work.c: what must go on --- */
+
+/**
+ * start_work: begin, on vCPU @vcpu, what must go on after a migration
+ */
+void start_work(uint32_t vcpu);
+
+/**
+ * start_physical_timer: let vCPU 0 take interrupts of its physical timer, too
+ *
+ * Apart, as a guest whose physical timer runs cannot go to every kernel.
+ */
+void start_physical_timer(void);
+
+/**
+ * doze: wait a little, at most 10 ms, and take what interrupts there are
+ */
+void doze(uint32_t vcpu);
+
+/**
+ * report_work: append what became of the work of vCPU @vcpu
+ */
+void report_work(uint32_t vcpu);
+
+/* --- state.c: what must be found again --- */
+
+/**
+ * fill_state: write patterns to registers of vCPU @vcpu
+ */
+void fill_state(uint32_t vcpu);
+
+/**
+ * hold_state: fill FP, SIMD and SVE registers before vCPU 0 waits
+ */
+void hold_state(void);
+
+/**
+ * check_state: compare FP, SIMD and SVE registers with what hold_state() left
+ */
+void check_state(void);
+
+/**
+ * report_state: append whether vCPU @vcpu found its vectors as they were
+ */
+void report_state(uint32_t vcpu);
+
+/* --- sve-a64.S --- */
+
+/**
+ * sve_length: bytes in a Z register
+ */
+uint64_t sve_length(void);
+
+/**
+ * load_sve, store_sve: Z0 to Z31, P0 to P15 and FFR, at the current length
+ */
+void load_sve(const void *buffer);
+void store_sve(void *buffer);
+
+/**
+ * load_simd, store_simd: Q0 to Q31
+ */
+void load_simd(const void *buffer);
+void store_simd(void *buffer);
+
+#endif
