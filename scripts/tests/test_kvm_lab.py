@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small matrix for every test run, as TAP: every pair with the profile of the
 oldest kernel, there and back without it, what each host can promise, options
-that contradict each other, and a live migration."""
+that contradict each other, a live migration, and the quick journeys."""
 
 import argparse
 import dataclasses
@@ -14,8 +14,8 @@ import unittest
 from qemu_hvc.fleet import Fleet
 from qemu_hvc import tap
 
-from qemu_hvc.lab import (bare_guest, cli, commands, fleet, kernels, live,
-                          programs)
+from qemu_hvc.lab import (bare_guest, cli, commands, fleet, journeys, kernels,
+                          live, programs)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.kernels import Kernel
@@ -102,6 +102,19 @@ def live_test(result: live.Result):
     def test(self: unittest.TestCase) -> None:
         self.assertEqual(result.problem, '')
     return test
+
+
+def journey_tests(hardware, qemu) -> dict:
+    """One for each of those journeys that are quick"""
+    def test_of_journey(result: journeys.Result):
+        def test(self: unittest.TestCase) -> None:
+            self.assertEqual(result.problem, '')
+        return test
+
+    with commands.journey_places(hardware, qemu) as places:
+        return {name(f'journey {result.journey.name}'): test_of_journey(result)
+                for result in journeys.run(
+                    places, commands.chosen_journeys((), quick=True))}
 
 
 def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
@@ -255,6 +268,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
         **matrix_tests('plain', plain, {
             (newest.name, oldest.name):
             r'^guest-abi: incoming VM has \w+_EL1 = 0x'}),
+        **journey_tests(hardware, qemu),
         **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
         name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
@@ -277,8 +291,9 @@ def run_test(args: argparse.Namespace) -> int:
 COMMAND = (run_test, lambda parser: None, 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
            'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
-           'without it; what guest-abi-probe says\non each of them; and one '
-           'live migration. Skipped without kernels.')
+           'without it; what guest-abi-probe says\non each of them; one live '
+           'migration; and "kvm-lab journeys --quick". Skipped\nwithout '
+           'kernels.')
 
 
 def main():

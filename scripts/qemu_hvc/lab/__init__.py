@@ -9,6 +9,11 @@ host        an emulated host, driven by shell commands
 vm          a KVM guest inside a host
 bare_guest  the bare-metal guest and what it answers
 verdict     what became of a migration
+journeys    a guest that goes from host to host
+journey_table
+            which journeys there are
+places      the hosts of journeys
+moves       the ways to move a guest
 matrix      every kernel to every kernel
 render      the matrix as text and as SVG
 live        live migration, reboot, CPU hotplug, snapshots inside one host

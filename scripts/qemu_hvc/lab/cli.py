@@ -36,8 +36,10 @@ about each command.
 """
 
 SERIES_HELP = """\
-comma-separated series such as 6.1,6.12,7.3, or "all" for every one that the
-Debian suites within reach have (default: those of %s that can be had)
+comma-separated kernels: a series such as 6.12 (its newest), a version such as
+6.12.107, a release such as 6.1.0-50, "newest", or the path of a vmlinuz; or
+"all" for every series that the Debian suites within reach have (default: those
+of %s that can be had)
 """
 
 
@@ -58,14 +60,21 @@ def common_options(arm: bool) -> argparse.ArgumentParser:
     if not arm:
         return parser
     group.add_argument('--outer', metavar='QEMU', type=Path,
-                       help='emulate the hosts with this qemu-system-aarch64 '
+                       help='emulate the hosts with this qemu-system-aarch64, '
+                       f'or with Debian\'s newest: "{commands.DEBIAN}" '
                        '(default: the one in BUILD/qemu)')
     group.add_argument('--cpu', default='neoverse-n1',
-                       help="the hosts' CPU, such as cortex-a53, cortex-a72 "
-                       'or max,lpa2=off (default: neoverse-n1)')
+                       help="the hosts' CPU, such as cortex-a53, cortex-a72, "
+                       'max,lpa2=off or max,lpa2=off,cntfrq=25000000 '
+                       '(default: neoverse-n1)')
     group.add_argument('--append', metavar='WORDS', default='',
                        help="for the hosts' kernel command line, such as "
-                       'kvm-arm.mode=nvhe or kvm-arm.mode=protected')
+                       'kvm-arm.mode=nvhe, kvm-arm.mode=protected or '
+                       'mitigations=off')
+    group.add_argument('--gic', metavar='VERSION', choices=('2', '3'),
+                       default='3', help="the hosts' interrupt controller, 2 "
+                       'or 3 (default: 3); for VMs with gic-version=2 in the '
+                       'kernel: 2')
     group.add_argument('--qemu', metavar='QEMU', default='patched',
                        help='what runs inside the hosts: "patched" (default), '
                        '"stock" for the same QEMU without our patches, or a '
@@ -83,8 +92,10 @@ def kernels_option(parser: argparse.ArgumentParser) -> None:
 
 
 def kernel_option(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument('--kernel', metavar='SERIES', default=default,
-                        help="the host's kernel (default: %(default)s)")
+    parser.add_argument('--kernel', metavar='KERNEL', default=default,
+                        help="the host's kernel: a series, version, release, "
+                        '"newest" or the path of a vmlinuz (default: '
+                        '%(default)s)')
 
 
 def add_fetch(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +148,30 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
                         f'(default: {",".join(commands.MACHINES)}; with --qemu '
                         'stock: virt)')
     profile_option(parser, 'what query-guest-abi says')
+    parser.add_argument('--to-cpu', metavar='CPU',
+                        help='the CPU of the hosts that load (default: that '
+                        'of --cpu)')
+    parser.add_argument('--to-append', metavar='WORDS',
+                        help='for the kernel command line of the hosts that '
+                        'load (default: as --append)')
+    parser.add_argument('--to-options', metavar='OPTIONS', default='',
+                        help='added to each machine type where it is loaded, '
+                        'such as its=off')
     output_options(parser, 'json', 'svg', 'text')
+
+
+def add_kernels(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def add_journeys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--list', action='store_true',
+                        help='only say which journeys there are')
+    parser.add_argument('--quick', action='store_true',
+                        help='only those that the suite kvm has')
+    parser.add_argument('journey', metavar='NAME', nargs='*',
+                        help='journeys whose names have this in them '
+                        '(default: all)')
 
 
 def output_options(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -231,6 +265,19 @@ COMMANDS = {
                            for kind in render.Kind)
                + '\n\nStatus 1 if a cell failed, or a pinned type '
                '(virt-hvc-*) has a silent change.'),
+    'kernels': (commands.run_kernels, add_kernels,
+                'list the kernels that can be had',
+                "Debian's cloud kernels for arm64: what is in its suites, "
+                'updates of security\namong them.'),
+    'journeys': (commands.run_journeys, add_journeys,
+                 'there and back, step by step',
+                 'A guest goes from host to host: there and back, with resets '
+                 'on the way, over three\nkernels, by file, by mapped-ram, '
+                 'live over a socket, with multifd, by postcopy,\nbetween '
+                 'hosts that differ in CPU, GIC, mitigations or mode of KVM. At '
+                 'each stop it\ntells all that it can find out, and whether '
+                 'its timers, its PMU and its vectors go\non. Status 1 if one '
+                 'did not go as the table of journeys says.'),
     'fleet': (commands.run_fleet, add_fleet,
               'what each kernel can promise',
               'What guest-abi-probe prints on a host of each kernel, and what '

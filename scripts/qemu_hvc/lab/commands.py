@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import dataclasses
+import functools
 import json
 from pathlib import Path
 import shlex
@@ -12,8 +13,8 @@ from typing import TypeVar
 
 from ..contract import read_text
 from ..fleet import Fleet
-from . import (firmware, fleet, host, ioctls, kernels, linux, live, programs,
-               qemu_build, render)
+from . import (firmware, fleet, host, ioctls, journey_table, journeys, kernels,
+               linux, live, places, programs, qemu_build, render)
 from .common import LabError, say
 from .host import Hardware
 from .kernels import Kernel
@@ -22,6 +23,7 @@ from .matrix import Matrix, from_json, machine_list
 T = TypeVar('T')
 U = TypeVar('U')
 
+DEBIAN = 'debian'
 PINNED = 'virt-hvc-10.0'
 MACHINES = ('virt', 'virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
 # Each service alone, and none: what is not chosen must not be found.
@@ -29,7 +31,14 @@ LINUX_MACHINES = (PINNED, *(f'virt,hvc-services={spec}' for spec in (
     'none', 'trng', 'pv-time', 'vendor-features', 'ptp')))
 
 
+def newest_outer() -> Path:
+    """Debian's newest QEMU"""
+    return kernels.fetch('qemu-debian', 'aarch64', 'trixie-backports')
+
+
 def outer_qemu(args: argparse.Namespace) -> Path:
+    if args.outer == Path(DEBIAN):
+        return newest_outer()
     path = args.outer or args.build / 'qemu/qemu-system-aarch64'
     if not path.is_file():
         raise LabError(f'{path} is not there; needed: a qemu-system-aarch64 '
@@ -40,7 +49,7 @@ def outer_qemu(args: argparse.Namespace) -> Path:
 
 
 def hardware_of(args: argparse.Namespace) -> Hardware:
-    return Hardware(outer_qemu(args), args.cpu, args.append)
+    return Hardware(outer_qemu(args), args.cpu, args.append, gic=args.gic)
 
 
 def inner_qemu(args: argparse.Namespace) -> Path:
@@ -122,7 +131,9 @@ def run_matrix(args: argparse.Namespace) -> int:
     machines = machine_list(args.machine) if args.machine else \
         ['virt'] if args.qemu == 'stock' else list(MACHINES)
     matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
-                    machines, profile, args.jobs)
+                    machines, profile, args.jobs,
+                    target_of(args, hardware), args.to_options and
+                    f',{args.to_options}')
     programs.guest()
     programs.initramfs()
     matrix.run()
@@ -132,6 +143,63 @@ def run_matrix(args: argparse.Namespace) -> int:
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
             f'{cell.verdict}')
     return bool(matrix.problems())
+
+
+def target_of(args: argparse.Namespace,
+              hardware: Hardware) -> Hardware | None:
+    """The hosts that load, if they are others"""
+    target = dataclasses.replace(
+        hardware, cpu=args.to_cpu or hardware.cpu,
+        append=hardware.append if args.to_append is None else args.to_append)
+    return None if target == hardware else target
+
+
+def run_kernels(args: argparse.Namespace) -> int:
+    del args
+    rows = [('VERSION', 'RELEASE', 'SUITE'),
+            *(line.split() for line in kernels.available())]
+    for version, release, suite in rows:
+        print(f'{version:22} {release:20} {suite}')
+    return 0
+
+
+def run_journeys(args: argparse.Namespace) -> int:
+    chosen = chosen_journeys(args.journey, args.quick)
+    if args.list:
+        for journey in chosen:
+            print(journey.name, *(f'  {letter}: {site}' for letter, site in
+                                  zip('ABC', journey.sites)),
+                  f'  {journey.path}, by {journey.by}, {journey.cpus} CPUs, '
+                  f'{journey.machine}', sep='\n')
+        return 0
+    problems = 0
+    with journey_places(hardware_of(args), inner_qemu(args)) as hosts:
+        for result in journeys.run(hosts, chosen):
+            print(f'{result.journey.name}\n  {result.at}: {result}',
+                  flush=True)
+            if result.problem:
+                problems += 1
+                say(f'error: {result.journey.name}: {result.problem}')
+    print(f'{len(chosen)} journeys, {len(chosen) - problems} as expected')
+    return bool(problems)
+
+
+def chosen_journeys(names: Sequence[str],
+                    quick: bool = False) -> list[journeys.Journey]:
+    """Those whose names have one of these words in them, or all"""
+    chosen = [journey for journey in journey_table.JOURNEYS
+              if (journey.quick or not quick) and
+              (not names or any(name in journey.name for name in names))]
+    if not chosen:
+        raise LabError(f'no journey has {" or ".join(map(repr, names))} in its '
+                       'name; needed: one of those that "kvm-lab journeys '
+                       '--list" shows; correct it')
+    return chosen
+
+
+def journey_places(hardware: Hardware, qemu: Path) -> places.Places:
+    return places.Places(hardware, newest_outer,
+                           functools.cache(kernels.one), qemu)
 
 
 def profile_of(args: argparse.Namespace,

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which journeys there are."""
+
+from .journeys import Journey
+from .places import Site
+
+OLD = Site('6.1')
+LTS = Site('6.12')
+NEW = Site('newest')
+# The CPU that has FEAT_TCR2, S1PIE, SCTLR2 and ATS1A. LPA2 would make every VM
+# take seconds to start.
+MAX = 'max,lpa2=off'
+OLD_MAX, LTS_MAX, NEXT_MAX, NEW_MAX = (
+    Site(kernel, MAX) for kernel in ('6.1', '6.12', '6.18', 'newest'))
+NO_GIC = 'gic-version=2,kernel-irqchip=off'
+UNMITIGATED = 'mitigations=off'
+
+# How a guest is moved, and how many CPUs it has
+WAYS_AND_CPUS = (('file', 1), ('mapped-ram', 2), ('socket', 4), ('multifd', 2),
+                 ('postcopy', 2))
+
+GENERAL = (
+    *(Journey(f'there and back by {by}, {cpus} CPUs', (LTS, NEW), 'A B A', by,
+              cpus, quick=by in ('mapped-ram', 'postcopy'))
+      for by, cpus in WAYS_AND_CPUS),
+    Journey('there, reset, back', (LTS, NEW), 'A B reset A', 'socket', 2,
+            quick=True),
+    Journey('there with a CPU off, on, back', (LTS, NEW),
+            'A off B on cycle A', 'socket', 4),
+    Journey('a physical timer, there and back', (LTS, NEW), 'A timer B A',
+            'socket'),
+    Journey('back to the oldest with its profile', (NEW, OLD), 'A B A',
+            profile='B', quick=True),
+    Journey('three kernels in a row, and home', (OLD, LTS, NEW), 'A B C A',
+            profile='A', quick=True),
+    Journey('three kernels in a row, and home, live', (OLD, LTS, NEW),
+            'A B reset C reset A', 'socket', 2, profile='A'),
+    *(Journey(f'{mode} host, there and back', (
+        Site('newest', append=f'kvm-arm.mode={mode}'), NEW), 'A B A')
+      for mode in ('nvhe', 'protected')),
+)
+
+# What is refused: live, so that the guest goes on at the source.
+REFUSED = (
+    Journey('home without a profile', (NEW, OLD), 'A B', 'socket',
+            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x', quick=True),
+    Journey('home without a profile, multifd', (NEW, OLD), 'A B', 'multifd',
+            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x'),
+    Journey('home without a profile, postcopy', (NEW, OLD), 'A B', 'postcopy',
+            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x'),
+    Journey('a physical timer to a kernel that does not list it', (NEW, OLD),
+            'A timer B', 'socket', profile='B', refused='CNTP_CTL_EL0',
+            late=True),
+    Journey('a physical timer to a kernel that does not list it, postcopy',
+            (NEW, OLD), 'A timer B', 'postcopy', profile='B',
+            refused='CNTP_CTL_EL0'),
+    Journey('another counter frequency',
+            (NEW_MAX, Site('newest', f'{MAX},cntfrq=25000000')), 'A B',
+            'socket', refused='arm.cntfrq-el0'),
+    Journey('fewer SVE vector lengths',
+            (NEW_MAX, Site('newest', f'{MAX},sve512=off,sve1024=off,'
+                           'sve2048=off')), 'A B', 'socket',
+            refused='vector length'),
+    Journey('an ITS appears', (
+        Site('newest', options=',its=off'), NEW), 'A B', 'socket',
+            refused='ITS', quick=True),
+    Journey('a CPU appears', (NEW, Site('newest', cpus=2)), 'A B', 'socket',
+            refused='vCPU'),
+)
+
+# What was wrong before there was a scratch VM
+FAULTS = (
+    *(Journey(f'reset without a GIC in the kernel, {site.kernel}', (site,),
+              'A reset A', machine=f'virt-hvc-9.2,{NO_GIC}', quick=site is LTS)
+      for site in (LTS, NEW)),
+    Journey('reset with a GICv2 in the kernel', (Site('6.12', gic='2'),),
+            'A reset A', machine='virt-hvc-9.2,gic-version=2'),
+    Journey('no GIC in the kernel, there and back', (LTS, NEW), 'A B A',
+            machine=f'virt-hvc-9.2,{NO_GIC}'),
+    Journey('S1PIE and a profile without ATS1A', (NEXT_MAX, NEW_MAX),
+            'B reset B', profile='A'),
+    Journey('S1PIE to a kernel that wants ATS1A', (NEXT_MAX, NEW_MAX),
+            'A B reset A'),
+    *(Journey(f'registers that follow the ID registers, {site.kernel}',
+              (site, NEXT_MAX), 'A B reset', quick=site is LTS_MAX)
+      for site in (OLD_MAX, LTS_MAX)),
+    Journey('mitigations off, on, and home', (
+        Site('newest', append=UNMITIGATED), NEW), 'A B A', quick=True),
+    Journey('mitigations off, on, reset there, and home', (
+        Site('newest', append=UNMITIGATED), NEW), 'A B reset A',
+            refused='WORKAROUND'),
+    Journey('state of the PMU and the timers on one kernel', (LTS,), 'A A A',
+            quick=True),
+    Journey('a physical timer of 6.1', (OLD, NEW), 'A timer B', quick=True),
+)
+
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS)

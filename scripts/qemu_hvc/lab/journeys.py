@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Journeys: a guest that goes from host to host, and perhaps back.
+
+What happens on a journey is a row of JOURNEYS. The guest tells at each stop all
+that it can find out about its machine, and what its work does, and is compared
+with what it said at the start.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+import functools
+import json
+from pathlib import Path
+import re
+import tempfile
+import time
+
+from . import bare_guest
+from .bare_guest import LabGuest
+from .common import LabError, say
+from .host import Host
+from .moves import LIVE, WAYS, Move
+from .places import Places, Site
+from .verdict import (Guest, Kind, Preflight, Verdict, contract_of, one_line,
+                      start_incoming, start_refused)
+from .vm import Vm, VmEnded
+
+PROFILE = 'profile.json'
+
+
+@dataclass(frozen=True)
+class Journey:
+    """path: sites by letter, A is the first of them, and between them what
+    happens there: a word of EVENTS. by: how the guest is moved, a word of WAYS.
+    profile: the site whose contract is given to all others. refused: the last
+    move is refused, with a text that this pattern matches, before RAM unless
+    late says otherwise."""
+    name: str
+    sites: tuple[Site, ...]
+    path: str
+    by: str = 'file'
+    cpus: int = 1
+    machine: str = 'virt-hvc-9.2'
+    profile: str = ''
+    refused: str = ''
+    late: bool = False
+    quick: bool = False
+
+    def site(self, letter: str) -> Site:
+        return self.sites['ABC'.index(letter)]
+
+    def stops(self) -> list[Site]:
+        """The sites that it needs"""
+        letters = {word for word in self.path.split() if word in tuple('ABC')}
+        return [self.site(letter) for letter in
+                sorted({*letters, *self.profile})]
+
+
+@dataclass
+class Result:
+    journey: Journey
+    verdict: Verdict
+    # Where it ended: words of the path
+    at: str = ''
+    seconds: float = 0
+
+    @property
+    def problem(self) -> str:
+        """'' if it went as the table says"""
+        verdict, wanted = self.verdict, self.journey.refused
+        if not wanted:
+            return '' if verdict.kind is Kind.OK else f'{self.at}: {verdict}'
+        kind = Kind.LATE if self.journey.late else Kind.EARLY
+        if verdict.kind is kind and re.search(wanted, verdict.text):
+            return ''
+        return f'{self.at}: {verdict}; needed: {kind.title}: {wanted}'
+
+    def __str__(self) -> str:
+        text = f'{self.verdict.kind.title}'
+        if self.verdict.remark:
+            text += f': {self.verdict.remark}'
+        if self.verdict.notes:
+            text += f'; QEMU: {self.verdict.notes}'
+        return text
+
+
+class Traveller:
+    """A guest, wherever it is; told is what it said last that may not change,
+    fresh what it said when it was started"""
+
+    def __init__(self, places: Places, journey: Journey, shared: Path) -> None:
+        self.places = places
+        self.journey = journey
+        self.shared = shared
+        self.moves = 0
+        self.profile: str | None = None
+        self.vm: Vm
+        self.told: Guest
+        self.fresh: Guest
+        self.asides: list[str] = []
+        self.notes: list[str] = []
+
+    def options(self, site: Site, host: Host) -> list[str]:
+        machine = self.journey.machine + site.options
+        if self.profile and site is not self.journey.site(self.journey.profile):
+            host.bring_text(PROFILE, self.profile)
+            machine += f',guest-abi-profile={PROFILE}'
+        return bare_guest.options(machine, site.cpus or self.journey.cpus)
+
+    def make_profile(self) -> None:
+        """What the contract of such a VM is at the profile's site"""
+        site = self.journey.site(self.journey.profile)
+        vm = Vm(self.places.get(site), 'profile')
+        vm.start(*self.options(site, vm.host), '-S')
+        self.profile = json.dumps(contract_of(vm))
+        vm.quit()
+
+    def start(self, site: Site) -> Verdict | None:
+        self.vm = Vm(self.places.get(site), 'journey0')
+        try:
+            self.vm.start(*self.options(site, self.vm.host))
+        except VmEnded as end:
+            return start_refused(end)
+        self.guest.booted()
+        self.told = Guest(self.vm.host.kernel, self.guest.answers(),
+                          contract_of(self.vm))
+        self.fresh = self.told
+        return None
+
+    @property
+    def guest(self) -> LabGuest:
+        return LabGuest(self.vm)
+
+    def check(self) -> Verdict | None:
+        """What it says is compared with what it said at the start."""
+        answers = self.guest.answers()
+        kernel, here = self.told.kernel, self.vm.host.kernel
+        changed = bare_guest.differences(self.told.answers, answers, kernel,
+                                         here)
+        self.asides += bare_guest.asides(self.told.answers, answers, kernel,
+                                         here)
+        self.notes.append(one_line(self.vm.messages()))
+        return Verdict(Kind.CHANGED, '; '.join(changed)) if changed else None
+
+    # Events at a stop
+
+    def reset(self) -> Verdict | None:
+        self.guest.reboot()
+        # What starts here has no past.
+        self.told = replace(self.fresh, kernel=self.vm.host.kernel)
+        return self.check()
+
+    def cycle(self) -> Verdict | None:
+        self.guest.cycle_cpus()
+        return self.check()
+
+    def off(self) -> Verdict | None:
+        """The last CPU goes off; so it is part of what is compared."""
+        self.guest.last_cpu_off()
+        self.told = replace(self.told, answers=self.guest.answers())
+        return None
+
+    def on(self) -> Verdict | None:
+        self.guest.last_cpu_on()
+        self.told = replace(self.told, answers=self.guest.answers())
+        return None
+
+    def timer(self) -> Verdict | None:
+        """The physical timer runs from now on."""
+        self.guest.start_physical_timer()
+        self.told = replace(self.told, answers=self.guest.answers())
+        return None
+
+    # To the next one
+
+    def move(self, site: Site) -> Verdict | None:
+        self.moves += 1
+        target = Vm(self.places.get(site), f'journey{self.moves}')
+        guest = replace(self.told, guest_abi=contract_of(self.vm))
+        try:
+            start_incoming(target, [*self.options(site, target.host)])
+        except VmEnded as end:
+            return start_refused(end)
+        preflight = Preflight(target, guest)
+        move = Move(self.vm, target, self.moves, self.shared)
+        verdict = WAYS[self.journey.by](move)
+        if verdict and self.journey.by in LIVE and \
+           verdict.kind is not Kind.FAILED:
+            verdict = self._refused_live(verdict)
+        judged = preflight.judge(verdict or Verdict(Kind.OK))
+        if judged.kind is not Kind.OK:
+            target.quit()
+            return judged
+        self.vm = target
+        if self.journey.by not in LIVE:
+            target.qmp('cont')
+        return self.check()
+
+    def _refused_live(self, verdict: Verdict) -> Verdict:
+        """The guest goes on at the source, which says why, and not less than
+        the destination."""
+        reason = self.vm.qmp('query-migrate').get('error-desc', 'nothing')
+        if verdict.text.startswith('guest-abi: ') and \
+           verdict.text not in reason:
+            return Verdict(Kind.FAILED, f'{verdict}; the source says: {reason}')
+        if self.vm.qmp('query-status')['status'] != 'running':
+            return Verdict(Kind.FAILED, f'{verdict}; the guest does not go on '
+                           'at the source')
+        changed = self.check()
+        return Verdict(Kind.FAILED, f'{verdict}; at the source {changed}') \
+            if changed else verdict
+
+
+EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
+    'reset': Traveller.reset,
+    'cycle': Traveller.cycle,
+    'off': Traveller.off,
+    'on': Traveller.on,
+    'timer': Traveller.timer,
+}
+
+
+def steps(traveller: Traveller, journey: Journey) \
+        -> Iterator[tuple[str, Callable[[], Verdict | None]]]:
+    """The words of its path so far, and what to do next"""
+    way: list[str] = []
+    for word in journey.path.split():
+        way.append(word)
+        if word in EVENTS:
+            step = functools.partial(EVENTS[word], traveller)
+        else:
+            step = functools.partial(
+                traveller.move if way[:-1] else traveller.start,
+                journey.site(word))
+        yield ' '.join(way), step
+
+
+def go(traveller: Traveller, result: Result) -> Verdict:
+    """The first verdict that is not ok ends a journey."""
+    journey = result.journey
+    traveller.places.boot(journey.stops())
+    if journey.profile:
+        result.at = 'profile'
+        traveller.make_profile()
+    for result.at, step in steps(traveller, journey):
+        verdict = step()
+        if verdict:
+            return verdict
+    traveller.vm.quit()
+    return Verdict(
+        Kind.OK, notes='; '.join(filter(None, dict.fromkeys(traveller.notes))),
+        aside='; '.join(dict.fromkeys(traveller.asides)))
+
+
+def travel(places: Places, journey: Journey) -> Result:
+    started = time.monotonic()
+    result = Result(journey, Verdict(Kind.OK))
+    with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp:
+        try:
+            result.verdict = go(Traveller(places, journey, Path(tmp)), result)
+        except LabError as error:
+            result.verdict = Verdict(Kind.FAILED, one_line(str(error)))
+        if result.verdict.kind is not Kind.OK:
+            # A VM may be left, and a tunnel.
+            places.drop(journey.stops())
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def run(places: Places, journeys: Sequence[Journey]) -> Iterator[Result]:
+    """One after the other: each takes as many hosts as it has sites."""
+    for number, journey in enumerate(journeys):
+        places.keep(site for later in journeys[number:number + 2]
+                    for site in later.stops())
+        result = travel(places, journey)
+        say(f'{journey.name}: {result} ({result.seconds:.0f} s)')
+        yield result

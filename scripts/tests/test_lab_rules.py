@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The KVM lab's judgement, without a host: what is a kernel's own, whether a
+preflight was right, and the table of journeys; prints TAP."""
+
+import gzip
+from pathlib import Path
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.lab import (bare_guest, journey_table, journeys, kernels,
+                          moves)
+from qemu_hvc.lab.common import LabError
+from qemu_hvc.lab.kernels import Kernel
+from qemu_hvc.lab.matrix import machine_list
+from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
+from qemu_hvc.paths import ROOT
+
+OLD = Kernel('6.1', Path('old'), '6.1.0-50-cloud-arm64', '6.1.176-1')
+NEW = Kernel('7.3', Path('new'), '7.3.4+deb13-cloud-arm64', '7.3.4-1~bpo13+1')
+PAGE = ROOT / 'docs/system/arm/hvc-contract.rst'
+
+
+class LabRules(unittest.TestCase):
+    """Nothing here starts a QEMU."""
+
+    # --- kernels ---
+
+    def test_kernels_in_order(self):
+        numbers = [kernels.as_number(text) for text in
+                   ('5.10', '6.1.0-47', '6.1.170-3', '6.1.176-1', '6.12',
+                    '6.12.107-1', '6.12.107+deb13', '7.3')]
+        self.assertEqual(numbers, sorted(numbers))
+        self.assertTrue(OLD.before('6.4'))
+        self.assertFalse(NEW.before('6.4'))
+
+    def test_kernel_named_twice(self):
+        with self.assertRaisesRegex(LabError, 'leave one out'):
+            kernels.in_order([OLD, Kernel('6.1.176', Path('old'), OLD.release,
+                                          OLD.version)])
+
+    def test_own_kernel(self):
+        image = b'MZ\0Linux version 6.13.1-mine (me@here) #1 SMP\0'
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'vmlinuz'
+            for content in (image, gzip.compress(image)):
+                path.write_bytes(content)
+                kernel = kernels.one(str(path))
+                self.assertEqual(kernel.name, '6.13.1-mine')
+                self.assertEqual(kernel.number, (6, 13, 1))
+            path.write_bytes(b'MZ no kernel')
+            with self.assertRaisesRegex(LabError, 'has no "Linux version"'):
+                kernels.one(str(path))
+            with self.assertRaisesRegex(LabError, 'No such file'):
+                kernels.one(f'{folder}/none')
+
+    # --- differences ---
+
+    def told(self, before, after, source=OLD, target=NEW):
+        """What differs, and what of it is the kernels' own"""
+        return (bare_guest.differences(before, after, source, target),
+                bare_guest.asides(before, after, source, target))
+
+    def test_smc_between_kernels(self):
+        one, other = {'SMC': 'none'}, {'SMC': 'as-hvc'}
+        self.assertEqual(self.told(one, other)[0], [])
+        self.assertEqual(len(self.told(one, other)[1]), 1)
+        self.assertEqual(self.told(one, other, NEW, NEW)[0],
+                         ['SMC: none, then as-hvc'])
+
+    def test_physical_timer(self):
+        runs, stands = ({'WORK_PHYSICAL_TIMER': value} for value in '10')
+        self.assertEqual(self.told(runs, stands)[0], [])
+        # A newer kernel has it in its list.
+        self.assertEqual(len(self.told(runs, stands, NEW, OLD)[0]), 1)
+        self.assertEqual(len(self.told(runs, stands, NEW, NEW)[0]), 1)
+
+    def test_fields_only(self):
+        def shown(value):
+            return {'ID_AA64MMFR2_EL1': value}
+        self.assertEqual(self.told(shown('2001011'), shown('1011'))[0], [])
+        self.assertEqual(len(self.told(shown('2001011'), shown('1010'))[0]), 1)
+        self.assertEqual(len(self.told(shown('2001011'), {})[0]), 1)
+
+    def test_every_cpu_once(self):
+        before = {'X': '1', 'CPU1 X': '1', 'CPU2 X': '1'}
+        after = {'X': '2', 'CPU1 X': '2', 'CPU2 X': '3'}
+        self.assertEqual(self.told(before, after)[0],
+                         ['X: 1, then 2', 'CPU2 X: 1, then 3'])
+
+    def test_manual_has_kernels_own(self):
+        page = ' '.join(PAGE.read_text(encoding='utf-8').split())
+        for row in bare_guest.KERNELS_OWN:
+            self.assertIn(row.why, page)
+
+    # --- preflight ---
+
+    def preflight(self, *refusals, asked=True):
+        class Answering:
+            """A VM whose check-guest-abi says that"""
+            @staticmethod
+            def qmp(command, **arguments):
+                del command, arguments
+                return [{'name': text, 'ok': False, 'error': text}
+                        for text in refusals] or [{'name': 'x', 'ok': True}]
+        return Preflight(Answering(), Guest(NEW, {}, {} if asked else None))
+
+    def test_preflight_agrees(self):
+        for verdict in (Verdict(Kind.OK), Verdict(Kind.CHANGED, 'x')):
+            self.assertIs(self.preflight().judge(verdict), verdict)
+        verdict = Verdict(Kind.EARLY, 'no')
+        self.assertIs(self.preflight('no').judge(verdict), verdict)
+
+    def test_preflight_disagrees(self):
+        for preflight, kind in ((self.preflight(), Kind.EARLY),
+                                (self.preflight(), Kind.LATE),
+                                (self.preflight('no'), Kind.OK),
+                                (self.preflight('no'), Kind.CHANGED)):
+            self.assertIs(preflight.judge(Verdict(kind, 'text')).kind,
+                          Kind.DISAGREES)
+
+    def test_preflight_not_asked(self):
+        verdict = Verdict(Kind.LATE, 'no')
+        self.assertIs(self.preflight(asked=False).judge(verdict), verdict)
+
+    # --- journeys ---
+
+    def test_machines(self):
+        self.assertEqual(
+            machine_list('virt,virt-hvc-9.2,gic-version=2,kernel-irqchip=off'),
+            ['virt', 'virt-hvc-9.2,gic-version=2,kernel-irqchip=off'])
+
+    def test_table(self):
+        names = [journey.name for journey in journey_table.JOURNEYS]
+        self.assertEqual(len(names), len(set(names)))
+        for journey in journey_table.JOURNEYS:
+            with self.subTest(journey.name):
+                words = journey.path.split()
+                self.assertEqual({word for word in words if word not in
+                                  journeys.EVENTS} - set('ABC'), set())
+                self.assertEqual(words[0] in 'ABC', True)
+                self.assertIn(journey.by, moves.WAYS)
+                self.assertTrue(journey.stops())
+                self.assertIn(journey.cpus, (1, 2, 4))
+
+    def test_expectation(self):
+        plain = journey_table.GENERAL[0]
+        refused = journey_table.REFUSED[0]
+        early = Verdict(Kind.EARLY, 'guest-abi: incoming VM has CLIDR_EL1 = '
+                        '0x1')
+
+        def problem(journey, verdict):
+            return journeys.Result(journey, verdict).problem
+        self.assertEqual(problem(plain, Verdict(Kind.OK)), '')
+        self.assertEqual(problem(refused, early), '')
+        self.assertTrue(problem(plain, early))
+        self.assertTrue(problem(refused, Verdict(Kind.OK)))
+        self.assertTrue(problem(refused, Verdict(Kind.LATE, early.text)))
+        self.assertTrue(problem(refused, Verdict(Kind.EARLY, 'other')))
+
+
+def main():
+    tap.arguments(__doc__)
+    tap.run(LabRules)
