@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The KVM lab's judgement, without a host: what is a kernel's own, whether a
-preflight was right, and the table of journeys; prints TAP."""
+"""The KVM lab's judgement, without a host: which kernel is meant, what is a
+kernel's own, whether a preflight was right, the table of journeys; prints TAP.
+"""
 
 import gzip
 from pathlib import Path
+import subprocess
 import tempfile
 import unittest
 
@@ -14,11 +16,38 @@ from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import machine_list
 from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
-from qemu_hvc.paths import ROOT
+from qemu_hvc.paths import ROOT, SCRIPTS
 
 OLD = Kernel('6.1', Path('old'), '6.1.0-50-cloud-arm64', '6.1.176-1')
 NEW = Kernel('7.3', Path('new'), '7.3.4+deb13-cloud-arm64', '7.3.4-1~bpo13+1')
 PAGE = ROOT / 'docs/system/arm/hvc-contract.rst'
+
+
+# A Debian archive, for scripts/lib/lab-kernels.sh: what apt would say there
+ARCHIVE = r"""
+die() { echo "$1"; exit 1; }
+private_apt() {
+    case $1 in
+    bookworm) set -- "$3" linux-image-6.1.0-50-cloud-arm64-unsigned=6.1.176-1 \
+        linux-image-6.1.0-50-cloud-arm64=6.1.176-1 ;;
+    bookworm-security) set -- "$3" \
+        linux-image-6.1.0-51-cloud-arm64-unsigned=6.1.180-1 \
+        linux-image-6.12-cloud-arm64=6.12.117-1~deb12u1 ;;
+    trixie) set -- "$3" linux-image-6.12.107+deb13-cloud-arm64=6.12.107-1 \
+        linux-image-6.12.117+deb13-cloud-arm64=6.12.117-1 ;;
+    trixie-backports) set -- "$3" \
+        linux-image-7.3.4+deb13-cloud-arm64=7.3.4-1~bpo13+1 \
+        linux-binary-7.3.4+deb13-cloud-arm64=7.3.4-1~bpo13+1 ;;
+    experimental) set -- "$3" linux-binary-7.3-cloud-arm64=7.3~rc7-1~exp1 ;;
+    *) return 1 ;;
+    esac
+    for package in "${@:2}"; do
+        case $1 in
+        apt-cache) echo "${package%=*} | ${package#*=} | http://mirror" ;;
+        esac
+    done
+}
+"""
 
 
 class LabRules(unittest.TestCase):
@@ -38,6 +67,60 @@ class LabRules(unittest.TestCase):
         with self.assertRaisesRegex(LabError, 'leave one out'):
             kernels.in_order([OLD, Kernel('6.1.176', Path('old'), OLD.release,
                                           OLD.version)])
+
+    def shell(self, command):
+        """What it prints, with scripts/lib/lab-kernels.sh and ARCHIVE"""
+        return subprocess.run(
+            ['bash', '-euc', f'. {SCRIPTS}/lib/lab-kernels.sh; {ARCHIVE}'
+             f'{command}'], text=True, check=False,
+            stdout=subprocess.PIPE).stdout.splitlines()
+
+    def test_kernels_of_debian(self):
+        self.assertEqual(self.shell('lab_kernels arm64'), [
+            '6.1.176-1 6.1.0-50 bookworm',
+            '6.1.180-1 6.1.0-51 bookworm-security',
+            '6.12.107-1 6.12.107+deb13 trixie',
+            '6.12.117-1 6.12.117+deb13 trixie',
+            '7.3~rc7-1~exp1 7.3 experimental',
+            '7.3.4-1~bpo13+1 7.3.4+deb13 trixie-backports'])
+
+    def test_kernel_chosen(self):
+        for word, package in (
+                ('6.1', 'linux-image-6.1.0-51-cloud-arm64-unsigned'),
+                ('6.1.176', 'linux-image-6.1.0-50-cloud-arm64-unsigned'),
+                ('6.1.0-50', 'linux-image-6.1.0-50-cloud-arm64-unsigned'),
+                ('6.12', 'linux-image-6.12.117+deb13-cloud-arm64'),
+                ('6.12.107', 'linux-image-6.12.107+deb13-cloud-arm64'),
+                ('7.3', 'linux-binary-7.3.4+deb13-cloud-arm64')):
+            with self.subTest(word):
+                chosen = self.shell(f'choose_lab_kernel {word} arm64')
+                self.assertEqual(chosen[0].split()[3], package)
+        for word in ('6.2', '6.12.10'):
+            self.assertEqual(
+                self.shell(f'choose_lab_kernel {word} arm64'),
+                [f'no Debian suite within reach has a cloud kernel {word}'])
+
+    def test_kernel_cached(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for release, version, exact in (
+                    ('6.12.107+deb13', '6.12.107-1', False),
+                    ('6.12.117+deb13', '6.12.117-1', True),
+                    ('6.12.100+deb13', None, False)):
+                path = Path(folder) / f'{release}-cloud-arm64'
+                path.mkdir()
+                if version:
+                    (path / 'package').write_text(version, encoding='utf-8')
+                if exact:
+                    (path / 'exact').touch()
+
+            def cached(word):
+                return self.shell(f'cached_lab_kernel {folder} {word}')[0] \
+                    .rpartition('/')[2]
+            # What was wanted as a version is not what a series stands for.
+            self.assertEqual(cached('6.12'), '6.12.107+deb13-cloud-arm64')
+            self.assertEqual(cached('6.12.117'), '6.12.117+deb13-cloud-arm64')
+            self.assertEqual(cached('6.12.100'), '6.12.100+deb13-cloud-arm64')
+            self.assertEqual(cached('6.12.1'), '')
 
     def test_own_kernel(self):
         image = b'MZ\0Linux version 6.13.1-mine (me@here) #1 SMP\0'
