@@ -56,7 +56,7 @@ REFUSED = (
             refused='CNTP_CTL_EL0'),
     Journey('another counter frequency',
             (NEW_MAX, Site('newest', f'{MAX},cntfrq=25000000')), 'A B',
-            'socket', refused='arm.cntfrq-el0'),
+            'socket', refused='CNTFRQ_EL0'),
     Journey('fewer SVE vector lengths',
             (NEW_MAX, Site('newest', f'{MAX},sve512=off,sve1024=off,'
                            'sve2048=off')), 'A B', 'socket',
