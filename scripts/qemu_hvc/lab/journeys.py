@@ -86,7 +86,8 @@ class Result:
 
 class Traveller:
     """A guest, wherever it is; told is what it said last that may not change,
-    fresh what it said when it was started"""
+    with the oldest kernel that it was on since, fresh what it said when it was
+    started"""
 
     def __init__(self, places: Places, journey: Journey, shared: Path) -> None:
         self.places = places
@@ -194,7 +195,12 @@ class Traveller:
         self.vm = target
         if self.journey.by not in LIVE:
             target.qmp('cont')
-        return self.check()
+        verdict = self.check()
+        # What an old kernel did to the guest, it keeps.
+        self.told = replace(self.told, kernel=min(
+            self.told.kernel, target.host.kernel,
+            key=lambda kernel: kernel.number))
+        return verdict
 
     def _refused_live(self, verdict: Verdict) -> Verdict:
         """The guest goes on at the source, which says why, and not less than
