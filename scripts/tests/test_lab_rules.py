@@ -158,6 +158,13 @@ class LabRules(unittest.TestCase):
         self.assertEqual(len(self.told(runs, stands, NEW, OLD)[0]), 1)
         self.assertEqual(len(self.told(runs, stands, NEW, NEW)[0]), 1)
 
+    def test_more_mitigations(self):
+        def told(level):
+            return {'ARCH_FEATURES_WORKAROUND_3': level} if level else {}
+        for old, new in (('', '0'), ('', '1'), ('0', '1')):
+            self.assertEqual(self.told(told(old), told(new))[0], [])
+            self.assertEqual(len(self.told(told(new), told(old))[0]), 1)
+
     def test_fields_only(self):
         def shown(value):
             return {'ID_AA64MMFR2_EL1': value}

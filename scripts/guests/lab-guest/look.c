@@ -316,9 +316,14 @@ static const struct {
 } unsteady[] = {
     /* DBGDTR_EL0, DBGDTRRX_EL0: reading takes what came */
     { REGISTER(2, 3, 0, 4, 0), REGISTER(2, 3, 0, 5, 0), false },
-    /* DBGCLAIMSET_EL1, DBGCLAIMCLR_EL1: as KVM just traps them or not */
-    { REGISTER(2, 0, 7, 8, 6), REGISTER(2, 0, 7, 8, 6), true },
-    { REGISTER(2, 0, 7, 9, 6), REGISTER(2, 0, 7, 9, 6), true },
+    /*
+     * OSDTRTX_EL1, OSECCR_EL1, DBGCLAIMSET_EL1, DBGCLAIMCLR_EL1: KVM traps them
+     * until a guest uses debug registers, and then lets the hardware's show.
+     */
+    { REGISTER(2, 0, 0, 3, 2), REGISTER(2, 0, 0, 3, 2), false },
+    { REGISTER(2, 0, 0, 6, 2), REGISTER(2, 0, 0, 6, 2), false },
+    { REGISTER(2, 0, 7, 8, 6), REGISTER(2, 0, 7, 8, 6), false },
+    { REGISTER(2, 0, 7, 9, 6), REGISTER(2, 0, 7, 9, 6), false },
     /* SPSR_EL1, ELR_EL1, ESR_EL1, FAR_EL1: of our own exceptions */
     { REGISTER(3, 0, 4, 0, 0), REGISTER(3, 0, 4, 0, 1), true },
     { REGISTER(3, 0, 5, 2, 0), REGISTER(3, 0, 5, 2, 0), true },

@@ -81,7 +81,8 @@ def one_line(messages: str) -> str:
 
 def refusal_text(reason: str, messages: str) -> str:
     """The best of what QEMU said: ours is complete by itself."""
-    ours = re.search(r'(?m)guest-abi: .*$', f'{reason}\n{messages}')
+    ours = re.search(r'(?m)(?<!warning: )guest-abi: .*$',
+                     f'{reason}\n{messages}')
     return ours[0] if ours else one_line(f'{messages}\n{reason}')
 
 
