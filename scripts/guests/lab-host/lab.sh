@@ -70,6 +70,12 @@ vm_ended() {
     cat "$1.status" "$1.err"
 }
 
+# last_crash: where the last program that crashed was
+last_crash() {
+    dmesg | grep -E ' (unhandled|pc :|lr :)|: unhandled ' | tail -n 3 |
+        sed 's/^\[ *[0-9.]*\] //' | tr '\n' ';'
+}
+
 # vm_output NAME OFFSET: what it wrote to its serial port from there on
 #
 # Without carriage returns, not counted either: they do not get through this

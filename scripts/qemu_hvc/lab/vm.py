@@ -15,6 +15,8 @@ START_TIMEOUT = 60
 QMP_TIMEOUT = 60
 MIGRATION_TIMEOUT = 120
 ANSWER_TIMEOUT = 60
+# The shell's status of a program that a signal ended: this, and its number
+SIGNALLED = 128
 # After that long without an answer QEMU is asked whether its VM runs at all.
 ANSWER_SLICE = 5
 # What goes into a line for the host's shell; what is longer, into a file
@@ -104,6 +106,8 @@ class Vm(Monitor):
             return LabError(f'QEMU of {self.name} has no monitor, but has not '
                             'ended: ' + self.messages())
         status, _, messages = output.partition('\n')
+        if int(status) >= SIGNALLED:
+            messages += f'; {self.host.run("last_crash")}'
         return VmEnded(self.name, int(status), messages.strip())
 
     def messages(self) -> str:
