@@ -26,6 +26,8 @@ from .verdict import (Guest, Kind, Preflight, Verdict, contract_of, one_line,
 from .vm import Vm, VmEnded
 
 PROFILE = 'profile.json'
+# What our refusals begin with
+OURS = 'guest-abi: '
 
 
 @dataclass(frozen=True)
@@ -203,11 +205,10 @@ class Traveller:
         return verdict
 
     def _refused_live(self, verdict: Verdict) -> Verdict:
-        """The guest goes on at the source, which says why, and not less than
-        the destination."""
+        """The guest goes on at the source, which says that a contract was
+        refused: a return path carries no text, so not which part."""
         reason = self.vm.qmp('query-migrate').get('error-desc', 'nothing')
-        if verdict.text.startswith('guest-abi: ') and \
-           verdict.text not in reason:
+        if verdict.text.startswith(OURS) and OURS not in reason:
             return Verdict(Kind.FAILED, f'{verdict}; the source says: {reason}')
         if self.vm.qmp('query-status')['status'] != 'running':
             return Verdict(Kind.FAILED, f'{verdict}; the guest does not go on '
