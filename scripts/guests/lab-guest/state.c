@@ -123,12 +123,13 @@ static uint8_t found[SVE_BUFFER] __attribute__((aligned(16)));
 /**
  * Vector: the registers
  * @length: of a Z register in bytes; 16 without SVE
- * @kept: whether they were as they had been left, at the last look
+ * @lost: at the last look, the first byte that was not as it had been left,
+ *        counted from 1; 0 if there is none. Z registers, P registers, FFR.
  */
 static struct {
     uint64_t length;
-    bool kept;
-} vector = { .kept = true };
+    uint32_t lost;
+} vector;
 
 static bool has_sve(void)
 {
@@ -179,14 +180,13 @@ void check_state(void)
     uint32_t size = vector_bytes();
 
     if (has_sve()) {
-        vector.kept = sve_length() == vector.length;
         store_sve(found);
     } else {
-        vector.kept = vector.length == 16;
         store_simd(found);
     }
-    for (uint32_t i = 0; i < size; i++) {
-        vector.kept = vector.kept && held[i] == found[i];
+    vector.lost = 0;
+    for (uint32_t i = 0; i < size && !vector.lost; i++) {
+        vector.lost = held[i] != found[i] ? i + 1 : 0;
     }
 }
 
@@ -207,7 +207,7 @@ void fill_state(uint32_t vcpu)
 void report_state(uint32_t vcpu)
 {
     if (!vcpu) {
-        emit_value(vcpu, "VECTORS_KEPT", vector.kept);
+        emit_value(vcpu, "VECTORS_LOST", vector.lost);
         emit_value(vcpu, "VECTOR_LENGTH", has_sve() ? sve_length() : 16);
     }
 }
