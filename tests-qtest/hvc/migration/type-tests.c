@@ -167,7 +167,7 @@ static const OriginCase origins[] = {
     { "virt-hvc", "type", "type", { ALL_SERVICES, PSCI(1, 1) } },
     { "virt-hvc,psci-version=1.3", "type", "option",
       { ALL_SERVICES, PSCI(1, 3) } },
-    { "virt-hvc,hvc-services=none", "option", "option", { 0, PSCI(1, 1) } },
+    { "virt-hvc,hvc-services=none", "option", "default", { 0, PSCI(1, 1) } },
     { "virt-hvc-9.0,hvc-services=linux-6.18", "option", "option",
       { ALL_SERVICES, PSCI(1, 3) } },
     { "virt-hvc-9.0,hvc-services=ptp,psci-version=1.2", "option", "option",
