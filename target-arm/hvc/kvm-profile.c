@@ -8,17 +8,17 @@
 #include "qapi/error.h"
 #include "qemu/units.h"
 #include "migration/qemu-compat.h"
-#include "kvm-abi.h"
+#include "contract-entries.h"
+#include "kvm-access.h"
 #include "kvm-profile.h"
-#include "kvm-registers.h"
 #include "sysregs.h"
+#include "vm.h"
 
 /* A contract has some 80 entries of some 100 bytes. */
 #define MAX_FILE_SIZE (1 * MiB)
 
-#define MIDR_ENTRY  "arm.midr-el1"
-#define CTR_ENTRY   "arm.ctr-el0"
-#define CLIDR_ENTRY "arm.clidr-el1"
+#define MIDR_ENTRY "arm.midr-el1"
+#define DISCOVERY_ENTRY "arm.pv-time-discovery"
 
 #define REMEDY "make FILE with query-guest-abi of a VM under KVM on the " \
                "fleet's oldest host"
@@ -104,85 +104,23 @@ HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp)
     return g_steal_pointer(&profile);
 }
 
-static bool check_hardware(const HvcKvmProfile *profile, const HvcKvm *kvm,
-                           const char *entry, uint64_t id, Error **errp)
+static bool check_hardware(const HvcKvmProfile *profile,
+                           const HvcContract *here, uint64_t id, Error **errp)
 {
+    g_autofree char *entry = hvc_contract_entry_name(id);
     const GuestAbiValue *value = profile_value(profile, entry);
+    uint64_t now = hvc_contract_value(here, id);
     g_autofree char *name = NULL, *fields = NULL;
-    uint64_t now = 0;
-    int ret = kvm->get(kvm, id, &now);
 
-    if (!value || (!ret && now == value->value)) {
+    if (!value || now == value->value) {
         return true;
     }
     name = hvc_sysreg_name(id);
-    if (ret) {
-        error_setg_errno(errp, -ret, "guest-abi-profile=%s: cannot read this "
-                         "host's %s", profile->file, name);
-        return false;
-    }
     fields = hvc_sysreg_differences(id, value->value, now);
     error_setg(errp, "guest-abi-profile=%s is of other hardware: its %s is 0x%"
                PRIx64 ", this host's is 0x%" PRIx64 " (%s); use the profile of "
                "a host with this CPU", profile->file, name, value->value, now,
                fields);
-    return false;
-}
-
-/* What the profile lacks, its kernel had not heard of: 0. */
-static bool apply_register(const HvcKvmProfile *profile, const HvcKvm *kvm,
-                           uint64_t id, Error **errp)
-{
-    g_autofree char *entry = hvc_sysreg_entry_name(id);
-    const GuestAbiValue *value = profile_value(profile, entry);
-    uint64_t wanted = value ? value->value : 0;
-    uint64_t offered = 0, now = 0;
-    int ret;
-
-    if (!value && hvc_is_ccsidr(id)) {
-        /* A cache that the profile's CLIDR_EL1 has not got; nobody looks. */
-        return true;
-    }
-    ret = kvm->get(kvm, id, &offered);
-    if (ret) {
-        g_autofree char *name = hvc_sysreg_name(id);
-
-        error_setg_errno(errp, -ret, "guest-abi-profile=%s: cannot read this "
-                         "host's %s", profile->file, name);
-        return false;
-    }
-    if (hvc_kvm_same_register(id, offered, wanted)) {
-        return true;
-    }
-    ret = kvm->set(kvm, id, wanted);
-    if (!ret) {
-        ret = kvm->get(kvm, id, &now);
-    }
-    if (ret || !hvc_kvm_same_register(id, now, wanted)) {
-        g_autofree char *name = hvc_sysreg_name(id);
-        g_autofree char *fields = hvc_sysreg_differences(id, wanted, offered);
-
-        error_setg(errp, "guest-abi-profile=%s has %s = 0x%" PRIx64 ", this "
-                   "host's kernel and CPU have 0x%" PRIx64 " and take no "
-                   "other value (%s); use the profile of an older kernel, "
-                   "made with the -cpu options of this VM", profile->file, name,
-                   wanted, offered, fields);
-        return false;
-    }
-    return true;
-}
-
-static bool has_entry(const uint64_t *ids, int count, const char *entry)
-{
-    for (int i = 0; i < count; i++) {
-        if (hvc_sysreg_describes_cpu(ids[i])) {
-            g_autofree char *name = hvc_sysreg_entry_name(ids[i]);
-
-            if (!strcmp(name, entry)) {
-                return true;
-            }
-        }
-    }
     return false;
 }
 
@@ -194,16 +132,29 @@ static bool is_register_entry(const char *entry)
            g_str_has_prefix(entry, "arm.ccsidr-el1.");
 }
 
-static bool check_all_listed(const HvcKvmProfile *profile, const uint64_t *ids,
-                             int count, Error **errp)
+static bool has_entry(const HvcContract *here, const char *entry)
 {
-    for (unsigned i = 0; i < guest_abi_incoming_count(profile->contract);
-         i++) {
+    for (unsigned i = 0; i < here->count; i++) {
+        g_autofree char *name = hvc_contract_entry_name(here->promises[i].id);
+
+        if (!strcmp(name, entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_all_listed(const HvcKvmProfile *profile,
+                             const HvcContract *here, Error **errp)
+{
+    unsigned count = guest_abi_incoming_count(profile->contract);
+
+    for (unsigned i = 0; i < count; i++) {
         const GuestAbiValue *value =
             guest_abi_incoming_entry(profile->contract, i);
 
         if (value->value && is_register_entry(value->name) &&
-            !has_entry(ids, count, value->name)) {
+            !has_entry(here, value->name)) {
             error_setg(errp, "guest-abi-profile=%s has '%s' = 0x%" PRIx64
                        ", a register that this host's kernel does not have; "
                        "use the profile of the fleet's oldest host",
@@ -214,60 +165,87 @@ static bool check_all_listed(const HvcKvmProfile *profile, const uint64_t *ids,
     return true;
 }
 
-bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
-                           Error **errp)
+/* Registers that a VM is made with, and that no later write changes */
+static bool is_made(uint64_t id)
 {
-    g_autofree uint64_t *ids = NULL;
-    int count = kvm->list(kvm, &ids);
+    return id == HVC_CNTFRQ_EL0 || id == HVC_KVM_SVE_VLS ||
+           HVC_KVM_IS_DEVICE(id);
+}
 
-    if (count < 0) {
-        error_setg_errno(errp, -count, "guest-abi-profile=%s: cannot read this "
-                         "kernel's list of registers", profile->file);
+bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
+                            const HvcContract *here, HvcContract *wanted,
+                            Error **errp)
+{
+    wanted->count = 0;
+    if (!check_hardware(profile, here, HVC_MIDR_EL1, errp) ||
+        !check_hardware(profile, here, HVC_CTR_EL0, errp) ||
+        !check_all_listed(profile, here, errp)) {
         return false;
     }
-    if (!check_hardware(profile, kvm, MIDR_ENTRY,
-                        HVC_SYSREG_ID(3, 0, 0, 0, 0), errp) ||
-        !check_hardware(profile, kvm, CTR_ENTRY,
-                        HVC_SYSREG_ID(3, 3, 0, 0, 1), errp) ||
-        !check_all_listed(profile, ids, count, errp)) {
-        return false;
-    }
-    for (int i = 0; i < count; i++) {
-        if (hvc_sysreg_describes_cpu(ids[i]) &&
-            !apply_register(profile, kvm, ids[i], errp)) {
+    for (unsigned i = 0; i < here->count; i++) {
+        uint64_t id = here->promises[i].id;
+        g_autofree char *entry = hvc_contract_entry_name(id);
+        const GuestAbiValue *value = profile_value(profile, entry);
+
+        if (hvc_contract_is_level(id) ||
+            (!value && (hvc_is_ccsidr(id) || is_made(id)))) {
+            /*
+             * A cache that the profile's CLIDR_EL1 does not have, which no
+             * guest looks at, or hardware that is as this VM's options say.
+             */
+            continue;
+        }
+        /* What the profile lacks, its kernel had not heard of: 0. */
+        if (!hvc_contract_set(wanted, id, value ? value->value : 0, errp)) {
             return false;
         }
     }
     return true;
 }
 
-/*
- * Linux 6.3 to 6.9 takes another CLIDR_EL1, and forgets it when a CPU is reset:
- * by QEMU, which gives it again, but also inside of the kernel, when the guest
- * turns a CPU on.
- */
-bool hvc_kvm_profile_check_kept(const HvcKvmProfile *profile,
-                                const HvcKvm *kvm, Error **errp)
+static bool check_taken(const HvcKvmProfile *profile,
+                        const HvcContract *wanted, const HvcContract *truth,
+                        Error **errp)
 {
-    const GuestAbiValue *value = profile_value(profile, CLIDR_ENTRY);
-    uint64_t now = 0;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    if (!value || (!kvm->get(kvm, HVC_SYSREG_ID(3, 1, 0, 0, 1), &now) &&
-                   now == value->value)) {
-        return true;
+    for (unsigned i = 0; i < wanted->count; i++) {
+        const HvcPromise *promise = &wanted->promises[i];
+        uint64_t value = promise->value;
+        uint64_t taken = hvc_contract_value(truth, promise->id);
+        g_autofree char *name = NULL, *fields = NULL;
+
+        if (!hvc_contract_counts(wanted, promise->id) ||
+            hvc_same_register(promise->id, value, taken)) {
+            continue;
+        }
+        name = hvc_sysreg_name(promise->id);
+        fields = hvc_sysreg_differences(promise->id, value, taken);
+        g_string_append_printf(text, "%s %s = 0x%" PRIx64 ", this host's "
+                               "kernel and CPU have 0x%" PRIx64 " and take no "
+                               "other value (%s)", text->len ? ", and it has" :
+                               "", name, value, taken, fields);
     }
-    error_setg(errp, "guest-abi-profile=%s: this host's kernel forgets "
-               "CLIDR_EL1 when the guest turns a CPU on; needed: Linux 6.10 or "
-               "later, or 6.2 or earlier; leave out the profile, or give the "
-               "VM one CPU", profile->file);
-    return false;
+    if (text->len) {
+        error_setg(errp, "guest-abi-profile=%s has%s; use the profile of an "
+                   "older kernel, made with the -cpu options of this VM",
+                   profile->file, text->str);
+    }
+    return !text->len;
 }
 
-/* Services are chosen, registers were applied: the rest is the host's. */
-static bool is_of_the_host(const GuestAbiDefinition *definition)
+bool hvc_kvm_profile_check(const HvcKvmProfile *profile,
+                           const HvcContract *wanted, const HvcTruth *truth,
+                           Error **errp)
 {
-    return definition->rule == GUEST_ABI_RULE_AT_LEAST ||
-           !strcmp(definition->name, "arm.pv-time-discovery");
+    if (!truth->keeps_caches) {
+        error_setg(errp, "guest-abi-profile=%s: this host's kernel forgets "
+                   "CLIDR_EL1 when the guest turns a CPU on; needed: Linux "
+                   "6.10 or later, or 6.2 or earlier; leave out the profile, "
+                   "or give the VM one CPU", profile->file);
+        return false;
+    }
+    return check_taken(profile, wanted, &truth->contract, errp);
 }
 
 static void refuse_host(const HvcKvmProfile *profile, const char *name,
@@ -280,30 +258,47 @@ static void refuse_host(const HvcKvmProfile *profile, const char *name,
                profile->file, name, wanted, given);
 }
 
-bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp)
+/* Neither an option nor a register changes the firmware's levels. */
+bool hvc_kvm_profile_check_levels(const HvcKvmProfile *profile,
+                                  const HvcContract *truth, Error **errp)
 {
-    for (unsigned i = 0; guest_abi_definition(i); i++) {
-        const GuestAbiDefinition *definition = guest_abi_definition(i);
-        const GuestAbiValue *value = profile_value(profile, definition->name);
+    unsigned count = guest_abi_incoming_count(profile->contract);
+
+    for (unsigned i = 0; i < truth->count; i++) {
+        const HvcPromise *promise = &truth->promises[i];
+        g_autofree char *entry = hvc_contract_entry_name(promise->id);
+        const GuestAbiValue *value = profile_value(profile, entry);
         uint64_t wanted = value ? value->value : 0;
 
-        if (is_of_the_host(definition) && definition->value != wanted) {
-            refuse_host(profile, definition->name, wanted, definition->value,
-                        errp);
+        if (hvc_contract_is_level(promise->id) && promise->value != wanted) {
+            refuse_host(profile, entry, wanted, promise->value, errp);
             return false;
         }
     }
     /* A kernel that does not list one of these says 0. */
-    for (unsigned i = 0; i < guest_abi_incoming_count(profile->contract);
-         i++) {
+    for (unsigned i = 0; i < count; i++) {
         const GuestAbiValue *value =
             guest_abi_incoming_entry(profile->contract, i);
 
-        if (g_str_has_prefix(value->name, HVC_KVM_UNKNOWN_ENTRY) &&
-            value->value && !guest_abi_definition_by_name(value->name)) {
+        if ((g_str_has_prefix(value->name, HVC_UNKNOWN_FIRMWARE_ENTRY) ||
+             g_str_has_prefix(value->name, "arm.smccc-arch-workaround-")) &&
+            value->value && !has_entry(truth, value->name)) {
             refuse_host(profile, value->name, value->value, 0, errp);
             return false;
         }
     }
     return true;
+}
+
+bool hvc_kvm_profile_check_discovery(const HvcKvmProfile *profile,
+                                     bool discovered, Error **errp)
+{
+    const GuestAbiValue *value = profile_value(profile, DISCOVERY_ENTRY);
+
+    if ((value ? value->value : 0) == discovered) {
+        return true;
+    }
+    refuse_host(profile, DISCOVERY_ENTRY, value ? value->value : 0, discovered,
+                errp);
+    return false;
 }

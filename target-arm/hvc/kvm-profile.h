@@ -13,7 +13,9 @@
 #define TARGET_ARM_HVC_KVM_PROFILE_H
 
 #include "migration/guest-abi-incoming.h"
-#include "kvm.h"
+#include "contract.h"
+
+struct HvcTruth;
 
 /**
  * HvcKvmProfile: what the other host's query-guest-abi returned
@@ -43,43 +45,59 @@ HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp);
 void hvc_kvm_profile_free(HvcKvmProfile *profile);
 
 /**
- * hvc_kvm_profile_apply: give a vCPU the registers of a profile
+ * hvc_kvm_profile_wanted: what a profile asks of this host
  * @profile: the profile
- * @kvm: a vCPU of a VM that has not run
- * @errp: which register, and field, cannot be as in the profile, or that the
- *        profile is of other hardware
+ * @here: what this host's kernel gives a guest that is asked nothing
+ * @wanted: the registers that the VM shall have
+ * @errp: the profile is of other hardware, or has registers that this kernel
+ *        does not have
  *
  * The services and the PSCI version of the profile play no part: they are
- * chosen with hvc-services.
+ * chosen with hvc-services. Neither do levels: no VM can be given others.
  *
- * Returns: true if the guest will see what the profile says.
+ * Returns: true on success.
  */
-bool hvc_kvm_profile_apply(const HvcKvmProfile *profile, const HvcKvm *kvm,
-                           Error **errp);
+bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
+                            const HvcContract *here, HvcContract *wanted,
+                            Error **errp);
 
 /**
- * hvc_kvm_profile_check_kept: does a reset leave a profile's CLIDR_EL1 alone?
+ * hvc_kvm_profile_check: would a guest read what a profile says?
  * @profile: the profile
- * @kvm: a vCPU that was given @profile, and then reset
- * @errp: what the kernel does not keep
+ * @wanted: what hvc_kvm_profile_wanted() said
+ * @truth: what the kernel makes of @wanted
+ * @errp: which registers, and fields, cannot be as in the profile
  *
- * Returns: true if the vCPU still has it.
+ * Returns: true if it would.
  */
-bool hvc_kvm_profile_check_kept(const HvcKvmProfile *profile,
-                                const HvcKvm *kvm, Error **errp);
+bool hvc_kvm_profile_check(const HvcKvmProfile *profile,
+                           const HvcContract *wanted,
+                           const struct HvcTruth *truth, Error **errp);
 
 /**
- * hvc_kvm_profile_check: is a VM like those of the profile's host otherwise?
+ * hvc_kvm_profile_check_levels: is a guest told what a profile says?
  * @profile: the profile
- * @errp: which promise of the firmware is another one on this host
+ * @truth: what a guest here reads
+ * @errp: which level of the firmware's is another one on this host
  *
- * To be called when the VM's contract is complete. Of what cannot be chosen, a
- * guest here must be told the same: less, and it cannot come from there; more,
- * and it cannot go there.
+ * Of what cannot be chosen a guest here must be told the same: less, and it
+ * cannot come from there; more, and it cannot go there.
  *
  * Returns: true if it is.
  */
-bool hvc_kvm_profile_check(const HvcKvmProfile *profile, Error **errp);
+bool hvc_kvm_profile_check_levels(const HvcKvmProfile *profile,
+                                  const HvcContract *truth, Error **errp);
+
+/**
+ * hvc_kvm_profile_check_discovery: does a guest discover the same?
+ * @profile: the profile
+ * @discovered: value of arm.pv-time-discovery on this host
+ * @errp: it does not
+ *
+ * Returns: true if it does.
+ */
+bool hvc_kvm_profile_check_discovery(const HvcKvmProfile *profile,
+                                     bool discovered, Error **errp);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvcKvmProfile, hvc_kvm_profile_free)
 

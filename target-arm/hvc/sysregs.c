@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
 #include "migration/guest-abi.h"
+#include "kvm-access.h"
 #include "sysregs.h"
 
 /* Fields of ID registers are four bits wide, with few exceptions. */
@@ -294,10 +295,26 @@ const HvcSysreg hvc_sysregs[] = {
     NAME(3, 3, 14, 2, 1, CNTP_CTL_EL0),
     NAME(3, 3, 14, 2, 2, CNTP_CVAL_EL0),
     NAME(3, 3, 14, 3, 1, CNTV_CTL_EL0),
+    NAME(3, 3, 14, 0, 0, CNTFRQ_EL0),
     NAME(3, 3, 14, 15, 7, PMCCFILTR_EL0),
     NAME(3, 4, 3, 0, 0, DACR32_EL2),
     NAME(3, 4, 5, 0, 1, IFSR32_EL2),
     NAME(3, 4, 5, 3, 0, FPEXC32_EL2),
+
+    /* No system registers: the firmware's, vector lengths and the GIC's */
+    { .id = HVC_KVM_PSCI_VERSION, .name = "PSCI_VERSION" },
+    { .id = HVC_KVM_WORKAROUND(1), .name = "SMCCC_ARCH_WORKAROUND_1" },
+    { .id = HVC_KVM_WORKAROUND(2), .name = "SMCCC_ARCH_WORKAROUND_2" },
+    { .id = HVC_KVM_WORKAROUND(3), .name = "SMCCC_ARCH_WORKAROUND_3" },
+    { .id = HVC_KVM_FW_FEAT(0), .name = "STD_BMAP" },
+    { .id = HVC_KVM_FW_FEAT(1), .name = "STD_HYP_BMAP" },
+    { .id = HVC_KVM_FW_FEAT(2), .name = "VENDOR_HYP_BMAP" },
+    { .id = HVC_KVM_FW_FEAT(3), .name = "VENDOR_HYP_BMAP_2" },
+    { .id = HVC_KVM_SVE_VLS, .name = "SVE_VLS" },
+    { .id = HVC_KVM_GICD_IIDR, .name = "GICD_IIDR" },
+    { .id = HVC_KVM_GICD_TYPER2, .name = "GICD_TYPER2" },
+    { .id = HVC_KVM_ICC_CTLR_EL1, .name = "ICC_CTLR_EL1" },
+    { .id = HVC_KVM_GITS_IIDR, .name = "GITS_IIDR" },
 };
 
 const size_t hvc_sysregs_count = ARRAY_SIZE(hvc_sysregs);
@@ -324,14 +341,60 @@ static bool is_sysreg(uint64_t id)
 }
 
 /* CLIDR_EL1 has room for seven levels, each with up to two caches. */
-static bool is_ccsidr(uint64_t id)
+bool hvc_is_ccsidr(uint64_t id)
 {
     return id >= HVC_SYSREG_CCSIDR_ID(0) && id < HVC_SYSREG_CCSIDR_ID(14);
 }
 
+bool hvc_clidr_has_cache(uint64_t clidr, uint64_t id)
+{
+    unsigned level = (id & 0xff) >> 1; /* 0 is L1 */
+    unsigned type = level < 7 ? clidr >> (3 * level) & 7 : 0;
+
+    /* 1 instruction, 2 data, 3 both, 4 unified; others are reserved. */
+    return id & 1 ? type == 1 || type == 3 : type >= 2 && type <= 4;
+}
+
+/*
+ * Features that KVM has never given a guest, but whose fields some kernels
+ * show where the hardware has them. @absent: what the others have in the
+ * field. Where it is not 0, only @shown is the mistake: other values count.
+ */
+static const struct {
+    uint64_t id;
+    unsigned lsb;
+    uint64_t shown;
+    uint64_t absent;
+} shown_by_mistake[] = {
+    { HVC_ID_AA64PFR0_EL1, 40 },          /* MPAM */
+    { HVC_ID_AA64PFR1_EL1, 16 },          /* MPAM_frac */
+    { HVC_ID_AA64MMFR2_EL1, 24 },         /* NV */
+    { HVC_ID_AA64PFR1_EL1, 40, 0, 0xf },  /* MTE_frac: no MTE either way */
+    { HVC_ID_AA64DFR0_EL1, 8, 0xf, 0 },   /* PMUVer: another one's, or none */
+};
+
+bool hvc_same_register(uint64_t id, uint64_t a, uint64_t b)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(shown_by_mistake); i++) {
+        uint64_t shown = shown_by_mistake[i].shown;
+        uint64_t absent = shown_by_mistake[i].absent;
+        unsigned lsb = shown_by_mistake[i].lsb;
+        uint64_t field_a = extract64(a, lsb, 4);
+        uint64_t field_b = extract64(b, lsb, 4);
+
+        if (shown_by_mistake[i].id == id &&
+            (shown == absent ||
+             (field_a == shown && field_b == absent) ||
+             (field_a == absent && field_b == shown))) {
+            a = deposit64(a, lsb, 4, field_b);
+        }
+    }
+    return a == b;
+}
+
 static const HvcSysreg *find_row(uint64_t id)
 {
-    if (is_ccsidr(id)) {
+    if (hvc_is_ccsidr(id)) {
         id = HVC_SYSREG_CCSIDR_ID(0);
     }
     for (size_t i = 0; i < hvc_sysregs_count; i++) {
@@ -362,7 +425,7 @@ char *hvc_sysreg_name(uint64_t id)
     const HvcSysreg *row = find_row(id);
     char *name;
 
-    if (is_ccsidr(id)) {
+    if (hvc_is_ccsidr(id)) {
         return g_strdup_printf("%s[L%u %s]", row->name,
                                (unsigned)(id >> 1 & 7) + 1,
                                id & 1 ? "instruction" : "data");
@@ -459,13 +522,10 @@ uint64_t hvc_sysreg_field(uint64_t id, const char *field, uint64_t value)
 bool hvc_sysreg_describes_cpu(uint64_t id)
 {
     static const uint64_t outside_id_space[] = {
-        HVC_SYSREG_ID(3, 0, 9, 14, 6), /* PMMIR_EL1 */
-        HVC_SYSREG_ID(3, 1, 0, 0, 1),  /* CLIDR_EL1 */
-        HVC_SYSREG_ID(3, 1, 0, 0, 7),  /* AIDR_EL1 */
-        HVC_SYSREG_ID(3, 3, 0, 0, 1),  /* CTR_EL0 */
+        HVC_PMMIR_EL1, HVC_CLIDR_EL1, HVC_AIDR_EL1, HVC_CTR_EL0,
     };
 
-    if (is_ccsidr(id)) {
+    if (hvc_is_ccsidr(id)) {
         return true;
     }
     for (size_t i = 0; i < ARRAY_SIZE(outside_id_space); i++) {
@@ -475,5 +535,11 @@ bool hvc_sysreg_describes_cpu(uint64_t id)
     }
     return id >= HVC_SYSREG_ID(3, 0, 0, 0, 0) &&
            id <= HVC_SYSREG_ID(3, 0, 0, 7, 7) &&
-           id != HVC_SYSREG_ID(3, 0, 0, 0, 5); /* MPIDR_EL1 */
+           id != HVC_MPIDR_EL1;
+}
+
+bool hvc_sysreg_is_hardware(uint64_t id)
+{
+    return id == HVC_MIDR_EL1 || id == HVC_REVIDR_EL1 || id == HVC_AIDR_EL1 ||
+           id == HVC_CTR_EL0;
 }

@@ -20,6 +20,20 @@
 /* CCSIDR_EL1 of a cache: (level - 1) << 1, and 1 for instructions. */
 #define HVC_SYSREG_CCSIDR_ID(csselr) (0x6020000000110000ULL | (csselr))
 
+#define HVC_MIDR_EL1         HVC_SYSREG_ID(3, 0, 0, 0, 0)
+#define HVC_MPIDR_EL1        HVC_SYSREG_ID(3, 0, 0, 0, 5)
+#define HVC_REVIDR_EL1       HVC_SYSREG_ID(3, 0, 0, 0, 6)
+#define HVC_ID_AA64PFR0_EL1  HVC_SYSREG_ID(3, 0, 0, 4, 0)
+#define HVC_ID_AA64PFR1_EL1  HVC_SYSREG_ID(3, 0, 0, 4, 1)
+#define HVC_ID_AA64DFR0_EL1  HVC_SYSREG_ID(3, 0, 0, 5, 0)
+#define HVC_ID_AA64MMFR2_EL1 HVC_SYSREG_ID(3, 0, 0, 7, 2)
+#define HVC_ID_AA64MMFR3_EL1 HVC_SYSREG_ID(3, 0, 0, 7, 3)
+#define HVC_CLIDR_EL1        HVC_SYSREG_ID(3, 1, 0, 0, 1)
+#define HVC_AIDR_EL1         HVC_SYSREG_ID(3, 1, 0, 0, 7)
+#define HVC_CTR_EL0          HVC_SYSREG_ID(3, 3, 0, 0, 1)
+#define HVC_PMMIR_EL1        HVC_SYSREG_ID(3, 0, 9, 14, 6)
+#define HVC_CNTFRQ_EL0       HVC_SYSREG_ID(3, 3, 14, 0, 0)
+
 /**
  * HvcSysregField: bits [@lsb + @width - 1:@lsb] of a register
  * @name: as Arm spells it
@@ -104,5 +118,45 @@ uint64_t hvc_sysreg_field(uint64_t id, const char *field, uint64_t value);
  * which is each vCPU's own, and for all state.
  */
 bool hvc_sysreg_describes_cpu(uint64_t id);
+
+/**
+ * hvc_sysreg_is_hardware: is a register the mark of one CPU?
+ * @id: KVM's id of any register
+ *
+ * Returns: true for MIDR_EL1, REVIDR_EL1, AIDR_EL1 and CTR_EL0, which no
+ * profile changes: a host with the same CPU is needed.
+ */
+bool hvc_sysreg_is_hardware(uint64_t id);
+
+/**
+ * hvc_is_ccsidr: is a register CCSIDR_EL1 of one cache?
+ * @id: a register id
+ *
+ * Returns: true for the two caches of each of the seven levels that CLIDR_EL1
+ * has room for.
+ */
+bool hvc_is_ccsidr(uint64_t id);
+
+/**
+ * hvc_clidr_has_cache: is there a cache?
+ * @clidr: CLIDR_EL1
+ * @id: a register for which hvc_is_ccsidr() is true
+ *
+ * Returns: true if @clidr says that the cache of that level and kind exists
+ * (Arm DDI 0487, D24.2.27: CTYPE<n>).
+ */
+bool hvc_clidr_has_cache(uint64_t clidr, uint64_t id);
+
+/**
+ * hvc_same_register: does a guest have the same with two values?
+ * @id: a register id
+ * @a: a value
+ * @b: another one
+ *
+ * Returns: true if they are equal but for fields that some kernels show by
+ * mistake: they are of features that KVM gives no guest. Kernels that know
+ * better take such a value and leave the field out.
+ */
+bool hvc_same_register(uint64_t id, uint64_t a, uint64_t b);
 
 #endif

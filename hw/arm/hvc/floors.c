@@ -21,6 +21,7 @@ const HvcFloor hvc_floors[] = {
         .name = "linux-5.10",
         .help = "hosts from Linux 5.10 on",
         .set = { .psci_version = HVC_PSCI_VERSION(1, 0) },
+        .gic_revision = 2,
     }, {
         .name = "linux-6.1",
         .help = "hosts from Linux 6.1 on",
@@ -32,6 +33,7 @@ const HvcFloor hvc_floors[] = {
             },
             .psci_version = HVC_PSCI_VERSION(1, 1),
         },
+        .gic_revision = 3,
     }, {
         .name = "linux-6.12",
         .help = "hosts from Linux 6.12 on",
@@ -43,6 +45,7 @@ const HvcFloor hvc_floors[] = {
             },
             .psci_version = HVC_PSCI_VERSION(1, 1),
         },
+        .gic_revision = 3,
     }, {
         .name = "linux-6.18",
         .help = "hosts from Linux 6.18 on",
@@ -54,6 +57,7 @@ const HvcFloor hvc_floors[] = {
             },
             .psci_version = HVC_PSCI_VERSION(1, 3),
         },
+        .gic_revision = 3,
     },
 };
 

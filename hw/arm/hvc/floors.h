@@ -14,11 +14,14 @@
  * @name: as the first item of -machine hvc-services=
  * @help: one line
  * @set: what every host from that kernel on can give; never changes
+ * @gic_revision: GICD_IIDR.Revision of the kernel's GIC there, which never
+ *                changes either; 0: whatever the host's kernel has
  */
 typedef struct HvcFloor {
     const char *name;
     const char *help;
     HvcSet set;
+    unsigned gic_revision;
 } HvcFloor;
 
 extern const HvcFloor hvc_floors[];

@@ -13,11 +13,12 @@
 #include "hw/qdev-core.h"
 #include "migration/qemu-compat.h"
 #include "target/arm/hvc/abi.h"
-#include "target/arm/hvc/kvm-host.h"
 #include "target/arm/hvc/kvm-psci.h"
+#include "target/arm/hvc/kvm-vcpu.h"
 #include "target/arm/hvc/services.h"
 #include "target/arm/hvc/tcg.h"
 #include "machine.h"
+#include "recipe.h"
 #include "spec.h"
 
 static void (*virt_init)(MachineState *machine);
@@ -281,7 +282,7 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
     };
     bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
 
-    if (wanted && !hvc_kvm_host_has_steal_time()) {
+    if (wanted && !hvc_kvm_has_steal_time()) {
         g_autofree char *options = describe_options(machine);
         g_autofree char *remedy = services_with(&VIRT_MACHINE(machine)->hvc,
                                                 "pv-time", false);
@@ -298,19 +299,20 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
     return true;
 }
 
+/* What is wrong with a profile is said before the VM is made. */
 static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
 {
-    const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
+    VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
     g_autofree char *options = describe_options(machine);
-    HvcKvmProfile *profile = NULL;
 
+    hvc->vm = hvc_vm_new(set, options);
+    hvc->vm->gic_revision = hvc_spec_gic_revision(hvc->services);
     if (hvc->profile) {
-        profile = hvc_kvm_profile_load(hvc->profile, errp);
-        if (!profile) {
+        hvc->vm->profile = hvc_kvm_profile_load(hvc->profile, errp);
+        if (!hvc->vm->profile) {
             return false;
         }
     }
-    hvc_kvm_host_pin(set, options, profile);
     return prepare_steal_time(machine, set, errp);
 }
 
@@ -318,7 +320,7 @@ static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
                              Error **errp)
 {
     bool wanted = hvc_service_in(hvc_service_by_name("pv-time"), set);
-    bool given = hvc_kvm_host_gives_steal_time(ARM_CPU(first_cpu));
+    bool given = hvc_kvm_gives_steal_time(ARM_CPU(first_cpu));
     g_autofree char *remedy = services_with(hvc, "pv-time", !wanted);
 
     if (wanted == given) {
@@ -354,8 +356,9 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
     }
     promise_services(machine, set);
     if (kvm_enabled()) {
+        virt_hvc_recipe(vms, vms->hvc.vm);
         return check_steal_time(&vms->hvc, set, errp) &&
-               hvc_kvm_host_promise(errp);
+               hvc_vcpus_promise(vms->hvc.vm, errp);
     }
     if (tcg_enabled()) {
         offer_services(vms, set);

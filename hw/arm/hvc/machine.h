@@ -17,6 +17,7 @@
  * @profile: the value of guest-abi-profile=, NULL if it was not given
  * @pinned: the VM has a pinned set; else the accelerator's default
  * @set: the pinned set
+ * @vm: what becomes of it under KVM; NULL if it is not pinned, or without KVM
  */
 typedef struct VirtHvc {
     char *services;
@@ -25,6 +26,7 @@ typedef struct VirtHvc {
     bool from_type;
     bool pinned;
     HvcSet set;
+    struct HvcVm *vm;
 } VirtHvc;
 
 /**

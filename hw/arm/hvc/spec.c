@@ -330,6 +330,13 @@ bool hvc_spec_has_kernel(const char *spec)
     return floor && strcmp(floor->name, HVC_FLOOR_NONE);
 }
 
+unsigned hvc_spec_gic_revision(const char *spec)
+{
+    const HvcFloor *floor = floor_of(spec);
+
+    return floor ? floor->gic_revision : 0;
+}
+
 char *hvc_spec_format(const HvcSet *set)
 {
     g_autoptr(GString) best = NULL;

@@ -39,6 +39,14 @@ bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp);
 bool hvc_spec_has_kernel(const char *spec);
 
 /**
+ * hvc_spec_gic_revision: the revision of the kernel's GIC that a SPEC asks for
+ * @spec: a text that hvc_spec_parse() accepts
+ *
+ * Returns: GICD_IIDR.Revision; 0 if it is left to the host's kernel.
+ */
+unsigned hvc_spec_gic_revision(const char *spec);
+
+/**
  * hvc_spec_format: the shortest SPEC for a set
  * @set: a set without bits that have no row in the service table
  *

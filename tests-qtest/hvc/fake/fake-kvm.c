@@ -5,6 +5,8 @@
  */
 
 #include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bitops.h"
 #include "fake-kvm.h"
 
 #define SIZE_MASK 0x00f0000000000000ULL
@@ -80,6 +82,34 @@ static const ModelRow model[] = {
     ROW(6_16, 7_3, FAKE_VENDOR_HYP_2, BITMAP, 0, 0x3),
 };
 
+/* What the first run of a VM takes away, by kernel; see FakeEdit */
+static const struct {
+    FakeKernel first, last;
+    FakeEdit edit;
+} edits[] = {
+    { FAKE_6_12, FAKE_7_3, { FAKE_PFR0, 24, .unless_gic = 3 } },
+    { FAKE_7_3, FAKE_7_3,
+      { FAKE_MMFR3, 8, .unless = FAKE_ISAR2, .unless_field = 60 } },
+};
+
+static uint64_t field_of(const FakeKvm *fake, uint64_t id, unsigned lsb)
+{
+    const FakeRegister *reg = NULL;
+
+    for (unsigned i = 0; i < fake->registers->len; i++) {
+        reg = &g_array_index(fake->registers, FakeRegister, i);
+        if (reg->id == id) {
+            return extract64(reg->value, lsb, 4);
+        }
+    }
+    return 0;
+}
+
+static bool is_there(const FakeKvm *fake, const FakeRegister *reg)
+{
+    return !reg->by || field_of(fake, reg->by, reg->by_field);
+}
+
 static int fake_list(const HvcKvm *kvm, uint64_t **ids)
 {
     FakeKvm *fake = kvm->opaque;
@@ -93,7 +123,8 @@ static int fake_list(const HvcKvm *kvm, uint64_t **ids)
     for (unsigned i = 0; i < fake->registers->len; i++) {
         FakeRegister *reg = &g_array_index(fake->registers, FakeRegister, i);
 
-        if (call >= 32 || !(reg->hidden_in >> call & 1)) {
+        if ((call >= 32 || !(reg->hidden_in >> call & 1)) &&
+            !reg->unlisted && is_there(fake, reg)) {
             (*ids)[count++] = reg->id;
         }
     }
@@ -102,18 +133,24 @@ static int fake_list(const HvcKvm *kvm, uint64_t **ids)
 
 static bool size_is_known(uint64_t id)
 {
-    return (id & SIZE_MASK) == SIZE_U32 || (id & SIZE_MASK) == SIZE_U64;
+    return (id & SIZE_MASK) == SIZE_U32 || (id & SIZE_MASK) == SIZE_U64 ||
+           id == FAKE_SVE_VLS || HVC_KVM_IS_DEVICE(id);
 }
 
 static int fake_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
 {
-    FakeRegister *reg = fake_kvm_register(kvm->opaque, id);
+    FakeKvm *fake = kvm->opaque;
+    FakeRegister *reg = fake_kvm_register(fake, id);
 
+    fake->gets++;
     if (!size_is_known(id)) {
         return -EINVAL;
     }
-    if (!reg || reg->get_errno) {
-        return reg ? -reg->get_errno : -ENOENT;
+    if (!reg || reg->get_errno || !is_there(fake, reg)) {
+        return reg && reg->get_errno ? -reg->get_errno : -ENOENT;
+    }
+    if (reg->kind == FAKE_CLEAR) {
+        reg = fake_kvm_register(fake, id - 1);
     }
     *value = reg->value;
     if (reg->kind == FAKE_COUNTER) {
@@ -164,8 +201,13 @@ static int check_value(const FakeKvm *fake, const FakeRegister *reg,
         /* As arch/arm64/kvm/sys_regs.c, set_ccsidr(): bits [31:28] too */
         fits = value <= UINT32_MAX && (value & 7) >= reg->limit;
         break;
+    case FAKE_REVISION:
+        fits = !((value ^ reg->value) & ~0xf000ULL) && value <= reg->limit &&
+               extract64(value, 12, 4) >= 2;
+        break;
     case FAKE_STATE:
     case FAKE_COUNTER:
+    case FAKE_CLEAR:
         break;
     }
     if (!fits) {
@@ -185,8 +227,12 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
         ((id & SIZE_MASK) == SIZE_U32 && value > UINT32_MAX)) {
         return -EINVAL;
     }
-    if (!reg || reg->set_errno) {
-        return reg ? -reg->set_errno : -ENOENT;
+    if (!reg || reg->set_errno || !is_there(fake, reg)) {
+        return reg && reg->set_errno ? -reg->set_errno : -ENOENT;
+    }
+    if (reg->kind == FAKE_CLEAR) {
+        fake_kvm_register(fake, id - 1)->value &= ~value;
+        return 0;
     }
     ret = check_value(fake, reg, value);
     if (!ret && reg->kind != FAKE_LEVEL) {
@@ -196,6 +242,73 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
         reg->get_errno = reg->reread_errno;
     }
     return ret;
+}
+
+static HvcKvm *fake_create(const HvcKvm *kvm, const HvcVmRecipe *recipe,
+                           Error **errp)
+{
+    FakeKvm *maker = kvm->opaque, *fake;
+
+    if (maker->create_errno) {
+        error_setg_errno(errp, maker->create_errno, "no VM");
+        return NULL;
+    }
+    fake = fake_kvm_clone(maker);
+    fake->recipe = *recipe;
+    fake->maker = maker;
+    maker->made++;
+    maker->there++;
+    return &fake->kvm;
+}
+
+static void edit(FakeKvm *fake, const FakeEdit *change)
+{
+    FakeRegister *reg = fake_kvm_register(fake, change->id);
+    bool spared = (change->unless_gic &&
+                   change->unless_gic == fake->recipe.gic) ||
+                  (change->unless &&
+                   field_of(fake, change->unless, change->unless_field));
+
+    if (reg && !spared) {
+        reg->value = deposit64(reg->value, change->field, 4, 0);
+    }
+}
+
+static int fake_run(const HvcKvm *kvm)
+{
+    FakeKvm *fake = kvm->opaque;
+
+    if (fake->run_errno) {
+        return -fake->run_errno;
+    }
+    for (unsigned i = 0; i < fake->edits->len && !fake->has_run; i++) {
+        edit(fake, &g_array_index(fake->edits, FakeEdit, i));
+    }
+    fake->has_run = true;
+    return 0;
+}
+
+static int fake_reset(const HvcKvm *kvm)
+{
+    FakeKvm *fake = kvm->opaque;
+
+    if (fake->reset_errno) {
+        return -fake->reset_errno;
+    }
+    if (fake->forgets_clidr) {
+        fake_kvm_register(fake, FAKE_CLIDR)->value = fake->clidr;
+    }
+    return 0;
+}
+
+static void fake_destroy(HvcKvm *kvm)
+{
+    FakeKvm *fake = kvm->opaque, *maker = fake->maker;
+
+    maker->there--;
+    maker->made_gets += fake->gets;
+    maker->made_sets += fake->sets;
+    fake_kvm_free(fake);
 }
 
 const char *fake_kvm_name(FakeKernel kernel)
@@ -221,10 +334,33 @@ FakeKvm *fake_kvm_new_empty(void)
         .list = fake_list,
         .get = fake_get,
         .set = fake_set,
+        .create = fake_create,
+        .run = fake_run,
+        .reset = fake_reset,
+        .destroy = fake_destroy,
         .opaque = fake,
     };
     fake->registers = g_array_new(false, false, sizeof(FakeRegister));
+    fake->edits = g_array_new(false, false, sizeof(FakeEdit));
     return fake;
+}
+
+FakeKvm *fake_kvm_clone(const FakeKvm *fake)
+{
+    FakeKvm *clone = fake_kvm_new_empty();
+    const FakeRegister *clidr = fake_kvm_register(fake, FAKE_CLIDR);
+
+    g_array_append_vals(clone->registers, fake->registers->data,
+                        fake->registers->len);
+    g_array_append_vals(clone->edits, fake->edits->data, fake->edits->len);
+    clone->kvm.ptp = fake->kvm.ptp;
+    clone->recipe = fake->recipe;
+    clone->forgets_clidr = fake->forgets_clidr;
+    clone->clidr = clidr ? clidr->value : 0;
+    clone->list_errno = fake->list_errno;
+    clone->run_errno = fake->run_errno;
+    clone->reset_errno = fake->reset_errno;
+    return clone;
 }
 
 FakeKvm *fake_kvm_new(FakeKernel kernel)
@@ -237,14 +373,36 @@ FakeKvm *fake_kvm_new(FakeKernel kernel)
             fake_kvm_add(fake, &model[i].reg);
         }
     }
+    for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+        if (kernel >= edits[i].first && kernel <= edits[i].last) {
+            g_array_append_val(fake->edits, edits[i].edit);
+        }
+    }
     fake->kvm.ptp = kernel >= FAKE_5_15;
+    fake->recipe.gic = 3;
     return fake;
+}
+
+void fake_kvm_add_gic(FakeKvm *fake, FakeKernel kernel)
+{
+    bool is_3 = kernel >= FAKE_6_1;
+    const FakeRegister gic[] = {
+        { FAKE_GICD_IIDR, is_3 ? FAKE_REVISION : FAKE_FIXED,
+          is_3 ? 0x4b00343b : 0x4b00243b, 0x4b00343b, .unlisted = true },
+        { FAKE_GICD_TYPER2, FAKE_FIXED, .unlisted = true },
+        { FAKE_ICC_CTLR, FAKE_FIXED, 0x8c00, .unlisted = true },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(gic); i++) {
+        fake_kvm_add(fake, &gic[i]);
+    }
 }
 
 void fake_kvm_free(FakeKvm *fake)
 {
     if (fake) {
         g_array_free(fake->registers, true);
+        g_array_free(fake->edits, true);
         g_free(fake);
     }
 }

@@ -11,7 +11,7 @@
 #ifndef TESTS_QTEST_HVC_FAKE_KVM_H
 #define TESTS_QTEST_HVC_FAKE_KVM_H
 
-#include "target/arm/hvc/kvm.h"
+#include "target/arm/hvc/kvm-access.h"
 #include "target/arm/hvc/sysregs.h"
 
 /* Written out, so that a slip in the code under test shows. */
@@ -34,9 +34,13 @@
 #define FAKE_PFR0          0x603000000013c020ULL
 #define FAKE_PFR1          0x603000000013c021ULL
 #define FAKE_DFR0          0x603000000013c028ULL
+#define FAKE_ISAR2         0x603000000013c032ULL
 #define FAKE_MMFR2         0x603000000013c03aULL
 #define FAKE_MMFR3         0x603000000013c03bULL
+#define FAKE_SCTLR2        0x603000000013c083ULL
 #define FAKE_TCR2          0x603000000013c103ULL
+#define FAKE_PMINTENSET    0x603000000013c4f1ULL
+#define FAKE_PMINTENCLR    0x603000000013c4f2ULL
 #define FAKE_PMMIR         0x603000000013c4f6ULL
 #define FAKE_PIRE0         0x603000000013c512ULL
 #define FAKE_PIR           0x603000000013c513ULL
@@ -44,9 +48,19 @@
 #define FAKE_CLIDR         0x603000000013c801ULL
 #define FAKE_AIDR          0x603000000013c807ULL
 #define FAKE_CTR           0x603000000013d801ULL
+#define FAKE_PMCR          0x603000000013dce0ULL
+#define FAKE_PMCNTENSET    0x603000000013dce1ULL
+#define FAKE_PMCNTENCLR    0x603000000013dce2ULL
+#define FAKE_PMOVSCLR      0x603000000013dce3ULL
+#define FAKE_CNTFRQ        0x603000000013df00ULL
 #define FAKE_CNTPCT        0x603000000013df01ULL
 #define FAKE_CNTP_CTL      0x603000000013df11ULL
 #define FAKE_CNTP_CVAL     0x603000000013df12ULL
+#define FAKE_SVE_VLS       0x606000000015ffffULL
+#define FAKE_GICD_IIDR     0xe000000100000008ULL
+#define FAKE_GICD_TYPER2   0xe00000010000000cULL
+#define FAKE_ICC_CTLR      0xe00000060000c664ULL
+#define FAKE_GITS_IIDR     0xe000000800000004ULL
 
 /* What Linux puts into a register that has no reset value */
 #define FAKE_RESET_PATTERN 0x1de7ec7edbadc0deULL
@@ -76,6 +90,9 @@ typedef enum FakeKernel {
  * @FAKE_LEVEL: a number up to its own, which it keeps
  * @FAKE_CACHE: 32 bits, lines not shorter than those of @limit
  * @FAKE_COUNTER: any value; each read finds it one higher
+ * @FAKE_REVISION: GICD_IIDR: any Revision up to that of @limit, but not 1
+ * @FAKE_CLEAR: a PMU's CLR register as on 6.12: shows the register with the id
+ *              below it, and clears its bits
  */
 typedef enum FakeKind {
     FAKE_STATE,
@@ -86,6 +103,8 @@ typedef enum FakeKind {
     FAKE_LEVEL,
     FAKE_CACHE,
     FAKE_COUNTER,
+    FAKE_REVISION,
+    FAKE_CLEAR,
 } FakeKind;
 
 /**
@@ -100,6 +119,9 @@ typedef enum FakeKind {
  * @set_errno: writing fails with it, if not 0
  * @reread_errno: reading fails with it after a write, if not 0
  * @hidden_in: bit n: call number n of list, counted from 0, leaves it out
+ * @unlisted: no list has it
+ * @by, @by_field: there is the register if the register @by has something in
+ *                 bits [@by_field + 3:@by_field]; @by 0: always
  */
 typedef struct FakeRegister {
     uint64_t id;
@@ -112,25 +134,70 @@ typedef struct FakeRegister {
     int set_errno;
     int reread_errno;
     uint32_t hidden_in;
+    bool unlisted;
+    uint64_t by;
+    unsigned by_field;
 } FakeRegister;
 
 /**
- * FakeKvm: a kernel, and one vCPU on it
- * @kvm: the way in, for the code under test
- * @registers: FakeRegister, ascending by id
- * @has_run: the VM has run
- * @list_errno: list fails with it, if not 0
- * @lists: calls of list so far
- * @sets: calls of set so far
+ * FakeEdit: what the first run does, from Linux 6.12 on
+ * @id, @field: bits [@field + 3:@field] of this register become 0
+ * @unless_gic: but if the VM has this version of the kernel's GIC; 0: whatever
+ * @unless, @unless_field: nor if these bits have something; @unless 0: whatever
  */
-typedef struct FakeKvm {
+typedef struct FakeEdit {
+    uint64_t id;
+    unsigned field;
+    unsigned unless_gic;
+    uint64_t unless;
+    unsigned unless_field;
+} FakeEdit;
+
+/**
+ * FakeKvm: a kernel, and one vCPU on it
+ * @kvm: the way in, for the code under test; VMs that it makes are as this one
+ *       is now, but have not run
+ * @registers: FakeRegister, ascending by id
+ * @edits: FakeEdit
+ * @recipe: how the VM was made
+ * @has_run: the VM has run
+ * @forgets_clidr: a reset gives CLIDR_EL1 back the value that it had when the
+ *                 VM was made
+ * @clidr: that value
+ * @list_errno: list fails with it, if not 0
+ * @create_errno: create fails with it, if not 0
+ * @run_errno: run fails with it, if not 0
+ * @reset_errno: reset fails with it, if not 0
+ * @lists: calls of list so far
+ * @gets: calls of get so far
+ * @sets: calls of set so far
+ * @maker: of a VM that was made: by whom
+ * @made: VMs that were made so far
+ * @there: those that have not been destroyed
+ * @made_gets, @made_sets: calls of those that have
+ */
+typedef struct FakeKvm FakeKvm;
+struct FakeKvm {
     HvcKvm kvm;
     GArray *registers;
+    GArray *edits;
+    HvcVmRecipe recipe;
     bool has_run;
+    bool forgets_clidr;
+    uint64_t clidr;
     int list_errno;
+    int create_errno;
+    int run_errno;
+    int reset_errno;
     unsigned lists;
+    unsigned gets;
     unsigned sets;
-} FakeKvm;
+    FakeKvm *maker;
+    unsigned made;
+    unsigned there;
+    unsigned made_gets;
+    unsigned made_sets;
+};
 
 /**
  * fake_kvm_name: as in "6.12"
@@ -150,6 +217,22 @@ FakeKvm *fake_kvm_new(FakeKernel kernel);
  * fake_kvm_new_empty: a kernel without any register
  */
 FakeKvm *fake_kvm_new_empty(void);
+
+/**
+ * fake_kvm_clone: another VM on the same kernel, as this one is now
+ * @fake: the fake
+ *
+ * Returns: the fake, which has not run; the caller frees it with
+ * fake_kvm_free().
+ */
+FakeKvm *fake_kvm_clone(const FakeKvm *fake);
+
+/**
+ * fake_kvm_add_gic: let the VMs of a kernel have a GICv3 with registers
+ * @fake: the fake
+ * @kernel: the kernel that it is
+ */
+void fake_kvm_add_gic(FakeKvm *fake, FakeKernel kernel);
 
 /**
  * fake_kvm_free: free a fake

@@ -7,17 +7,18 @@
 
 #include "qemu/osdep.h"
 #include "migration/guest-abi.h"
+#include "migration/misc.h"
 #include "migration/qemu-compat.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "monitor/monitor-internal.h"
 #include "fake-vm.h"
 
-bool fake_vm_is_running;
+bool fake_vm_postcopy_advised;
 
-bool runstate_is_running(void)
+bool migration_incoming_postcopy_advised(void)
 {
-    return fake_vm_is_running;
+    return fake_vm_postcopy_advised;
 }
 
 const char *guest_abi_machine_type(void)

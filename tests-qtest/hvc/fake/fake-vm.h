@@ -10,7 +10,7 @@
 
 #define FAKE_VM_MACHINE "virt-hvc-10.0"
 
-/* What runstate_is_running() says */
-extern bool fake_vm_is_running;
+/* What migration_incoming_postcopy_advised() says */
+extern bool fake_vm_postcopy_advised;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "target/arm/hvc/kvm-firmware.h"
 #include "../fake/fake-kvm.h"
 
 #define OPTIONS "hvc-services=X"
@@ -17,7 +18,7 @@
     "needed: Linux 5.19 or later, or one before 5.12; run the VM on such a " \
     "host, or use hvc-services=host"
 #define NO_PSCI_VERSION(reason) \
-    OPTIONS ": cannot read this kernel's PSCI version [0x6030000000140000]: " \
+    OPTIONS ": cannot read this host's PSCI_VERSION [0x6030000000140000]: " \
     reason
 #define UNKNOWN_AT(id, value, reason) \
     OPTIONS ": this host's kernel shows guests services in its firmware " \
@@ -310,7 +311,7 @@ static void test_unknown_refused(void)
     reg = fifth;
     reg.ignores = 0x1;
     check_unknown(&reg, UNKNOWN_AT("0x6030000000160004", "0x5",
-                                   "it kept its value"));
+                                   "it kept another value"));
     reg = fifth;
     reg.set_errno = EBUSY;
     check_unknown(&reg, UNKNOWN_AT("0x6030000000160004", "0x5",
@@ -474,14 +475,14 @@ static void test_read_errors(void)
         int errnum;
         const char *refusal;
     } cases[] = {
-        { FAKE_STD, EIO, OPTIONS ": cannot read this kernel's std register "
+        { FAKE_STD, EIO, OPTIONS ": cannot read this host's STD_BMAP "
           "[0x6030000000160000]: Input/output error" },
-        { FAKE_STD_HYP, ENOENT, OPTIONS ": cannot read this kernel's std-hyp "
-          "register [0x6030000000160001]: No such file or directory" },
-        { FAKE_VENDOR_HYP, ENOEXEC, OPTIONS ": cannot read this kernel's "
-          "vendor-hyp register [0x6030000000160002]: Exec format error" },
-        { FAKE_VENDOR_HYP_2, EPERM, OPTIONS ": cannot read this kernel's "
-          "vendor-hyp-2 register [0x6030000000160003]: Operation not "
+        { FAKE_STD_HYP, ENOENT, OPTIONS ": cannot read this host's "
+          "STD_HYP_BMAP [0x6030000000160001]: No such file or directory" },
+        { FAKE_VENDOR_HYP, ENOEXEC, OPTIONS ": cannot read this host's "
+          "VENDOR_HYP_BMAP [0x6030000000160002]: Exec format error" },
+        { FAKE_VENDOR_HYP_2, EPERM, OPTIONS ": cannot read this host's "
+          "VENDOR_HYP_BMAP_2 [0x6030000000160003]: Operation not "
           "permitted" },
     };
 
@@ -536,6 +537,48 @@ static void test_has_run(void)
               "for its std register [0x6030000000160000], which is 0x1: Device "
               "or resource busy" FLOOR_OR_SERVICES);
     assert_pinned(fake, &linux_6_1);
+}
+
+/* Before a VM is sent: does the kernel still keep what it was given? */
+
+static void check_pinned(const FakeKvm *fake, const HvcSet *set,
+                         const char *refusal)
+{
+    Error *err = NULL;
+    bool ok = hvc_kvm_check_pinned(&fake->kvm, set, &err);
+
+    g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refusal);
+    g_assert_true(ok == !refusal);
+    error_free(err);
+}
+
+#define NOT_KEPT(name, promised, id, now) \
+    "guest-abi: this VM's guest was promised " name " = " promised " [" id \
+    "], this host's kernel now has " now "; the VM's contract cannot be " \
+    "kept, so it cannot be sent"
+
+static void test_pinned(void)
+{
+    for (FakeKernel kernel = FAKE_6_1; kernel < FAKE_KERNELS; kernel++) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
+
+        check_pin(fake, &linux_6_1, NULL);
+        fake->has_run = true;
+        check_pinned(fake, &linux_6_1, NULL);
+        fake_kvm_register(fake, FAKE_VENDOR_HYP)->value = 1;
+        check_pinned(fake, &linux_6_1,
+                     NOT_KEPT("vendor-hyp", "0x3", "0x6030000000160002",
+                              "0x1"));
+        fake_kvm_register(fake, FAKE_VENDOR_HYP)->value = 3;
+        fake_kvm_register(fake, FAKE_PSCI_VERSION)->value = 0x10000;
+        check_pinned(fake, &linux_6_1,
+                     NOT_KEPT("PSCI version", "0x10001", "0x6030000000140000",
+                              "0x10000"));
+        fake_kvm_register(fake, FAKE_PSCI_VERSION)->get_errno = EIO;
+        check_pinned(fake, &linux_6_1,
+                     NOT_KEPT("PSCI version", "0x10001", "0x6030000000140000",
+                              "0x0: Input/output error"));
+    }
 }
 
 /* Lists */
@@ -615,6 +658,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm/read-errors", test_read_errors);
     g_test_add_func("/hvc-kvm/write-errors", test_write_errors);
     g_test_add_func("/hvc-kvm/has-run", test_has_run);
+    g_test_add_func("/hvc-kvm/pinned", test_pinned);
     g_test_add_func("/hvc-kvm/list-errors", test_list_errors);
     g_test_add_func("/hvc-kvm/empty-list", test_empty_list);
     g_test_add_func("/hvc-kvm/list-changes", test_list_changes);

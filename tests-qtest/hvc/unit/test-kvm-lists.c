@@ -9,7 +9,8 @@
 #include "qemu/log.h"
 #include "qemu/module.h"
 #include "trace/control.h"
-#include "target/arm/hvc/kvm-registers.h"
+#include "target/arm/hvc/kvm-lists.h"
+#include "target/arm/hvc/sysregs.h"
 #include "../fake/fake-kvm.h"
 
 #define MAX_REGISTERS 64
@@ -79,6 +80,9 @@ static uint64_t value_in(const List *list, uint64_t id)
     g_assert_not_reached();
 }
 
+/* Of the VM that a test loads */
+static HvcListWarnings warned;
+
 /* Makes @local's values from @incoming's, or finds the expected refusal. */
 static void check_match_on(const FakeKvm *fake, const List *incoming,
                            List *local, const char *refusal)
@@ -92,8 +96,8 @@ static void check_match_on(const FakeKvm *fake, const List *incoming,
     for (size_t i = 0; i < MAX_REGISTERS; i++) {
         local->values[i] = POISON;
     }
-    ok = hvc_kvm_match(&fake->kvm, &list, local->ids, local->values,
-                       local->count, &err);
+    ok = hvc_list_match(&fake->kvm, &list, local->ids, local->values,
+                        local->count, &warned, &err);
     if (err) {
         g_test_message("%s", error_get_pretty(err));
     }
@@ -133,18 +137,23 @@ typedef struct LeftCase {
 
 #define TCRX  0x1ULL
 #define S1PIE 0x100ULL
+#define S1POE 0x10000ULL
+#define SCTLRX 0x10ULL
 /* All fields that have nothing to do with it */
 #define NOT_TCRX  (~0xfULL & ~(1ULL << 63))
 #define NOT_S1PIE (~0xf00ULL & ~(1ULL << 63))
+#define NOT_S1POE (~0xf0000ULL & ~(1ULL << 63))
 
+/* A register that nobody here has heard of */
+#define FAKE_UNKNOWN 0x603000000013c517ULL
+
+#define BY_FIELD(name, value, id, feature, field) \
+    STUCK(name, value, id, "the guest has FEAT_" feature \
+          " (ID_AA64MMFR3_EL1." field ")", " (Linux 6.12 to 6.14; later ones " \
+          "if the guest has the feature)")
 #define BY_TCRX(value) \
-    STUCK("TCR2_EL1", value, "0x603000000013c103", "the guest has FEAT_TCR2 " \
-          "(ID_AA64MMFR3_EL1.TCRX)", " (Linux 6.12 to 6.14; later ones if " \
-          "the guest has the feature)")
-#define BY_S1PIE(name, value, id) \
-    STUCK(name, value, id, "the guest has FEAT_S1PIE " \
-          "(ID_AA64MMFR3_EL1.S1PIE)", " (Linux 6.12 to 6.14; later ones if " \
-          "the guest has the feature)")
+    BY_FIELD("TCR2_EL1", value, "0x603000000013c103", "TCR2", "TCRX")
+#define BY_S1PIE(name, value, id) BY_FIELD(name, value, id, "S1PIE", "S1PIE")
 #define BY_TIMER(name, value, id) \
     STUCK(name, value, id, "the guest's physical timer is on " \
           "(CNTP_CTL_EL0.ENABLE)", " (Linux 6.4 on)")
@@ -218,10 +227,27 @@ static const LeftCase left_cases[] = {
     { FAKE_OSLSR, 0x0, 0, NONE, BY_LOCK("0x0") },
     { FAKE_OSLSR, 0x100000008, 0, NONE, BY_LOCK("0x100000008") },
 
+    { FAKE_POR, 7, 0, NONE },
+    { FAKE_POR, 7, NOT_S1POE, NONE },
+    { FAKE_POR, 0, S1POE, NONE,
+      BY_FIELD("POR_EL1", "0x0", "0x603000000013c514", "S1POE", "S1POE") },
+    { FAKE_SCTLR2, 7, 0, NONE },
+    { FAKE_SCTLR2, 7, TCRX | S1PIE | S1POE, NONE },
+    { FAKE_SCTLR2, 0, SCTLRX, NONE,
+      BY_FIELD("SCTLR2_EL1", "0x0", "0x603000000013c083", "SCTLR2",
+               "SCTLRX") },
+
+    /* Their SET registers have the same. */
+    { FAKE_PMCNTENCLR, 0x80000001, 0, NONE },
+    { FAKE_PMINTENCLR, 0x80000001, 0, NONE },
+    { FAKE_PMOVSCLR, 0x80000001, 0, NONE },
+
     /* No row */
-    { FAKE_POR, 0, ~0ULL >> 1, NONE },
-    { FAKE_POR, 7, 0, NONE,
-      BY_VALUE("POR_EL1", "0x7", "0x603000000013c514") },
+    { FAKE_UNKNOWN, 0, ~0ULL >> 1, NONE },
+    { FAKE_UNKNOWN, 7, 0, NONE,
+      BY_VALUE("S3_0_C10_C2_7", "0x7", "0x603000000013c517") },
+    { FAKE_PMCNTENSET, 1, 0, NONE,
+      BY_VALUE("PMCNTENSET_EL0", "0x1", "0x603000000013dce1") },
     { FAKE_X0, 0, 0, NONE },
     { FAKE_X0, 1, 0, NONE,
       BY_VALUE("register 0x6030000000100000", "0x1", "0x6030000000100000") },
@@ -239,18 +265,18 @@ static const LeftCase left_cases[] = {
     /* The firmware's registers have no place in the list of a pinned VM. */
     { FAKE_PSCI_VERSION, 0, 0, NONE },
     { FAKE_PSCI_VERSION, 0x10001, 0, NONE,
-      BY_VALUE("register 0x6030000000140000", "0x10001",
+      BY_VALUE("PSCI_VERSION", "0x10001",
                "0x6030000000140000") },
     { FAKE_WORKAROUND_1, 2, 0, NONE,
-      BY_VALUE("register 0x6030000000140001", "0x2", "0x6030000000140001") },
+      BY_VALUE("SMCCC_ARCH_WORKAROUND_1", "0x2", "0x6030000000140001") },
     { FAKE_WORKAROUND_2, 0, 0, NONE },
     { 0x6030000000140004, 1, 0, NONE,
       BY_VALUE("register 0x6030000000140004", "0x1", "0x6030000000140004") },
     { FAKE_STD, 1, 0, NONE,
-      BY_VALUE("register 0x6030000000160000", "0x1", "0x6030000000160000") },
+      BY_VALUE("STD_BMAP", "0x1", "0x6030000000160000") },
     { FAKE_VENDOR_HYP_2, 0, 0, NONE },
     { FAKE_VENDOR_HYP_2, 3, 0, NONE,
-      BY_VALUE("register 0x6030000000160003", "0x3", "0x6030000000160003") },
+      BY_VALUE("VENDOR_HYP_BMAP_2", "0x3", "0x6030000000160003") },
     { FAKE_BITMAP_5, 0, 0, NONE },
     { FAKE_BITMAP_5, 1ULL << 63, 0, NONE,
       BY_VALUE("register 0x6030000000160004", "0x8000000000000000",
@@ -326,7 +352,7 @@ static void test_clidr(void)
     }
     /* There is no eighth level; LoUIS is not its type. */
     for (unsigned csselr = 14; csselr < 256; csselr++) {
-        g_assert_true(hvc_is_ccsidr(FAKE_CCSIDR(csselr)));
+        g_assert_false(hvc_is_ccsidr(FAKE_CCSIDR(csselr)));
         g_assert_false(hvc_clidr_has_cache(0x6db6db6db6db6db, /* all both */
                                            FAKE_CCSIDR(csselr)));
     }
@@ -385,9 +411,9 @@ static void test_left_behind_cache(void)
     }
 }
 
-/* Stated: this kernel lists it, and it did not come */
+/* Filled in: this kernel lists it, and it did not come */
 
-static void test_stated(void)
+static void test_filled_in(void)
 {
     static const struct {
         uint64_t id, value;
@@ -424,7 +450,7 @@ static void test_stated(void)
     }
 }
 
-/* What came is taken, also where there is a value to state. */
+/* What came is taken, also where there is a value to fill in. */
 static void test_taken(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
@@ -439,7 +465,7 @@ static void test_taken(void)
 }
 
 /* The line of CTR_EL0, whose IminLine is [3:0] and DminLine [19:16] */
-static void test_stated_cache(void)
+static void test_filled_in_cache(void)
 {
     static const struct {
         uint64_t ctr;
@@ -472,7 +498,7 @@ static void test_stated_cache(void)
     }
 }
 
-static void test_stated_fails(void)
+static void test_filled_in_fails(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
     List incoming = { }, local = { };
@@ -603,21 +629,21 @@ static void test_same_register(void)
                 uint64_t field = 0xfULL << fields[i].lsb;
                 bool same = bit >= fields[i].lsb && bit < fields[i].lsb + 4;
 
-                g_assert_true(hvc_kvm_same_register(fields[i].id, a, a));
-                g_assert_true(hvc_kvm_same_register(fields[i].id, a, b) ==
+                g_assert_true(hvc_same_register(fields[i].id, a, a));
+                g_assert_true(hvc_same_register(fields[i].id, a, b) ==
                               same);
-                g_assert_true(hvc_kvm_same_register(fields[i].id, b, a) ==
+                g_assert_true(hvc_same_register(fields[i].id, b, a) ==
                               same);
                 /* All of the field, with the bit or without it */
-                g_assert_true(hvc_kvm_same_register(fields[i].id, a ^ field,
-                                                    b) == same);
-                g_assert_true(hvc_kvm_same_register(fields[i].id, b,
-                                                    a ^ field) == same);
+                g_assert_true(hvc_same_register(fields[i].id, a ^ field, b) ==
+                              same);
+                g_assert_true(hvc_same_register(fields[i].id, b, a ^ field) ==
+                              same);
             }
             for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
-                g_assert_true(hvc_kvm_same_register(others[i], a, a));
-                g_assert_false(hvc_kvm_same_register(others[i], a, b));
-                g_assert_false(hvc_kvm_same_register(others[i], b, a));
+                g_assert_true(hvc_same_register(others[i], a, a));
+                g_assert_false(hvc_same_register(others[i], a, b));
+                g_assert_false(hvc_same_register(others[i], b, a));
             }
         }
     }
@@ -646,7 +672,7 @@ static void test_empty(void)
     List empty = { }, local = { }, all = list_of(fake);
 
     check_match(&empty, &local, NULL);
-    /* Nothing came: all is stated. */
+    /* Nothing came: all is filled in. */
     check_match_on(fake, &empty, &all, NULL);
     g_assert_cmphex(value_in(&all, FAKE_OSLSR), ==, 0x8);
     g_assert_cmphex(value_in(&all, FAKE_CCSIDR(1)), ==, 0);
@@ -706,11 +732,177 @@ static void test_many(void)
         ids[i] = i % 2 ? 4 * i : 4 * i + 2;
         values[i] = POISON;
     }
-    g_assert_true(hvc_kvm_match(&fake->kvm, &incoming, ids, values, COUNT,
-                                &error_abort));
+    g_assert_true(hvc_list_match(&fake->kvm, &incoming, ids, values, COUNT,
+                                 &warned, &error_abort));
     for (unsigned i = 0; i < COUNT; i++) {
         g_assert_cmphex(values[i], ==, i % 2 ? i : 0);
     }
+}
+
+/* What is known before the vCPUs come */
+
+static const uint64_t on_6_12[] = {
+    FAKE_CCSIDR(0), FAKE_CCSIDR(13), FAKE_OSLSR, FAKE_MIDR, FAKE_TCR2,
+    FAKE_PIR, FAKE_CNTPCT, FAKE_CNTP_CTL, FAKE_CNTP_CVAL,
+};
+
+static void check_early(uint64_t mmfr3, uint64_t clidr, const uint64_t *came,
+                        size_t count, const char *late, const char *refusal)
+{
+    static const uint64_t here[] = { FAKE_OSLSR, FAKE_MIDR };
+    g_autoptr(GString) text = g_string_new(NULL);
+    HvcContract contract = { };
+    Error *err = NULL;
+    bool ok;
+
+    hvc_contract_set(&contract, FAKE_MMFR3, mmfr3, &error_abort);
+    hvc_contract_set(&contract, FAKE_CLIDR, clidr, &error_abort);
+    ok = hvc_list_check(&contract, came, count, here, ARRAY_SIZE(here), text,
+                        &err);
+    g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refusal);
+    g_assert_true(ok == !refusal);
+    if (ok) {
+        g_assert_cmpstr(text->str, ==, late);
+    }
+    error_free(err);
+}
+
+#define EARLY(name, id, unless, who) \
+    "guest-abi: a vCPU of the incoming VM has " name " [" id "], this host's " \
+    "kernel does not list it, and it cannot be left behind: " unless "; use " \
+    "a host whose kernel lists it (Linux " who ")"
+
+static void test_early(void)
+{
+    const char *timer = "CNTPCT_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0";
+    const char *feature = "6.12 to 6.14; later ones if the guest has the "
+                          "feature";
+    g_autofree char *tcr2 = g_strdup_printf(
+        EARLY("TCR2_EL1", "0x603000000013c103", "the guest has FEAT_TCR2 "
+              "(ID_AA64MMFR3_EL1.TCRX)", "%s"), feature);
+    g_autofree char *pir = g_strdup_printf(
+        EARLY("PIR_EL1", "0x603000000013c513", "the guest has FEAT_S1PIE "
+              "(ID_AA64MMFR3_EL1.S1PIE)", "%s"), feature);
+    size_t count = ARRAY_SIZE(on_6_12);
+
+    /* The contract decides, or only the values will. */
+    check_early(0, 0, on_6_12, count, timer, NULL);
+    check_early(TCRX, 0, on_6_12, count, NULL, tcr2);
+    check_early(S1PIE, 0, on_6_12, count, NULL, pir);
+    check_early(0, CLIDR_N1, on_6_12, count, NULL,
+                EARLY("CCSIDR_EL1[L1 data]", "0x6020000000110000",
+                      "the guest's CLIDR_EL1 has that cache",
+                      "6.3 on, or one on hardware with that cache"));
+    check_early(0, CLIDR_INVENTED, on_6_12, count, timer, NULL);
+    check_early(0, 0, NULL, 0, "", NULL);
+    check_early(0, 0, (uint64_t[]) { FAKE_UNKNOWN }, 1, "S3_0_C10_C2_7", NULL);
+    check_early(0, 0, (uint64_t[]) { FAKE_PMINTENCLR, FAKE_PMCNTENCLR }, 2, "",
+                NULL);
+}
+
+static void test_has(void)
+{
+    static const struct {
+        uint64_t id;
+        bool has;
+    } cases[] = {
+        { FAKE_X0 }, { 0x6040000000150000 }, { FAKE_SVE_VLS },
+        { FAKE_PSCI_VERSION }, { FAKE_WORKAROUND_1 }, { FAKE_STD },
+        { FAKE_BITMAP_5 }, { FAKE_PMCNTENCLR }, { FAKE_PMINTENCLR },
+        { FAKE_PMOVSCLR }, { 0x604000000013c000 },
+        { FAKE_PMCNTENSET, true }, { FAKE_PMINTENSET, true },
+        { FAKE_MIDR, true }, { FAKE_CCSIDR(0), true }, { FAKE_CNTPCT, true },
+        { FAKE_UNKNOWN, true },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_test_message("0x%" PRIx64, cases[i].id);
+        g_assert_true(hvc_list_has(cases[i].id) == cases[i].has);
+    }
+}
+
+static void test_pack(void)
+{
+    static const uint64_t ids[] = {
+        0, 0xffff, 0x10000, FAKE_CCSIDR(0), FAKE_CCSIDR(13), FAKE_MIDR,
+        FAKE_MPIDR, FAKE_PMMIR, UINT64_MAX,
+    };
+    static const uint8_t packed[] = {
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0xff, 0xff,
+        0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0,
+        0x60, 0x20, 0, 0, 0, 0x11, 0, 0, 0, 2, 0, 0, 0, 0xd,
+        0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 3, 0xc0, 0, 0xc0, 5, 0xc4, 0xf6,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff,
+    };
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    g_autofree uint64_t *back = NULL;
+    size_t count;
+
+    hvc_list_pack(ids, ARRAY_SIZE(ids), data);
+    g_assert_cmpmem(data->data, data->len, packed, sizeof(packed));
+    back = hvc_list_unpack(data->data, data->len, &count, &error_abort);
+    g_assert_cmpmem(back, count * sizeof(*back), ids, sizeof(ids));
+
+    /* Cut anywhere, it is damaged, but for the ends of its runs. */
+    for (size_t size = 0; size <= sizeof(packed); size++) {
+        bool whole = size == 0 || size == 14 || size == 26 || size == 40 ||
+                     size == 56 || size == sizeof(packed);
+        g_autofree uint8_t *cut = g_memdup2(packed, size);
+        g_autofree uint64_t *some = hvc_list_unpack(cut, size, &count, NULL);
+
+        g_assert_true(!some == !whole);
+    }
+}
+
+static void test_unpack_damaged(void)
+{
+    static const struct {
+        uint8_t data[16];
+        size_t size;
+        const char *at;
+    } cases[] = {
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 0 }, 10, "10 of 10" },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 1, 0, 1, 0, 0 }, 12, "10 of 12" },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 2, 0, 1, 0, 1 }, 14,
+          "12 of 14" },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 2, 0, 2, 0, 1 }, 14,
+          "12 of 14" },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0xff, 0xff, 0, 2 }, 12,
+          "10 of 12" },
+        { { 1 }, 1, "0 of 1" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *refusal = g_strdup_printf(
+            "guest-abi: the list of registers of the incoming VM is not one "
+            "(at byte %s); the stream is damaged", cases[i].at);
+        Error *err = NULL;
+        size_t count;
+
+        g_assert_null(hvc_list_unpack(cases[i].data, cases[i].size, &count,
+                                      &err));
+        g_assert_cmpstr(error_get_pretty(err), ==, refusal);
+        error_free(err);
+    }
+}
+
+/* More than any kernel lists: nobody makes room for it. */
+static void test_unpack_many(void)
+{
+    g_autofree uint64_t *ids = g_new(uint64_t, HVC_LIST_SIZE + 1);
+    g_autoptr(GByteArray) most = g_byte_array_new();
+    g_autoptr(GByteArray) more = g_byte_array_new();
+    g_autofree uint64_t *back = NULL;
+    size_t count;
+
+    for (unsigned i = 0; i <= HVC_LIST_SIZE; i++) {
+        ids[i] = 0x6030000000130000 + i;
+    }
+    hvc_list_pack(ids, HVC_LIST_SIZE, most);
+    back = hvc_list_unpack(most->data, most->len, &count, &error_abort);
+    g_assert_cmpuint(count, ==, HVC_LIST_SIZE);
+    hvc_list_pack(ids, HVC_LIST_SIZE + 1, more);
+    g_assert_null(hvc_list_unpack(more->data, more->len, &count, NULL));
 }
 
 /* From each kernel to each other one */
@@ -777,10 +969,10 @@ static void have_caches_of_6_1(FakeKvm *fake)
     set(fake, FAKE_CCSIDR(2), 0x70ffe03a);
 }
 
-static void use_por(FakeKvm *fake)
+static void use_unknown(FakeKvm *fake)
 {
     if (fake_kvm_register(fake, FAKE_PMMIR)) {
-        fake_kvm_add(fake, &(FakeRegister) { FAKE_POR, .value = 1 });
+        fake_kvm_add(fake, &(FakeRegister) { FAKE_UNKNOWN, .value = 1 });
     }
 }
 
@@ -798,7 +990,7 @@ static const Journey journeys[] = {
       { "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "PPPPPy" } },
     { "profile of 6.1", have_caches_of_6_1,
       { "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy" } },
-    { "unknown register", use_por,
+    { "unknown register", use_unknown,
       { "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "yyyyyy", "pppppy" } },
 };
 
@@ -811,7 +1003,7 @@ static const struct {
     { 'O', "incoming VM has OSLSR_EL1 = 0xa " },
     { 'T', "incoming VM has TCR2_EL1 = 0x0 " },
     { 'P', "incoming VM has PMMIR_EL1 = 0x8 " },
-    { 'p', "incoming VM has POR_EL1 = 0x1 " },
+    { 'p', "incoming VM has S3_0_C10_C2_7 = 0x1 " },
 };
 
 static bool is_in(const List *list, uint64_t id)
@@ -859,8 +1051,8 @@ static void check_journey(const Journey *journey, FakeKernel from,
     incoming = list_of(source);
     local = list_of(destination);
     list = (HvcRegisterList) { incoming.ids, incoming.values, incoming.count };
-    ok = hvc_kvm_match(&destination->kvm, &list, local.ids, local.values,
-                       local.count, &err);
+    ok = hvc_list_match(&destination->kvm, &list, local.ids, local.values,
+                        local.count, &warned, &err);
     g_assert_true(ok == (goes == 'y'));
     g_assert_true(ok == !err);
     if (ok) {
@@ -907,7 +1099,7 @@ static void test_traced(void)
     if (g_test_subprocess()) {
         g_assert_true(trace_init_backends());
         trace_enable_events("hvc_kvm_left_behind");
-        trace_enable_events("hvc_kvm_stated");
+        trace_enable_events("hvc_kvm_filled_in");
         g_assert_true(qemu_set_log(LOG_TRACE, &error_abort));
         leave_three_behind();
         return;
@@ -920,7 +1112,7 @@ static void test_traced(void)
                               "reads as 0 where it is not listed\n"
                               "*hvc_kvm_left_behind PIR_EL1 = "
                               "0x1de7ec7edbadc0de: *");
-    g_test_trap_assert_stderr("*hvc_kvm_stated OSLSR_EL1 = 0x8\n*");
+    g_test_trap_assert_stderr("*hvc_kvm_filled_in OSLSR_EL1 = 0x8\n*");
 #else
     g_test_skip("built without traces in the log");
 #endif
@@ -958,9 +1150,9 @@ static void leave_behind_at_last(void)
                    "host: Input/output error");
 
     more = incoming;
-    add(&more, FAKE_POR, 1);
-    check_match(&more, &local, BY_VALUE("POR_EL1", "0x1",
-                                        "0x603000000013c514"));
+    add(&more, FAKE_UNKNOWN, 1);
+    check_match(&more, &local, BY_VALUE("S3_0_C10_C2_7", "0x1",
+                                        "0x603000000013c517"));
     more = incoming;
     add(&more, FAKE_CNTP_CTL, 1);
     check_match(&more, &local, BY_TIMER("CNTP_CTL_EL0", "0x1",
@@ -992,35 +1184,66 @@ static void test_warned_late(void)
     g_test_trap_assert_stderr_unmatched("*TCR2_EL1*");
 }
 
+static void lose_timer(void)
+{
+    List incoming = { }, local = { };
+
+    add(&local, FAKE_CNTP_CTL, 0);
+    check_match(&incoming, &local, NULL);
+    check_match(&incoming, &local, NULL);
+}
+
+/* Issue 12, 5: what the source's kernel does not send is said, once. */
+static void test_lost(void)
+{
+    if (g_test_subprocess()) {
+        lose_timer();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("*: warning: guest-abi: the source's kernel does "
+                              "not send all of the guest's state: the physical "
+                              "timer (CNTP_CTL_EL0, CNTP_CVAL_EL0) stops if it "
+                              "is on; migrate from Linux 6.4 or later\n");
+    g_test_trap_assert_stderr_unmatched("*guest-abi*guest-abi*");
+}
+
 int main(int argc, char **argv)
 {
     module_call_init(MODULE_INIT_TRACE);
     g_test_init(&argc, &argv, NULL);
 
-    g_test_add_func("/hvc-kvm-registers/left-behind", test_left_behind);
-    g_test_add_func("/hvc-kvm-registers/left-behind/ctl",
+    g_test_add_func("/hvc-kvm-lists/left-behind", test_left_behind);
+    g_test_add_func("/hvc-kvm-lists/left-behind/ctl",
                     test_left_behind_ctl);
-    g_test_add_func("/hvc-kvm-registers/left-behind/cache",
+    g_test_add_func("/hvc-kvm-lists/left-behind/cache",
                     test_left_behind_cache);
-    g_test_add_func("/hvc-kvm-registers/left-behind/traced", test_traced);
-    g_test_add_func("/hvc-kvm-registers/left-behind/warned", test_warned);
-    g_test_add_func("/hvc-kvm-registers/left-behind/warned-late",
+    g_test_add_func("/hvc-kvm-lists/left-behind/traced", test_traced);
+    g_test_add_func("/hvc-kvm-lists/left-behind/warned", test_warned);
+    g_test_add_func("/hvc-kvm-lists/left-behind/warned-late",
                     test_warned_late);
-    g_test_add_func("/hvc-kvm-registers/clidr", test_clidr);
-    g_test_add_func("/hvc-kvm-registers/stated", test_stated);
-    g_test_add_func("/hvc-kvm-registers/stated/cache", test_stated_cache);
-    g_test_add_func("/hvc-kvm-registers/stated/fails", test_stated_fails);
-    g_test_add_func("/hvc-kvm-registers/taken", test_taken);
-    g_test_add_func("/hvc-kvm-registers/damaged", test_damaged);
-    g_test_add_func("/hvc-kvm-registers/damaged/size", test_damaged_size);
-    g_test_add_func("/hvc-kvm-registers/same-register", test_same_register);
-    g_test_add_func("/hvc-kvm-registers/compare-ids", test_compare_ids);
-    g_test_add_func("/hvc-kvm-registers/empty", test_empty);
-    g_test_add_func("/hvc-kvm-registers/tail", test_tail);
-    g_test_add_func("/hvc-kvm-registers/many", test_many);
+    g_test_add_func("/hvc-kvm-lists/clidr", test_clidr);
+    g_test_add_func("/hvc-kvm-lists/filled-in", test_filled_in);
+    g_test_add_func("/hvc-kvm-lists/filled-in/cache", test_filled_in_cache);
+    g_test_add_func("/hvc-kvm-lists/filled-in/fails", test_filled_in_fails);
+    g_test_add_func("/hvc-kvm-lists/taken", test_taken);
+    g_test_add_func("/hvc-kvm-lists/damaged", test_damaged);
+    g_test_add_func("/hvc-kvm-lists/damaged/size", test_damaged_size);
+    g_test_add_func("/hvc-kvm-lists/same-register", test_same_register);
+    g_test_add_func("/hvc-kvm-lists/compare-ids", test_compare_ids);
+    g_test_add_func("/hvc-kvm-lists/filled-in/lost", test_lost);
+    g_test_add_func("/hvc-kvm-lists/early", test_early);
+    g_test_add_func("/hvc-kvm-lists/has", test_has);
+    g_test_add_func("/hvc-kvm-lists/pack", test_pack);
+    g_test_add_func("/hvc-kvm-lists/unpack/damaged", test_unpack_damaged);
+    g_test_add_func("/hvc-kvm-lists/unpack/many", test_unpack_many);
+    g_test_add_func("/hvc-kvm-lists/empty", test_empty);
+    g_test_add_func("/hvc-kvm-lists/tail", test_tail);
+    g_test_add_func("/hvc-kvm-lists/many", test_many);
     for (unsigned i = 0; i < ARRAY_SIZE(journeys); i++) {
         g_autofree char *path = g_strdup_printf(
-            "/hvc-kvm-registers/journeys/%u", i);
+            "/hvc-kvm-lists/journeys/%u", i);
 
         g_test_add_data_func(path, &journeys[i], test_journey);
     }

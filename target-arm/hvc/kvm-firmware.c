@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "kvm.h"
+#include "kvm-firmware.h"
 #include "services.h"
 #include "trace.h"
 
@@ -29,13 +29,6 @@ typedef struct Firmware {
     GArray *unknown;
 } Firmware;
 
-bool hvc_kvm_is_firmware(uint64_t id)
-{
-    uint64_t class = id & HVC_KVM_CLASS_MASK;
-
-    return class == HVC_KVM_CLASS_FW || class == HVC_KVM_CLASS_FW_FEAT;
-}
-
 static bool is_known_bitmap(uint64_t id)
 {
     return id >= HVC_KVM_FW_FEAT(0) && id < HVC_KVM_FW_FEAT(HVC_REGISTERS);
@@ -43,27 +36,24 @@ static bool is_known_bitmap(uint64_t id)
 
 static bool probe(const HvcKvm *kvm, Firmware *firmware, Error **errp)
 {
+    ERRP_GUARD();
     g_autofree uint64_t *ids = NULL;
-    int count = kvm->list(kvm, &ids);
+    size_t count;
 
-    if (count < 0) {
-        error_setg_errno(errp, -count, "%s: cannot read this kernel's list of "
-                         "registers", firmware->options);
+    if (!hvc_kvm_list(kvm, &ids, &count, errp)) {
+        error_prepend(errp, "%s: ", firmware->options);
         return false;
     }
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if ((ids[i] & HVC_KVM_CLASS_MASK) != HVC_KVM_CLASS_FW_FEAT) {
             continue;
         }
         if (is_known_bitmap(ids[i])) {
             HvcRegister reg = ids[i] - HVC_KVM_FW_FEAT(0);
-            int ret = kvm->get(kvm, ids[i], &firmware->offered.bmap[reg]);
 
-            if (ret) {
-                error_setg_errno(errp, -ret, "%s: cannot read this kernel's "
-                                 "%s register [0x%" PRIx64 "]",
-                                 firmware->options, hvc_register_name(reg),
-                                 ids[i]);
+            if (!hvc_kvm_read(kvm, ids[i], &firmware->offered.bmap[reg],
+                              errp)) {
+                error_prepend(errp, "%s: ", firmware->options);
                 return false;
             }
             firmware->listed[reg] = true;
@@ -127,21 +117,18 @@ static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
         }
         return !wanted;
     }
-    ret = kvm->set(kvm, id, wanted);
+    ret = hvc_kvm_write(kvm, id, wanted, &now);
     if (ret == -EINVAL && (wanted & ~firmware->offered.bmap[reg])) {
         refuse_bits(firmware, reg, wanted, errp);
         return false;
     }
-    if (!ret) {
-        ret = kvm->get(kvm, id, &now);
-    }
-    if (ret || now != wanted) {
+    if (ret) {
         error_setg(errp, "%s: this host's kernel does not take 0x%" PRIx64
                    " for its %s register [0x%" PRIx64 "], which is 0x%" PRIx64
                    ": %s; " REMEDY, firmware->options, wanted,
                    hvc_register_name(reg), id,
-                   ret ? firmware->offered.bmap[reg] : now,
-                   ret ? strerror(-ret) : "it kept another value");
+                   ret == HVC_KVM_KEPT_ANOTHER ? now :
+                   firmware->offered.bmap[reg], hvc_kvm_why(ret));
         return false;
     }
     trace_hvc_kvm_bitmap(hvc_register_name(reg), firmware->offered.bmap[reg],
@@ -156,17 +143,14 @@ static bool clear_unknown(const HvcKvm *kvm, const Firmware *firmware,
     int ret = kvm->get(kvm, id, &value);
 
     if (!ret && value) {
-        ret = kvm->set(kvm, id, 0);
-        if (!ret) {
-            ret = kvm->get(kvm, id, &now);
-        }
+        ret = hvc_kvm_write(kvm, id, 0, &now);
     }
-    if (ret || now) {
+    if (ret) {
         error_setg(errp, "%s: this host's kernel shows guests services in its "
                    "firmware register 0x%" PRIx64 " (0x%" PRIx64 "), which "
                    "this QEMU does not know and cannot hide: %s; use a QEMU "
                    "that knows them, or hvc-services=host", firmware->options,
-                   id, value, ret ? strerror(-ret) : "it kept its value");
+                   id, value, hvc_kvm_why(ret));
         return false;
     }
     trace_hvc_kvm_unknown(id, value);
@@ -186,21 +170,14 @@ static const char *psci_version_kernel(uint32_t version)
 static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
                                uint32_t wanted, Error **errp)
 {
+    ERRP_GUARD();
     uint64_t offered = 0, now = 0;
-    int ret;
 
-    ret = kvm->get(kvm, HVC_KVM_PSCI_VERSION, &offered);
-    if (ret) {
-        error_setg_errno(errp, -ret, "%s: cannot read this kernel's PSCI "
-                         "version [0x%" PRIx64 "]", firmware->options,
-                         (uint64_t)HVC_KVM_PSCI_VERSION);
+    if (!hvc_kvm_read(kvm, HVC_KVM_PSCI_VERSION, &offered, errp)) {
+        error_prepend(errp, "%s: ", firmware->options);
         return false;
     }
-    ret = kvm->set(kvm, HVC_KVM_PSCI_VERSION, wanted);
-    if (!ret) {
-        ret = kvm->get(kvm, HVC_KVM_PSCI_VERSION, &now);
-    }
-    if (ret || now != wanted) {
+    if (hvc_kvm_write(kvm, HVC_KVM_PSCI_VERSION, wanted, &now)) {
         g_autofree char *kernel = describe_kernel(psci_version_kernel(wanted));
 
         error_setg(errp, "%s: this host's kernel cannot give a guest PSCI "
@@ -245,4 +222,37 @@ bool hvc_kvm_pin(const HvcKvm *kvm, const HvcSet *set, const char *options,
     return probe(kvm, &firmware, errp) &&
            check_can_hide(kvm, &firmware, errp) &&
            write_all(kvm, &firmware, set, errp);
+}
+
+static bool check_register(const HvcKvm *kvm, uint64_t id, const char *name,
+                           uint64_t promised, Error **errp)
+{
+    uint64_t now = 0;
+    int ret = kvm->get(kvm, id, &now);
+
+    /* A kernel without the register has none of its services. */
+    if (ret == -ENOENT && !promised) {
+        return true;
+    }
+    if (!ret && now == promised) {
+        return true;
+    }
+    error_setg(errp, "guest-abi: this VM's guest was promised %s = 0x%" PRIx64
+               " [0x%" PRIx64 "], this host's kernel now has 0x%" PRIx64
+               "%s%s; the VM's contract cannot be kept, so it cannot be sent",
+               name, promised, id, now, ret ? ": " : "",
+               ret ? strerror(-ret) : "");
+    return false;
+}
+
+bool hvc_kvm_check_pinned(const HvcKvm *kvm, const HvcSet *set, Error **errp)
+{
+    for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
+        if (!check_register(kvm, HVC_KVM_FW_FEAT(reg), hvc_register_name(reg),
+                            set->bmap[reg], errp)) {
+            return false;
+        }
+    }
+    return check_register(kvm, HVC_KVM_PSCI_VERSION, "PSCI version",
+                          set->psci_version, errp);
 }

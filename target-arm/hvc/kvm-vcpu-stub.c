@@ -6,25 +6,19 @@
 
 #include "qemu/osdep.h"
 #include "migration/guest-abi.h"
-#include "kvm-host.h"
+#include "kvm-vcpu.h"
 
-void hvc_kvm_host_pin(const HvcSet *set, const char *options,
-                      HvcKvmProfile *profile)
+bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
 {
     g_assert_not_reached();
 }
 
-bool hvc_kvm_host_promise(Error **errp)
+bool hvc_kvm_has_steal_time(void)
 {
     g_assert_not_reached();
 }
 
-bool hvc_kvm_host_has_steal_time(void)
-{
-    g_assert_not_reached();
-}
-
-bool hvc_kvm_host_gives_steal_time(ARMCPU *cpu)
+bool hvc_kvm_gives_steal_time(ARMCPU *cpu)
 {
     g_assert_not_reached();
 }
@@ -36,9 +30,4 @@ void arm_hvc_kvm_pre_load(ARMCPU *cpu)
 bool arm_hvc_post_load(ARMCPU *cpu)
 {
     return guest_abi_check_received();
-}
-
-void arm_hvc_kvm_report_refused(ARMCPU *cpu)
-{
-    g_assert_not_reached();
 }

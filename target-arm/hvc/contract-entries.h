@@ -1,0 +1,56 @@
+/*
+ * A guest's registers as entries of guest-abi's contract
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a guest is promised by a register, under which name and rule, and what
+ * is said of a value that does not fit.
+ */
+
+#ifndef TARGET_ARM_HVC_CONTRACT_ENTRIES_H
+#define TARGET_ARM_HVC_CONTRACT_ENTRIES_H
+
+#include "migration/guest-abi.h"
+#include "contract.h"
+
+/* Entries of firmware registers that are not known, before their numbers */
+#define HVC_UNKNOWN_FIRMWARE_ENTRY "arm.firmware-register-"
+
+/**
+ * hvc_contract_covers: is a register something that a guest is promised?
+ * @id: a register, as HvcKvm has it
+ *
+ * Returns: true for the registers that describe the CPU and the GIC, the
+ * vector lengths, the counter's frequency, and the firmware's levels; false
+ * for state, and for the services, which HvcSet has.
+ */
+bool hvc_contract_covers(uint64_t id);
+
+/**
+ * hvc_contract_entry_name: the name of a register in guest-abi's contract
+ * @id: a register that hvc_contract_covers()
+ *
+ * Returns: the name, which never changes. The caller frees it with g_free().
+ */
+char *hvc_contract_entry_name(uint64_t id);
+
+/**
+ * hvc_contract_definition: a promise as an entry of guest-abi's contract
+ * @promise: the promise; it is copied
+ * @origin: who set it
+ *
+ * Returns: the entry, its register in @opaque. Nothing that it points to is
+ * ever freed.
+ */
+GuestAbiDefinition hvc_contract_definition(const HvcPromise *promise,
+                                           GuestAbiOrigin origin);
+
+/**
+ * hvc_contract_id: the register of an entry
+ * @definition: any entry
+ *
+ * Returns: the register's id; 0 for an entry that is none.
+ */
+uint64_t hvc_contract_id(const GuestAbiDefinition *definition);
+
+#endif

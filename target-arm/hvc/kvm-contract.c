@@ -1,0 +1,332 @@
+/*
+ * The contract of a VM under KVM: what the kernel makes of it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "migration/guest-abi.h"
+#include "migration/misc.h"
+#include "contract-entries.h"
+#include "kvm-contract.h"
+#include "kvm-scratch.h"
+#include "sysregs.h"
+
+/* The list of a vCPU, of what a kernel lists */
+static void keep_list(HvcVm *vm, const uint64_t *ids, size_t count)
+{
+    uint64_t *kept = g_new(uint64_t, count);
+
+    vm->ids_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (hvc_list_has(ids[i])) {
+            kept[vm->ids_count++] = ids[i];
+        }
+    }
+    g_free(vm->ids);
+    vm->ids = kept;
+}
+
+/* What would the guest of this VM read that was promised @wanted? */
+static bool try_contract(HvcVm *vm, const HvcContract *wanted, Error **errp)
+{
+    vm->tried = *wanted;
+    hvc_truth_clear(&vm->truth);
+    return hvc_scratch_try(vm, wanted, &vm->truth, errp);
+}
+
+static bool trial(const GuestAbiValue *wanted, unsigned count, uint64_t *truth,
+                  Error **errp)
+{
+    HvcContract contract = { };
+    g_autofree uint64_t *ids = g_new(uint64_t, count);
+
+    for (unsigned i = 0; i < count; i++) {
+        ids[i] = hvc_contract_id(guest_abi_definition_by_name(wanted[i].name));
+        if (!hvc_contract_set(&contract, ids[i], wanted[i].value, errp)) {
+            return false;
+        }
+    }
+    if (!try_contract(hvc_vm, &contract, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        truth[i] = hvc_contract_value(&hvc_vm->truth.contract, ids[i]);
+    }
+    return true;
+}
+
+static bool save_list(GByteArray *data, Error **errp)
+{
+    hvc_list_pack(hvc_vm->ids, hvc_vm->ids_count, data);
+    return true;
+}
+
+static bool check_list(const uint8_t *data, size_t size, Error **errp)
+{
+    HvcVm *vm = hvc_vm;
+    g_autofree uint64_t *ids = NULL;
+    g_autoptr(GString) late = g_string_new(NULL);
+    size_t count;
+
+    g_clear_pointer(&vm->late, g_free);
+    if (!data || !vm->truth.ids) {
+        /* Nothing to compare: no list came, or the trial has failed. */
+        return true;
+    }
+    ids = hvc_list_unpack(data, size, &count, errp);
+    if (!ids || !hvc_list_check(&vm->tried, ids, count, vm->truth.ids,
+                                vm->truth.count, late, errp)) {
+        return false;
+    }
+    if (late->len && migration_incoming_postcopy_advised()) {
+        error_setg(errp, "guest-abi: this host's kernel does not list "
+                   "registers of the incoming VM, of which only their values "
+                   "will tell whether the guest needs them: %s; with postcopy "
+                   "that is too late to go back; migrate without "
+                   "postcopy-ram, or to a host whose kernel lists them",
+                   late->str);
+        return false;
+    }
+    vm->late = g_strdup(late->str);
+    return true;
+}
+
+static void load_list(const uint8_t *data, size_t size)
+{
+    if (hvc_vm->late && *hvc_vm->late) {
+        warn_report("guest-abi: this host's kernel does not list registers of "
+                    "the incoming VM: %s; if the guest uses one of them when "
+                    "it is stopped, the migration will be refused then",
+                    hvc_vm->late);
+    }
+}
+
+static strList *decode_list(const uint8_t *data, size_t size)
+{
+    g_autofree uint64_t *ids = NULL;
+    strList *list = NULL, **tail = &list;
+    size_t count;
+
+    ids = hvc_list_unpack(data, size, &count, NULL);
+    for (size_t i = 0; ids && i < count; i++) {
+        QAPI_LIST_APPEND(tail, hvc_sysreg_name(ids[i]));
+    }
+    return list;
+}
+
+static const GuestAbiPart list_part = {
+    .name = HVC_LIST_PART,
+    .save = save_list,
+    .check = check_list,
+    .load = load_list,
+    .decode = decode_list,
+};
+
+static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
+                                     uint64_t incoming, uint64_t here,
+                                     Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM %s, on this host it %s "
+               "(SMCCC_ARCH_FEATURES of PV_TIME_FEATURES, which kernels before "
+               "Linux 5.19 always answer); use a host with a kernel like the "
+               "source's, or start the VM anew",
+               incoming ? "discovers hvc service 'pv-time' but cannot use it"
+                        : "does not discover hvc service 'pv-time'",
+               here ? "would" : "would not");
+}
+
+/*
+ * A kernel without the register says that PV_TIME_FEATURES can be called, even
+ * where no vCPU was given a record. Nothing hides that; but it must not change.
+ */
+static bool discovers_pv_time(const HvcTruth *truth)
+{
+    return !hvc_has_id(truth->ids, truth->count,
+                       HVC_KVM_FW_FEAT(HVC_STD_HYP_BMAP));
+}
+
+static void promise_pv_time_discovery(bool discovered)
+{
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.pv-time-discovery",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = discovered,
+        .origin = GUEST_ABI_ORIGIN_DEFAULT,
+        .refuse = refuse_pv_time_discovery,
+    });
+}
+
+static void refuse_gic(const GuestAbiDefinition *definition,
+                       uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has %s GICv%u, this VM has %s "
+               "GICv%u; start this QEMU with the source's gic-version and "
+               "kernel-irqchip", incoming >> 8 ? "the kernel's" : "QEMU's",
+               (unsigned)incoming & 0xff, here >> 8 ? "the kernel's" : "QEMU's",
+               (unsigned)here & 0xff);
+}
+
+static strList *decode_gic(const GuestAbiDefinition *definition,
+                           uint64_t value)
+{
+    strList *list = NULL;
+
+    QAPI_LIST_PREPEND(list, g_strdup_printf("%s GICv%u", value >> 8 ?
+                                            "the kernel's" : "QEMU's",
+                                            (unsigned)value & 0xff));
+    return list;
+}
+
+static void refuse_its(const GuestAbiDefinition *definition,
+                       uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has %s ITS, this VM has %s; start "
+               "this QEMU with the source's -machine its=%s",
+               incoming ? "an" : "no", here ? "one" : "none",
+               incoming ? "on" : "off");
+}
+
+/* The version, and from bit 8 on whose it is: 1 for the kernel's */
+static void promise_gic(const HvcVmRecipe *recipe)
+{
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.gic",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = recipe->gic_version | (recipe->gic ? 1 << 8 : 0),
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .decode = decode_gic,
+        .refuse = refuse_gic,
+    });
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.its",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = recipe->has_its,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .refuse = refuse_its,
+    });
+}
+
+/* CLIDR_EL1 says more clearly than a cache's register what is wrong. */
+static int rank_of(uint64_t id)
+{
+    if (hvc_contract_is_level(id)) {
+        return 0;
+    }
+    if (hvc_sysreg_describes_cpu(id)) {
+        return hvc_is_ccsidr(id) ? 2 : 1;
+    }
+    return 3;
+}
+
+static void promise_all(const HvcVm *vm, const HvcTruth *truth)
+{
+    GuestAbiOrigin origin = vm->profile ? GUEST_ABI_ORIGIN_OPTION
+                                        : GUEST_ABI_ORIGIN_DEFAULT;
+
+    promise_pv_time_discovery(discovers_pv_time(truth));
+    promise_gic(&vm->recipe);
+    for (int rank = 0; rank <= 3; rank++) {
+        for (unsigned i = 0; i < vm->contract.count; i++) {
+            const HvcPromise *promise = &vm->contract.promises[i];
+
+            if (rank_of(promise->id) == rank) {
+                GuestAbiDefinition definition =
+                    hvc_contract_definition(promise, origin);
+
+                guest_abi_add(&definition);
+            }
+        }
+    }
+    guest_abi_add_part(&list_part);
+    guest_abi_set_trial(trial);
+}
+
+#define IIDR_REVISION(iidr) ((unsigned)((iidr) >> 12) & 0xf)
+
+/*
+ * Linux 5.19 gave its GIC revision 3. A guest of it looks for what that brings
+ * (GICR_CTLR.IR), and would miss it on an older kernel.
+ */
+static bool want_gic_revision(const HvcVm *vm, const HvcContract *here,
+                              HvcContract *wanted, Error **errp)
+{
+    uint64_t iidr = hvc_contract_value(here, HVC_KVM_GICD_IIDR);
+
+    if (!iidr || !vm->gic_revision ||
+        hvc_contract_find(wanted, HVC_KVM_GICD_IIDR)) {
+        return true;
+    }
+    iidr = (iidr & ~0xf000ULL) | vm->gic_revision << 12;
+    return hvc_contract_set(wanted, HVC_KVM_GICD_IIDR, iidr, errp);
+}
+
+static bool check_gic_revision(const HvcVm *vm, const HvcContract *wanted,
+                               const HvcContract *truth, Error **errp)
+{
+    uint64_t asked = hvc_contract_value(wanted, HVC_KVM_GICD_IIDR);
+    uint64_t given = hvc_contract_value(truth, HVC_KVM_GICD_IIDR);
+
+    if (asked == given || !hvc_contract_find(wanted, HVC_KVM_GICD_IIDR)) {
+        return true;
+    }
+    error_setg(errp, "%s: this host's kernel cannot give a guest a GIC of "
+               "revision %u (GICD_IIDR = 0x%" PRIx64 "), it has revision %u "
+               "(0x%" PRIx64 "); needed: for revision 2 Linux 5.18 or earlier, "
+               "or one that takes the write (6.1, 6.12 and 7.1 of 2026 do), "
+               "for revision 3 Linux 5.19 or later; use another floor",
+               vm->options, IIDR_REVISION(asked), asked, IIDR_REVISION(given),
+               given);
+    return false;
+}
+
+static bool check_profile(const HvcVm *vm, const HvcContract *wanted,
+                          const HvcTruth *truth, Error **errp)
+{
+    return hvc_kvm_profile_check(vm->profile, wanted, truth, errp) &&
+           hvc_kvm_profile_check_levels(vm->profile, &truth->contract, errp) &&
+           hvc_kvm_profile_check_discovery(vm->profile,
+                                           discovers_pv_time(truth), errp);
+}
+
+bool hvc_kvm_promise(HvcVm *vm, Error **errp)
+{
+    g_auto(HvcTruth) here = { }, truth = { };
+    HvcContract wanted = { };
+
+    if (!hvc_scratch_try(vm, NULL, &here, errp)) {
+        return false;
+    }
+    if (vm->profile && !hvc_kvm_profile_wanted(vm->profile, &here.contract,
+                                               &wanted, errp)) {
+        return false;
+    }
+    if (!want_gic_revision(vm, &here.contract, &wanted, errp) ||
+        !hvc_scratch_try(vm, &wanted, &truth, errp) ||
+        !check_gic_revision(vm, &wanted, &truth.contract, errp) ||
+        (vm->profile && !check_profile(vm, &wanted, &truth, errp))) {
+        return false;
+    }
+    hvc_vm = vm;
+    vm->contract = truth.contract;
+    keep_list(vm, truth.ids, truth.count);
+    promise_all(vm, &truth);
+    return true;
+}
+
+void hvc_kvm_adopt(HvcVm *vm)
+{
+    for (unsigned i = 0; guest_abi_definition(i); i++) {
+        const GuestAbiDefinition *definition = guest_abi_definition(i);
+        uint64_t id = hvc_contract_id(definition);
+
+        if (id) {
+            /* It has a place: the definition came from this contract. */
+            hvc_contract_set(&vm->contract, id,
+                             guest_abi_promised(definition), &error_abort);
+        }
+    }
+    keep_list(vm, vm->truth.ids, vm->truth.count);
+}

@@ -1,0 +1,546 @@
+/*
+ * Registers that not every kernel lists
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bitops.h"
+#include "qemu/bswap.h"
+#include "qemu/error-report.h"
+#include "kvm-lists.h"
+#include "sysregs.h"
+#include "trace.h"
+
+#define CCSIDR           HVC_SYSREG_CCSIDR_ID(0)
+#define CCSIDR_CSSELR    0xffULL /* bit 0: instruction cache, above: level */
+#define CNTPCT_EL0       HVC_SYSREG_ID(3, 3, 14, 0, 1)
+#define CNTP_CTL_EL0     HVC_SYSREG_ID(3, 3, 14, 2, 1)
+#define CNTP_CVAL_EL0    HVC_SYSREG_ID(3, 3, 14, 2, 2)
+#define FPMR             HVC_SYSREG_ID(3, 3, 4, 4, 2)
+#define ID_AA64PFR2_EL1  HVC_SYSREG_ID(3, 0, 0, 4, 2)
+#define OSLSR_EL1        HVC_SYSREG_ID(2, 0, 1, 1, 4)
+#define PIRE0_EL1        HVC_SYSREG_ID(3, 0, 10, 2, 2)
+#define PIR_EL1          HVC_SYSREG_ID(3, 0, 10, 2, 3)
+#define PMCNTENCLR_EL0   HVC_SYSREG_ID(3, 3, 9, 12, 2)
+#define PMINTENCLR_EL1   HVC_SYSREG_ID(3, 0, 9, 14, 2)
+#define PMOVSCLR_EL0     HVC_SYSREG_ID(3, 3, 9, 12, 3)
+#define POR_EL0          HVC_SYSREG_ID(3, 3, 10, 2, 4)
+#define POR_EL1          HVC_SYSREG_ID(3, 0, 10, 2, 4)
+#define SCTLR2_EL1       HVC_SYSREG_ID(3, 0, 1, 0, 3)
+#define TCR2_EL1         HVC_SYSREG_ID(3, 0, 2, 0, 3)
+
+#define SIZE_MASK        0x00f0000000000000ULL /* KVM_REG_SIZE_MASK */
+#define SIZE_U32         0x0020000000000000ULL
+#define SIZE_U64         0x0030000000000000ULL
+
+#define OSLSR_UNLOCKED   0x8 /* OSLM = 0b10: implemented, not locked */
+#define TIMER_ENABLE     0x1
+
+#define BY_FEATURE       "6.12 to 6.14; later ones if the guest has the feature"
+
+typedef struct RegisterRule RegisterRule;
+
+/**
+ * RegisterRule: a register that some kernels list and others do not
+ * @id: its id
+ * @mask: bits of @id that count, 0 for all
+ * @kernels: which kernels list it
+ * @feature, @id_register, @field: the guest has the register if that field of
+ *     its ID registers is not 0; NULL where @can_drop says it
+ * @can_drop: may @value be left behind, as the guest stands?
+ * @by_contract: @can_drop looks at nothing but the contract
+ * @unless: what speaks against it where @can_drop returns false
+ * @why: why the guest does not miss it otherwise
+ * @if_absent: its value where it is listed and did not come; NULL for 0
+ * @lost: what the guest may lose if it did not come; NULL: nothing
+ */
+struct RegisterRule {
+    uint64_t id;
+    uint64_t mask;
+    const char *kernels;
+    const char *feature;
+    uint64_t id_register;
+    const char *field;
+    bool (*can_drop)(const HvcRegisterList *incoming, uint64_t id,
+                     uint64_t value);
+    bool by_contract;
+    const char *unless;
+    const char *why;
+    int (*if_absent)(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                     uint64_t id, uint64_t *value);
+    const char *lost;
+};
+
+/* The PMU's registers that KVM keeps once, and lists twice */
+static const uint64_t aliases[] = {
+    PMCNTENCLR_EL0, PMINTENCLR_EL1, PMOVSCLR_EL0,
+};
+
+static bool is_alias(uint64_t id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+        if (aliases[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hvc_list_has(uint64_t id)
+{
+    uint64_t class = id & HVC_KVM_CLASS_MASK;
+
+    return class != HVC_KVM_CLASS_CORE && class != HVC_KVM_CLASS_SVE &&
+           !hvc_kvm_is_firmware(id) && !is_alias(id) &&
+           ((id & SIZE_MASK) == SIZE_U32 || (id & SIZE_MASK) == SIZE_U64);
+}
+
+/* What did not come is 0: the guest's kernel had not heard of it. */
+static uint64_t incoming_value(const HvcRegisterList *incoming, uint64_t id)
+{
+    const uint64_t *found = bsearch(&id, incoming->ids, incoming->count,
+                                    sizeof(id), hvc_compare_ids);
+
+    return found ? incoming->values[found - incoming->ids] : 0;
+}
+
+static bool is_zero(const HvcRegisterList *incoming, uint64_t id,
+                    uint64_t value)
+{
+    return !value;
+}
+
+static bool timer_is_off(const HvcRegisterList *incoming, uint64_t id,
+                         uint64_t value)
+{
+    return !(incoming_value(incoming, CNTP_CTL_EL0) & TIMER_ENABLE);
+}
+
+static bool is_unlocked(const HvcRegisterList *incoming, uint64_t id,
+                        uint64_t value)
+{
+    return value == OSLSR_UNLOCKED;
+}
+
+static bool no_such_cache(const HvcRegisterList *incoming, uint64_t id,
+                          uint64_t value)
+{
+    return !hvc_clidr_has_cache(incoming_value(incoming, HVC_CLIDR_EL1), id);
+}
+
+static int unlocked(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                    uint64_t id, uint64_t *value)
+{
+    *value = OSLSR_UNLOCKED;
+    return 0;
+}
+
+/*
+ * A kernel that does not list the counter shows the host's, without an offset.
+ * What it is just now comes next to that: it is behind by the time that the
+ * load still takes.
+ */
+static int host_counter(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                        uint64_t id, uint64_t *value)
+{
+    return kvm->get(kvm, id, value);
+}
+
+/*
+ * One set, one way, and the line of CTR_EL0: the least that a kernel takes, and
+ * its own value. LineSize counts in log2 of 16 bytes, CTR_EL0 in that of 4.
+ */
+static int least_cache(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                       uint64_t id, uint64_t *value)
+{
+    uint64_t ctr = incoming_value(incoming, HVC_CTR_EL0);
+    uint64_t line = hvc_sysreg_field(HVC_CTR_EL0,
+                                     id & 1 ? "IminLine" : "DminLine", ctr);
+
+    *value = line > 2 ? line - 2 : 0;
+    return 0;
+}
+
+/* One row for each register; every other one may stay only if it is 0. */
+static const RegisterRule rules[] = {
+    {
+        .id = TCR2_EL1, .kernels = BY_FEATURE, .feature = "FEAT_TCR2",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "TCRX",
+    }, {
+        .id = PIR_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1PIE",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
+    }, {
+        .id = PIRE0_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1PIE",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
+    }, {
+        .id = POR_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1POE",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
+    }, {
+        .id = POR_EL0, .kernels = BY_FEATURE, .feature = "FEAT_S1POE",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
+    }, {
+        .id = SCTLR2_EL1, .kernels = BY_FEATURE, .feature = "FEAT_SCTLR2",
+        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "SCTLRX",
+    }, {
+        .id = FPMR, .kernels = BY_FEATURE, .feature = "FEAT_FPMR",
+        .id_register = ID_AA64PFR2_EL1, .field = "FPMR",
+    }, {
+        .id = HVC_PMMIR_EL1,
+        .kernels = "7.3 on, with a PMU",
+        .can_drop = is_zero,
+        .by_contract = true,
+        .unless = "it is not 0",
+        .why = "it reads as 0 where it is not listed",
+    }, {
+        .id = CNTP_CTL_EL0,
+        .kernels = "6.4 on",
+        .can_drop = timer_is_off,
+        .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
+        .why = "the guest's physical timer is off",
+        .lost = "the physical timer (CNTP_CTL_EL0, CNTP_CVAL_EL0) stops if it "
+                "is on",
+    }, {
+        .id = CNTP_CVAL_EL0,
+        .kernels = "6.4 on",
+        .can_drop = timer_is_off,
+        .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
+        .why = "the guest's physical timer is off",
+    }, {
+        .id = CNTPCT_EL0,
+        .kernels = "6.4 on",
+        .can_drop = timer_is_off,
+        .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
+        .why = "the guest's physical timer is off, and its physical counter "
+               "jumps to the host's",
+        .if_absent = host_counter,
+        .lost = "the physical counter (CNTPCT_EL0) jumps to this host's",
+    }, {
+        .id = CCSIDR,
+        .mask = ~CCSIDR_CSSELR,
+        .kernels = "6.3 on, or one on hardware with that cache",
+        .can_drop = no_such_cache,
+        .by_contract = true,
+        .unless = "the guest's CLIDR_EL1 has that cache",
+        .why = "the guest's CLIDR_EL1 has no such cache",
+        .if_absent = least_cache,
+    }, {
+        .id = OSLSR_EL1,
+        .kernels = "5.17 on",
+        .can_drop = is_unlocked,
+        .unless = "it is not 0x8: the guest has locked the OS lock",
+        .why = "it has the value that it has where it is not listed",
+        .if_absent = unlocked,
+    },
+};
+
+static const RegisterRule *rule_of(uint64_t id)
+{
+    static const RegisterRule other = {
+        .can_drop = is_zero,
+        .unless = "it is not 0",
+        .why = "it is 0",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+        if ((id & (rules[i].mask ?: UINT64_MAX)) == rules[i].id) {
+            return &rules[i];
+        }
+    }
+    return &other;
+}
+
+static bool can_drop(const HvcRegisterList *incoming, uint64_t id,
+                     uint64_t value)
+{
+    const RegisterRule *rule = rule_of(id);
+
+    if (is_alias(id)) {
+        return true;
+    }
+    return rule->feature
+        ? !hvc_sysreg_field(rule->id_register, rule->field,
+                            incoming_value(incoming, rule->id_register))
+        : rule->can_drop(incoming, id, value);
+}
+
+/* What speaks against leaving a register behind, in words */
+static char *unless(uint64_t id)
+{
+    const RegisterRule *rule = rule_of(id);
+    g_autofree char *name = NULL;
+
+    if (!rule->feature) {
+        return g_strdup(rule->unless);
+    }
+    name = hvc_sysreg_name(rule->id_register);
+    return g_strdup_printf("the guest has %s (%s.%s)", rule->feature, name,
+                           rule->field);
+}
+
+/* What speaks for it */
+static char *why(uint64_t id)
+{
+    const RegisterRule *rule = rule_of(id);
+    g_autofree char *name = NULL;
+
+    if (is_alias(id)) {
+        return g_strdup("its SET register has the same bits");
+    }
+    if (!rule->feature) {
+        return g_strdup(rule->why);
+    }
+    name = hvc_sysreg_name(rule->id_register);
+    return g_strdup_printf("the guest's %s.%s says that it has none", name,
+                           rule->field);
+}
+
+/* " (Linux 6.4 on)": where a register is listed */
+static char *listed_by(uint64_t id)
+{
+    const RegisterRule *rule = rule_of(id);
+
+    return rule->kernels ? g_strdup_printf(" (Linux %s)", rule->kernels)
+                         : g_strdup("");
+}
+
+/* Once for the VM, and only when all of a vCPU's registers fit. */
+static void warn_left_behind(const HvcRegisterList *incoming, size_t index,
+                             HvcListWarnings *warned)
+{
+    uint64_t id = incoming->ids[index];
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *reason = why(id);
+
+    if (!warned->left_behind) {
+        warned->left_behind = true;
+        warn_report("guest-abi: %s = 0x%" PRIx64 " of the incoming VM is left "
+                    "behind, as this host's kernel does not list it: %s; "
+                    "others are only traced (hvc_kvm_left_behind)", name,
+                    incoming->values[index], reason);
+    }
+}
+
+static void warn_lost(GString *lost, HvcListWarnings *warned)
+{
+    if (lost->len && !warned->lost) {
+        warned->lost = true;
+        warn_report("guest-abi: the source's kernel does not send all of the "
+                    "guest's state: %s; migrate from Linux 6.4 or later",
+                    lost->str);
+    }
+}
+
+static bool leave_behind(const HvcRegisterList *incoming, size_t index,
+                         Error **errp)
+{
+    uint64_t id = incoming->ids[index];
+    uint64_t value = incoming->values[index];
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *reason = NULL, *kernels = NULL;
+
+    if (can_drop(incoming, id, value)) {
+        reason = why(id);
+        trace_hvc_kvm_left_behind(name, value, reason);
+        return true;
+    }
+    reason = unless(id);
+    kernels = listed_by(id);
+    error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 " [0x%"
+               PRIx64 "], this host's kernel does not list it, and it cannot "
+               "be left behind: %s; use a host whose kernel lists it%s",
+               name, value, id, reason, kernels);
+    return false;
+}
+
+static bool fill_in(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                    uint64_t id, uint64_t *value, GString *lost, Error **errp)
+{
+    const RegisterRule *rule = rule_of(id);
+    g_autofree char *name = hvc_sysreg_name(id);
+    int ret = 0;
+
+    *value = 0;
+    if (rule->if_absent) {
+        ret = rule->if_absent(kvm, incoming, id, value);
+    }
+    if (ret) {
+        error_setg_errno(errp, -ret, "guest-abi: incoming VM has no %s, and "
+                         "this host's cannot be read; use another host", name);
+        return false;
+    }
+    if (rule->lost) {
+        g_string_append_printf(lost, "%s%s", lost->len ? ", " : "",
+                               rule->lost);
+    }
+    trace_hvc_kvm_filled_in(name, *value);
+    return true;
+}
+
+static bool is_undamaged(const HvcRegisterList *incoming, Error **errp)
+{
+    for (size_t i = 0; i < incoming->count; i++) {
+        uint64_t id = incoming->ids[i], value = incoming->values[i];
+
+        if ((id & SIZE_MASK) == SIZE_U32 && value > UINT32_MAX) {
+            g_autofree char *name = hvc_sysreg_name(id);
+
+            error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64
+                       ", which is more than the register's 32 bits; the "
+                       "stream is damaged", name, value);
+            return false;
+        }
+        if (i && incoming->ids[i - 1] >= id) {
+            error_setg(errp, "guest-abi: registers of the incoming VM are not "
+                       "in order (0x%" PRIx64 " before 0x%" PRIx64 "); the "
+                       "stream is damaged", incoming->ids[i - 1], id);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hvc_list_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
+                    const uint64_t *ids, uint64_t *values, size_t count,
+                    HvcListWarnings *warned, Error **errp)
+{
+    g_autoptr(GString) lost = g_string_new(NULL);
+    size_t in = 0, left = SIZE_MAX;
+
+    if (!is_undamaged(incoming, errp)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (; in < incoming->count && incoming->ids[in] < ids[i]; in++) {
+            if (!leave_behind(incoming, in, errp)) {
+                return false;
+            }
+            left = MIN(left, in);
+        }
+        if (in < incoming->count && incoming->ids[in] == ids[i]) {
+            values[i] = incoming->values[in++];
+        } else if (!fill_in(kvm, incoming, ids[i], &values[i], lost, errp)) {
+            return false;
+        }
+    }
+    for (; in < incoming->count; in++) {
+        if (!leave_behind(incoming, in, errp)) {
+            return false;
+        }
+        left = MIN(left, in);
+    }
+    if (left < incoming->count) {
+        warn_left_behind(incoming, left, warned);
+    }
+    warn_lost(lost, warned);
+    return true;
+}
+
+/* The contract that came, as the rules look at it */
+static void list_of(const HvcContract *contract, uint64_t *ids,
+                    uint64_t *values)
+{
+    for (unsigned i = 0; i < contract->count; i++) {
+        ids[i] = contract->promises[i].id;
+        values[i] = contract->promises[i].value;
+    }
+}
+
+static bool check_early(const HvcRegisterList *contract, uint64_t id,
+                        GString *late, Error **errp)
+{
+    const RegisterRule *rule = rule_of(id);
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *reason = NULL, *kernels = NULL;
+
+    if (!rule->feature && !rule->by_contract) {
+        if (!is_alias(id)) {
+            g_string_append_printf(late, "%s%s", late->len ? ", " : "", name);
+        }
+        return true;
+    }
+    if (can_drop(contract, id, incoming_value(contract, id))) {
+        return true;
+    }
+    reason = unless(id);
+    kernels = listed_by(id);
+    error_setg(errp, "guest-abi: a vCPU of the incoming VM has %s [0x%" PRIx64
+               "], this host's kernel does not list it, and it cannot be left "
+               "behind: %s; use a host whose kernel lists it%s", name, id,
+               reason, kernels);
+    return false;
+}
+
+bool hvc_list_check(const HvcContract *contract, const uint64_t *came,
+                    size_t count, const uint64_t *here, size_t here_count,
+                    GString *late, Error **errp)
+{
+    uint64_t ids[HVC_CONTRACT_SIZE], values[HVC_CONTRACT_SIZE];
+    HvcRegisterList list = {
+        .ids = ids, .values = values, .count = contract->count,
+    };
+
+    list_of(contract, ids, values);
+    for (size_t i = 0; i < count; i++) {
+        if (!hvc_has_id(here, here_count, came[i]) &&
+            !check_early(&list, came[i], late, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void hvc_list_pack(const uint64_t *ids, size_t count, GByteArray *data)
+{
+    size_t end;
+
+    for (size_t i = 0; i < count; i = end) {
+        uint8_t head[10], low[2];
+
+        for (end = i + 1; end < count && end - i < UINT16_MAX; end++) {
+            if (ids[end] >> 16 != ids[i] >> 16) {
+                break;
+            }
+        }
+        stq_be_p(head, ids[i] & ~0xffffULL);
+        stw_be_p(head + 8, end - i);
+        g_byte_array_append(data, head, sizeof(head));
+        for (size_t n = i; n < end; n++) {
+            stw_be_p(low, ids[n] & 0xffff);
+            g_byte_array_append(data, low, sizeof(low));
+        }
+    }
+}
+
+uint64_t *hvc_list_unpack(const uint8_t *data, size_t size, size_t *count,
+                          Error **errp)
+{
+    g_autofree uint64_t *ids = g_new(uint64_t, HVC_LIST_SIZE);
+    size_t at = 0;
+
+    *count = 0;
+    while (size - at >= 10) {
+        uint64_t base = ldq_be_p(data + at);
+        unsigned run = lduw_be_p(data + at + 8);
+
+        at += 10;
+        if (!run || base & 0xffff || run > (size - at) / 2 ||
+            run > HVC_LIST_SIZE - *count) {
+            goto damaged;
+        }
+        for (unsigned n = 0; n < run; n++, at += 2) {
+            ids[(*count)++] = base | lduw_be_p(data + at);
+            if (*count > 1 && ids[*count - 2] >= ids[*count - 1]) {
+                goto damaged;
+            }
+        }
+    }
+    if (at == size) {
+        return g_steal_pointer(&ids);
+    }
+damaged:
+    error_setg(errp, "guest-abi: the list of registers of the incoming VM is "
+               "not one (at byte %zu of %zu); the stream is damaged", at, size);
+    return NULL;
+}

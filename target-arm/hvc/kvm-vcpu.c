@@ -1,0 +1,312 @@
+/*
+ * The vCPUs of a KVM/arm64 VM, and the contract
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include <linux/kvm.h>
+#include "cpu.h"
+#include "internals.h"
+#include "kvm_arm.h"
+#include "migration/misc.h"
+#include "migration/qemu-compat.h"
+#include "kvm-contract.h"
+#include "kvm-firmware.h"
+#include "kvm-host.h"
+#include "kvm-state.h"
+#include "kvm-vcpu.h"
+#include "trace.h"
+
+/*
+ * The source's kernel may list registers that this one does not, at most a few
+ * hundred; QEMU refuses a list that is longer than cpreg_vmstate_array_len.
+ */
+#define INCOMING_LIST_SLACK 1024
+
+static void host_of(HvcHostVcpu *host, CPUState *cs)
+{
+    hvc_host_vcpu(host, cs, hvc_vm->gic_fd, hvc_vm->its_fd);
+}
+
+/* CLIDR_EL1 and CCSIDR_EL1 are a vCPU's own; the rest holds for the VM. */
+static bool has_caches_only(CPUState *cs)
+{
+    return cs != first_cpu;
+}
+
+/*
+ * Let a vCPU migrate with the VM's list of registers. Values that are in the
+ * list already need not be read again, if nothing was written since.
+ */
+static bool give_list(ARMCPU *cpu, bool reread, Error **errp)
+{
+    const HvcVm *vm = hvc_vm;
+    size_t size = vm->ids_count * sizeof(uint64_t);
+    g_autofree uint64_t *values = g_malloc0(size);
+
+    for (size_t i = 0, old = 0; i < vm->ids_count && !reread; i++) {
+        while (old < cpu->cpreg_array_len &&
+               cpu->cpreg_indexes[old] < vm->ids[i]) {
+            old++;
+        }
+        reread = old == cpu->cpreg_array_len ||
+                 cpu->cpreg_indexes[old] != vm->ids[i];
+        values[i] = reread ? 0 : cpu->cpreg_values[old];
+    }
+    cpu->cpreg_indexes = g_realloc(cpu->cpreg_indexes, size);
+    cpu->cpreg_values = g_realloc(cpu->cpreg_values, size);
+    cpu->cpreg_vmstate_indexes = g_realloc(cpu->cpreg_vmstate_indexes, size);
+    cpu->cpreg_vmstate_values = g_realloc(cpu->cpreg_vmstate_values, size);
+    cpu->cpreg_array_len = vm->ids_count;
+    cpu->cpreg_vmstate_array_len = vm->ids_count;
+    memcpy(cpu->cpreg_indexes, vm->ids, size);
+    memcpy(cpu->cpreg_values, values, size);
+    trace_hvc_vcpu_listed(CPU(cpu)->cpu_index, cpu->cpreg_array_len);
+    if (reread && !write_kvmstate_to_list(cpu)) {
+        error_setg(errp, "guest-abi: this host's kernel lists registers for "
+                   "the VM that vCPU %d does not have; use another kernel",
+                   CPU(cpu)->cpu_index);
+        return false;
+    }
+    return true;
+}
+
+/* All vCPUs; returns false if one has run and cannot have it any more. */
+static bool give_contract(Error **errp)
+{
+    HvcVm *vm = hvc_vm;
+    unsigned written = 0;
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        HvcHostVcpu host;
+
+        host_of(&host, cs);
+        written += hvc_state_apply(&host.kvm, &vm->contract,
+                                   has_caches_only(cs));
+        if (vm->has_run &&
+            !hvc_state_check(&host.kvm, &vm->contract, has_caches_only(cs),
+                             errp)) {
+            return false;
+        }
+    }
+    CPU_FOREACH(cs) {
+        if (!give_list(ARM_CPU(cs), written, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool adopted(Error **errp)
+{
+    HvcVm *vm = hvc_vm;
+    HvcContract contract = vm->contract;
+    g_autofree uint64_t *ids = g_memdup2(vm->ids,
+                                         vm->ids_count * sizeof(*ids));
+    size_t ids_count = vm->ids_count;
+
+    hvc_kvm_adopt(vm);
+    if (give_contract(errp)) {
+        HvcHostVcpu host;
+
+        host_of(&host, first_cpu);
+        hvc_state_warn_left_out(&host.kvm, &vm->contract);
+        return true;
+    }
+    vm->contract = contract;
+    g_free(vm->ids);
+    vm->ids = g_steal_pointer(&ids);
+    vm->ids_count = ids_count;
+    give_contract(NULL);
+    return false;
+}
+
+/* In the vCPU's thread: while it runs, the kernel lets nobody else ask. */
+static void check_firmware(CPUState *cs, run_on_cpu_data data)
+{
+    Error **errp = data.host_ptr;
+    HvcHostVcpu host;
+
+    host_of(&host, cs);
+    if (hvc_kvm_check_pinned(&host.kvm, &hvc_vm->set, errp)) {
+        hvc_state_check_levels(&host.kvm, &hvc_vm->contract, errp);
+    }
+}
+
+static bool kept(Error **errp)
+{
+    Error *err = NULL;
+
+    run_on_cpu(first_cpu, check_firmware, RUN_ON_CPU_HOST_PTR(&err));
+    if (err) {
+        error_propagate(errp, err);
+        return false;
+    }
+    return true;
+}
+
+static void state_changed(void *opaque, bool running, RunState state)
+{
+    hvc_vm->has_run |= running;
+}
+
+/* What every vCPU of the VM was made with */
+static void complete_recipe(HvcVmRecipe *recipe, ARMCPU *cpu)
+{
+    QEMU_BUILD_BUG_ON(sizeof(recipe->features) !=
+                      sizeof(cpu->kvm_init_features));
+    recipe->target = cpu->kvm_target;
+    memcpy(recipe->features, cpu->kvm_init_features, sizeof(recipe->features));
+    /* KVM_RUN ends only of a vCPU that is on. */
+    recipe->features[0] &= ~(1u << KVM_ARM_VCPU_POWER_OFF);
+    recipe->sve_vls = recipe->features[0] & 1u << KVM_ARM_VCPU_SVE ?
+                      cpu->sve_vq.map : 0;
+    recipe->pmu = cpu->has_pmu;
+}
+
+bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
+{
+    static HvcHostVcpu kernel;
+    HvcHostVcpu host;
+    CPUState *cs;
+
+    hvc_host_vcpu(&kernel, NULL, -1, -1);
+    vm->kernel = kernel.kvm;
+    complete_recipe(&vm->recipe, ARM_CPU(first_cpu));
+    if (!hvc_kvm_promise(vm, errp)) {
+        return false;
+    }
+    host_of(&host, first_cpu);
+    /* They hold for the VM, so one vCPU is enough. */
+    if (!hvc_kvm_pin(&host.kvm, &vm->set, vm->options, errp)) {
+        return false;
+    }
+    CPU_FOREACH(cs) {
+        /* The device tree names the version that PSCI_VERSION returns. */
+        ARM_CPU(cs)->psci_version = vm->set.psci_version;
+    }
+    qemu_add_vm_change_state_handler(state_changed, NULL);
+    guest_abi_set_adopted(adopted);
+    guest_abi_set_kept(kept);
+    return give_contract(errp);
+}
+
+bool hvc_kvm_has_steal_time(void)
+{
+    return kvm_check_extension(kvm_state, KVM_CAP_STEAL_TIME);
+}
+
+bool hvc_kvm_gives_steal_time(ARMCPU *cpu)
+{
+    return cpu->kvm_steal_time == ON_OFF_AUTO_ON;
+}
+
+void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
+{
+    bool caches_only = has_caches_only(CPU(cpu));
+    g_autoptr(Error) err = NULL;
+    HvcHostVcpu host;
+
+    if (!hvc_vm) {
+        return;
+    }
+    host_of(&host, CPU(cpu));
+    hvc_state_apply(&host.kvm, &hvc_vm->contract, caches_only);
+    /* Until the first run the kernel may show what that run will take away. */
+    if (hvc_vm->has_run && !hvc_state_check(&host.kvm, &hvc_vm->contract,
+                                            caches_only, &err)) {
+        /* The guest must not go on with another CPU than it had. */
+        error_report("%s", error_get_pretty(err));
+        qemu_system_vmstop_request_prepare();
+        qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
+    }
+}
+
+void arm_hvc_kvm_pre_load(ARMCPU *cpu)
+{
+    int room = cpu->cpreg_array_len + INCOMING_LIST_SLACK;
+
+    if (!hvc_vm) {
+        return;
+    }
+    cpu->cpreg_vmstate_indexes = g_renew(uint64_t, cpu->cpreg_vmstate_indexes,
+                                         room);
+    cpu->cpreg_vmstate_values = g_renew(uint64_t, cpu->cpreg_vmstate_values,
+                                        room);
+    cpu->cpreg_vmstate_array_len = room;
+}
+
+/* After this nobody can go back: what a kernel does not keep is lost. */
+static bool refuse_not_kept(Error *err)
+{
+    if (migration_in_incoming_postcopy()) {
+        warn_report("%s", error_get_pretty(err));
+        return false;
+    }
+    return true;
+}
+
+static bool load(ARMCPU *cpu, uint64_t *values, Error **errp)
+{
+    HvcRegisterList incoming = {
+        .ids = cpu->cpreg_vmstate_indexes,
+        .values = cpu->cpreg_vmstate_values,
+        .count = cpu->cpreg_vmstate_array_len,
+    };
+    const uint64_t *ids = cpu->cpreg_indexes;
+    size_t count = cpu->cpreg_array_len;
+    HvcVm *vm = hvc_vm;
+    Error *err = NULL;
+    HvcHostVcpu host;
+
+    host_of(&host, CPU(cpu));
+    if (!hvc_list_match(&host.kvm, &incoming, ids, values, count, &vm->warned,
+                        errp) ||
+        !hvc_state_check_incoming(&host.kvm, &vm->contract, ids, values, count,
+                                  errp) ||
+        !hvc_state_write(&host.kvm, ids, values, count, errp)) {
+        return false;
+    }
+    if (hvc_state_check_kept(&host.kvm, &vm->contract, ids, values, count,
+                             &vm->warned.not_kept, &err)) {
+        return true;
+    }
+    if (!refuse_not_kept(err)) {
+        error_free(err);
+        return true;
+    }
+    error_propagate(errp, err);
+    return false;
+}
+
+bool arm_hvc_post_load(ARMCPU *cpu)
+{
+    size_t size = cpu->cpreg_array_len * sizeof(uint64_t);
+    g_autofree uint64_t *values = NULL;
+    g_autoptr(Error) err = NULL;
+
+    if (!guest_abi_check_received()) {
+        return false;
+    }
+    if (!hvc_vm) {
+        return true;
+    }
+    values = g_malloc(size);
+    if (!load(cpu, values, &err)) {
+        guest_abi_refuse(err);
+        /*
+         * QEMU writes the list once more even though the load failed, and ends
+         * before anybody could ask why if the kernel refuses it.
+         */
+        write_kvmstate_to_list(cpu);
+        return false;
+    }
+    memcpy(cpu->cpreg_vmstate_indexes, cpu->cpreg_indexes, size);
+    memcpy(cpu->cpreg_vmstate_values, values, size);
+    cpu->cpreg_vmstate_array_len = cpu->cpreg_array_len;
+    return true;
+}

@@ -1,0 +1,64 @@
+/*
+ * The vCPUs of a KVM/arm64 VM, and the contract
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the board and QEMU's own files call. All of it does nothing for a VM
+ * without a pinned set of services, and in a QEMU without KVM.
+ */
+
+#ifndef TARGET_ARM_HVC_KVM_VCPU_H
+#define TARGET_ARM_HVC_KVM_VCPU_H
+
+#include "target/arm/cpu-qom.h"
+#include "vm.h"
+
+/**
+ * hvc_vcpus_promise: promise a VM's guest what it will read
+ * @vm: the VM; of its recipe the board has filled in @type, @mte, @pmu_irq,
+ *      @cpus and the GIC. It is taken over, and stays for the rest of the
+ *      process.
+ * @errp: what this host cannot give the VM
+ *
+ * To be called by the board when vCPUs and GIC are made, and after
+ * hvc_abi_promise(). The vCPUs get what is promised.
+ *
+ * Returns: true on success.
+ */
+bool hvc_vcpus_promise(HvcVm *vm, Error **errp);
+
+/**
+ * hvc_kvm_has_steal_time: can this host tell a guest its stolen time?
+ */
+bool hvc_kvm_has_steal_time(void);
+
+/**
+ * hvc_kvm_gives_steal_time: does a vCPU tell its guest its stolen time?
+ * @cpu: a realized vCPU
+ */
+bool hvc_kvm_gives_steal_time(ARMCPU *cpu);
+
+/**
+ * arm_hvc_kvm_reset_vcpu: give a vCPU what a reset in the kernel took away
+ * @cpu: a vCPU after KVM_ARM_VCPU_INIT
+ */
+void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu);
+
+/**
+ * arm_hvc_kvm_pre_load: make room for another kernel's list of registers
+ * @cpu: the vCPU that will be loaded
+ */
+void arm_hvc_kvm_pre_load(ARMCPU *cpu);
+
+/**
+ * arm_hvc_post_load: did the contract come, and does a vCPU keep it?
+ * @cpu: the vCPU that was loaded; under KVM the registers that another kernel
+ *       lists, in its cpreg_vmstate arrays, become those of this one, and are
+ *       written and read again
+ *
+ * Returns: false if there is no contract, or a register cannot be left behind,
+ * written or kept; this is then reported as the migration's error.
+ */
+bool arm_hvc_post_load(ARMCPU *cpu);
+
+#endif
