@@ -45,11 +45,11 @@ GENERAL = (
 # What is refused: live, so that the guest goes on at the source.
 REFUSED = (
     Journey('home without a profile', (NEW, OLD), 'A B', 'socket',
-            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x', quick=True),
+            refused=r'^guest-abi: .*incoming VM has \w+_EL1 = 0x', quick=True),
     Journey('home without a profile, multifd', (NEW, OLD), 'A B', 'multifd',
-            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x'),
+            refused=r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'),
     Journey('home without a profile, postcopy', (NEW, OLD), 'A B', 'postcopy',
-            refused=r'^guest-abi: incoming VM has \w+_EL1 = 0x'),
+            refused=r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'),
     Journey('a physical timer to a kernel that does not list it', (NEW, OLD),
             'A timer B', 'socket', profile='B', refused='CNTP_CTL_EL0',
             late=True),
