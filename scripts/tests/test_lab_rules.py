@@ -172,6 +172,14 @@ class LabRules(unittest.TestCase):
         self.assertEqual(len(self.told(shown('2001011'), shown('1010'))[0]), 1)
         self.assertEqual(len(self.told(shown('2001011'), {})[0]), 1)
 
+    def test_one_text_for_a_reason(self):
+        before = {'PMCR_EL0': '1', 'PMCEID0_EL0': '1', 'CTR_EL0': '1'}
+        after = {name: '2' for name in before}
+        self.assertEqual(self.told(before, after), ([], [
+            'CTR_EL0: 1, then 2 (up to 6.3 the hardware shows through)',
+            'PMCEID0_EL0: 1, then 2, PMCR_EL0: 1, then 2 (the PMU\'s driver '
+            'decides)']))
+
     def test_every_cpu_once(self):
         before = {'X': '1', 'CPU1 X': '1', 'CPU2 X': '1'}
         after = {'X': '2', 'CPU1 X': '2', 'CPU2 X': '3'}

@@ -238,7 +238,10 @@ def differences(before: Answers, after: Answers, source: Kernel,
 
 def asides(before: Answers, after: Answers, source: Kernel,
            target: Kernel) -> list[str]:
-    """What changed of the kernels' own."""
-    return [f'{change} ({change.own().why})'
-            for change in changes(before, after, source, target)
-            if change.own()]
+    """What changed of the kernels' own, with one text for each reason"""
+    groups: dict[str, list[str]] = {}
+    for change in changes(before, after, source, target):
+        row = change.own()
+        if row:
+            groups.setdefault(row.why, []).append(str(change))
+    return [f'{", ".join(texts)} ({why})' for why, texts in groups.items()]
