@@ -90,9 +90,14 @@ const uint64_t *call(uint32_t vcpu, uint64_t function, uint64_t x1,
                      uint64_t x2, uint64_t x3);
 
 /**
- * read_id_aa64pfr0: ID_AA64PFR0_EL1, whose GIC field tells GICv3 from GICv2
+ * read_id_aa64pfr0: ID_AA64PFR0_EL1
  */
 uint64_t read_id_aa64pfr0(void);
+
+/**
+ * has_gicv3: whether the distributor is a GICv3's and not a GICv2's
+ */
+bool has_gicv3(uint32_t vcpu);
 
 /**
  * has_pmu: whether ID_AA64DFR0_EL1.PMUVer has a PMU that Arm defines

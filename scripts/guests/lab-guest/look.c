@@ -550,6 +550,15 @@ static void access_memory(void *opaque)
     access->value = read32(access->address);
 }
 
+/* Linux 6.1 shows the host's ID_AA64PFR0_EL1.GIC, whatever GIC there is. */
+bool has_gicv3(uint32_t vcpu)
+{
+    struct Access access = { .address = GICD_BASE + 0xffe8 };
+
+    return !guarded(&vcpus[vcpu], access_memory, &access) &&
+           (access.value >> 4 & 15) == 3;
+}
+
 static void report_mapped(uint32_t vcpu, const struct Mapped *rows,
                           uint32_t count, uintptr_t offset)
 {
@@ -564,10 +573,8 @@ static void report_mapped(uint32_t vcpu, const struct Mapped *rows,
 
 static void report_gic(uint32_t vcpu)
 {
-    bool v3 = read_pfr0() >> 24 & 15;
-
     report_mapped(vcpu, distributor, ARRAY_SIZE(distributor), 0);
-    if (v3) {
+    if (has_gicv3(vcpu)) {
         report_mapped(vcpu, gicv3, ARRAY_SIZE(gicv3), 0);
         report_mapped(vcpu, redistributor, ARRAY_SIZE(redistributor),
                       0x20000ull * vcpu);

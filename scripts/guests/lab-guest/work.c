@@ -207,7 +207,7 @@ void start_physical_timer(void)
 
 void start_work(uint32_t vcpu)
 {
-    gicv3 = read_id_aa64pfr0() >> 24 & 15;
+    gicv3 = has_gicv3(vcpu);
     enable_interrupts(vcpu);
     if (!vcpu) {
         start_stolen_time(vcpu);
