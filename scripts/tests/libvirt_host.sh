@@ -92,7 +92,7 @@ END
 }
 
 case ${1:-} in
---help) usage; exit 0 ;;
+-h | --help) usage; exit 0 ;;
 --inside) shift; inside "$@"; exit ;;
 esac
 [ $# -eq 4 ] || { usage >&2; exit 1; }

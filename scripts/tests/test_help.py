@@ -12,10 +12,11 @@ import sys
 import tempfile
 import unittest
 
-from qemu_hvc.paths import SCRIPTS, TESTS
+from qemu_hvc.paths import ROOT, SCRIPTS, TESTS
 from qemu_hvc.qmp import Qemu
 from qemu_hvc import tap
 
+TESTS_QTEST = ROOT / 'tests-qtest'
 # The first program of a guest: nobody calls it.
 NOT_CALLED = {'guests/linux/init'}
 PATIENCE_S = 60
@@ -25,13 +26,18 @@ PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi')
 class Scripts(unittest.TestCase):
     """A test for each script; add_script_tests() adds them."""
 
-    def check(self, path, *words):
+    def printed(self, *command):
+        """What a script prints, which leaves nothing behind"""
         with tempfile.TemporaryDirectory() as folder:
-            result = subprocess.run([path, *words, '--help'], cwd=folder,
-                                    text=True, stdin=subprocess.DEVNULL,
+            result = subprocess.run(command, cwd=folder, text=True,
+                                    stdin=subprocess.DEVNULL,
                                     capture_output=True, check=False,
                                     timeout=PATIENCE_S)
             self.assertEqual(os.listdir(folder), [])
+        return result
+
+    def check(self, path, *words):
+        result = self.printed(path, *words, '--help')
         self.assertEqual((result.returncode, result.stderr), (0, ''))
         name = (words or [path.name])[-1].replace('-', '[- ]')
         # "run" has the form of a manual page.
@@ -43,8 +49,11 @@ class Scripts(unittest.TestCase):
         self.assertNotIn('Traceback', result.stdout)
         if words:
             return
+        short = self.printed(path, '-h')
+        self.assertEqual((short.returncode, short.stdout),
+                         (0, result.stdout))
         source = path.read_text(encoding='utf-8')
-        if source.startswith('#!/bin/bash'):
+        if source.startswith(('#!/bin/bash', '#!/bin/sh')):
             code = re.sub(r"<<'?END'?\n.*?^END\n", '', source,
                           flags=re.S | re.M)
             self.assertNotEqual(code, source)
@@ -54,8 +63,9 @@ class Scripts(unittest.TestCase):
 
 
 def called_scripts():
-    names = {str(path.relative_to(SCRIPTS)): path
-             for path in SCRIPTS.rglob('*')
+    names = {str(path.relative_to(folder)): path
+             for folder in (SCRIPTS, TESTS_QTEST)
+             for path in folder.rglob('*')
              if path.is_file() and os.access(path, os.X_OK)}
     missing = NOT_CALLED - names.keys()
     if missing or len(names) < 20:

@@ -12,7 +12,7 @@ END
 }
 
 case ${1:-} in
---help) usage; exit 0 ;;
+-h | --help) usage; exit 0 ;;
 -* | '') usage >&2; exit 1 ;;
 esac
 

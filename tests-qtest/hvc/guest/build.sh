@@ -1,15 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
-# usage: tests-qtest/hvc/guest/build.sh OUT_DIR [a64|a32]
-#
-# Builds the call engine, hvc-guest-a64.elf and hvc-guest-a32.elf, with the
-# cross compilers that are there, and says what it left out. Asked for one of
-# the two, it fails if it cannot build it.
 set -eu
 
+usage() {
+    cat <<END
+usage: tests-qtest/hvc/guest/build.sh OUT_DIR [a64|a32]
+
+Builds the call engine, hvc-guest-a64.elf and hvc-guest-a32.elf, with the cross
+compilers that are there, and says which file is left out for want of one. If
+one of the two is asked for, not to build it is an error.
+END
+}
+
+case ${1:-}:${2:-a64} in
+-h:* | --help:*) usage; exit 0 ;;
+-* | :*) usage >&2; exit 1 ;;
+*:a64 | *:a32) ;;
+*) usage >&2; exit 1 ;;
+esac
+
 source=$(dirname "$0")
-out=${1:?usage: build.sh OUT_DIR [a64|a32]}
+out=$1
 only=${2:-}
 flags="-std=gnu11 -O2 -g -Wall -Wextra -Werror -ffreestanding -fno-builtin
        -fno-tree-loop-distribute-patterns -fno-pic -fno-stack-protector
