@@ -8,7 +8,6 @@ may be folded.
 
 from dataclasses import dataclass
 import os
-from pathlib import Path
 import re
 import signal
 import subprocess

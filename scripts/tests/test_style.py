@@ -3,9 +3,9 @@
 
 QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
 every file, the size of the series that calls us, the form of the corrections of
-QEMU's own defects, the manual's tables against the code's, imports of
-scripts/qemu_hvc, which go in no circle, and a compiler for hosts that are not
-like this one.
+QEMU's own defects, the manual's tables against the code's, Python's imports,
+which are used and go in no circle, and a compiler for hosts that are not like
+this one.
 """
 
 import ast
@@ -20,11 +20,14 @@ from qemu_hvc.paths import ROOT, SCRIPTS
 import other_hosts
 
 SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
-# Licence texts, and formats without comments.
-NO_SPDX = {'COPYING', '.gitignore', 'qemu-patches/10.0/series'}
+# The licence, and formats without comments. A patch is of QEMU's files.
+NO_SPDX = {'COPYING'}
+NO_COMMENTS = ('.patch', '.json')
 FIXES = f'qemu-patches/{qemu_tree.SERIES_VERSION}/{qemu_tree.FIXES}/'
 SERIES_MAX_INSERTED = 45
 PATCH_MAX_INSERTED = 15
+# The first words of a Python program
+PYTHON = '#!/usr/bin/python3'
 TABLE = 'docs/system/arm/hvc-services-table.rst.inc'
 
 
@@ -42,7 +45,7 @@ def tracked_files():
 
 def missing_spdx(files):
     for name in files:
-        if name in NO_SPDX or name.endswith(('.patch', '.md', '.json')):
+        if name in NO_SPDX or name.endswith(NO_COMMENTS):
             continue
         head = (ROOT / name).read_text(encoding='utf-8').splitlines()[:5]
         if not any(SPDX in line for line in head):
@@ -173,6 +176,24 @@ def import_circles(package):
             yield f'{path.relative_to(ROOT)} imports a test'
 
 
+def unused_imports(files):
+    """Names that a Python file imports, and does not have again"""
+    for name in files:
+        text = (ROOT / name).read_text(encoding='utf-8')
+        if not name.endswith('.py') and not text.startswith(PYTHON):
+            continue
+        tree = ast.parse(text)
+        used = {node.id for node in ast.walk(tree)
+                if isinstance(node, ast.Name)}
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    imported = (alias.asname or alias.name).partition('.')[0]
+                    if imported not in used:
+                        yield f'{name}:{node.lineno}: {imported} is ' \
+                              'imported, but not used'
+
+
 def main():
     build = tap.arguments(__doc__, build=True).build
     files = tracked_files()
@@ -184,6 +205,7 @@ def main():
         ('manual-tables', partial(stale_table, build)),
         ('imports-run-one-way', partial(import_circles,
                                         SCRIPTS / 'qemu_hvc')),
+        ('imports-are-used', partial(unused_imports, files)),
         ('host-not-linux', partial(other_hosts.not_linux, build / 'qemu')),
         ('host-32-bits', partial(other_hosts.of_32_bits, build / 'qemu')),
         ('host-big-endian', partial(other_hosts.big_endian, build / 'qemu'))])

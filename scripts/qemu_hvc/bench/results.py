@@ -45,6 +45,7 @@ def write_results(what, pairs, text):
         f'{what}\n\n`scripts/bench {what}`, {datetime.date.today()}, '
         f'{machine()}; {pairs} pairs.\n\n{text}')
     RESULTS.write_text(
+        '<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n\n'
         '# Benchmarks\n\nRatios are medians of pairs of runs that take '
         'turns. Patched and\nunpatched QEMU are built from the same source '
         'with the same options.\n' +
