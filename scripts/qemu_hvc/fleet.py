@@ -14,7 +14,7 @@ import re
 from .contract import Contract, ContractError, load
 
 FORMAT = 1
-REMEDY = 'make the file anew, with guest-abi-probe on that host'
+REMEDY = 'make the file again, with guest-abi-probe on that host'
 
 # Entries that hvc-services and psci-version choose
 CHOSEN = {'arm.std-bmap', 'arm.std-hyp-bmap', 'arm.vendor-hyp-bmap',

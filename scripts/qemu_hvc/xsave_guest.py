@@ -48,7 +48,7 @@ class Watched:
                 raise RuntimeError(f'the guest does not run, the VM is '
                                    f'{state}: {results}')
             if results['rounds'] < last['rounds']:
-                raise RuntimeError('the guest began anew: '
+                raise RuntimeError('the guest began again: '
                                    f'{last}, then {results}')
             if results['errors'] or (results['filled'] and
                                      results['rounds'] > first['rounds'] + 2):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the manual's libvirt domains on two libvirtds of Debian; prints TAP.
 
-The domains are docs/system/arm/libvirt/*.xml, as they are, but that of a profile:
-there is no KVM here, so that it gets TCG, and runs without the profile. Both
-libvirtds run
-on this machine as on hosts of their own (see libvirt_host.sh --help),
-with images that they share. The guest prints what services it is offered,
-again and again, so that its console shows whether it goes on where it was.
+The domains are docs/system/arm/libvirt/*.xml, as they are, but the one with a
+profile: there is no KVM here, so that this domain gets TCG, and runs without
+the profile. Both libvirtds run on this machine as on hosts of their own (see
+libvirt_host.sh --help), with images that they share. The guest prints what
+services it is offered, again and again, so that its console shows whether it
+goes on where it was.
 """
 
 import argparse
@@ -50,7 +50,7 @@ VCPUS = 2
 
 
 class Example:
-    """A domain of the manual, and what its guest shall have."""
+    """A domain of the manual, and the contract that its guest has to have."""
 
     def __init__(self, name, machine, ptp, file=None):
         self.name = name

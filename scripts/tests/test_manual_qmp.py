@@ -3,7 +3,7 @@
 
 An example is a block "code-block:: QMP" in a page of docs/, or "qmp-example::"
 in qapi/guest-abi.json. A comment in the page names the QEMU that it is for,
-with the options that matter, and starts it anew:
+with the options that matter; the test starts a QEMU for each such comment:
 
     .. VM: qemu-system-aarch64 -machine virt-hvc-10.0
 

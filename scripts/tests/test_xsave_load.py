@@ -282,7 +282,7 @@ class XsaveLoad(XsaveCase):
         guest.state = lambda: 'running'
         guest.results = lambda: {'rounds': next(rounds), 'errors': 0,
                                  'filled': 1}
-        with self.assertRaisesRegex(RuntimeError, 'the guest began anew'):
+        with self.assertRaisesRegex(RuntimeError, 'the guest began again'):
             guest.watch()
 
     def test_remedy_helps(self):

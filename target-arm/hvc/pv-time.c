@@ -342,7 +342,7 @@ void hvc_pv_time_features(HvcCall *call)
  * @call: no arguments
  *
  * Returns the guest physical address of the calling vCPU's record. Every call
- * clears the record and starts the count anew, as in KVM.
+ * clears the record and starts the count from 0, as in KVM.
  */
 void hvc_pv_time_st(HvcCall *call)
 {

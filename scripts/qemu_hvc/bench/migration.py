@@ -24,7 +24,7 @@ PINNED = 'virt-10.0,hvc-services=linux-6.12'
 OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
 
 
-class Vm(Qemu):
+class WritingVm(Qemu):
     """A VM of MIB MiB; its guest writes to all of them, and then says so."""
 
     def __init__(self, qemu, machine, mib, guest, incoming=False,
@@ -113,9 +113,9 @@ def refusal(qemu, mib, guest, source, destination, size):
     """Median bytes and seconds until the destination refuses."""
     runs = []
     for _ in range(3):
-        with Vm(qemu, source[0], mib, guest, cpu=source[1]) as a, \
-             Vm(qemu, destination[0], mib, guest, True,
-                cpu=destination[1]) as b:
+        with WritingVm(qemu, source[0], mib, guest, cpu=source[1]) as a, \
+             WritingVm(qemu, destination[0], mib, guest, True,
+                       cpu=destination[1]) as b:
             a.wait_dirty()
             # A stopped guest dirties no RAM, so the migration converges.
             a.command('stop')
@@ -129,8 +129,8 @@ def refusal(qemu, mib, guest, source, destination, size):
 
 def downtime_ms(qemu, machine, guest):
     """A migration's downtime between two QEMUs of one kind"""
-    with Vm(qemu, machine, 64, guest) as a, \
-         Vm(qemu, machine, 64, guest, True) as b:
+    with WritingVm(qemu, machine, 64, guest) as a, \
+         WritingVm(qemu, machine, 64, guest, True) as b:
         a.wait_dirty()
         a.command('stop')
         _, _, info, _ = migrate(a, b)
@@ -143,7 +143,7 @@ def section_size(qemu, guest):
     """Bytes of a pinned VM's section guest-abi, header and footer included"""
     name = b'\x09guest-abi'
     with tempfile.TemporaryDirectory() as folder, \
-         Vm(qemu, PINNED, 64, guest) as vm:
+         WritingVm(qemu, PINNED, 64, guest) as vm:
         # A stopped guest dirties no RAM, so the migration converges.
         vm.command('stop')
         vm.command('migrate', uri=f'file:{folder}/stream')

@@ -19,7 +19,7 @@ OPTIONS = (
     f'--cross-prefix={CROSS}',
     '--static',
     '--target-list=aarch64-softmmu',
-    # What happens to be installed on a machine shall not change the result.
+    # No option may depend on what is installed on this machine.
     '--without-default-features',
     '--disable-tcg',
     '--enable-kvm',

@@ -139,7 +139,7 @@ static Perform *performer(const struct CallStep *step)
     return step->immediate ? perform_hvc_immediate : perform_hvc;
 }
 
-/* No register shall have a value that a careless callee would leave there. */
+/* Registers get values that a careless callee would not leave there. */
 static uint64_t pattern(uint32_t number, uint32_t index)
 {
     uint64_t value = 0x9e3779b97f4a7c15 * (64 * number + index + 1);
