@@ -771,18 +771,17 @@ static void check_early(uint64_t mmfr3, uint64_t clidr, const uint64_t *came,
     "guest-abi: a vCPU of the incoming VM has " name " [" id "], this host's " \
     "kernel does not list it, and it cannot be left behind: " unless "; use " \
     "a host whose kernel lists it (Linux " who ")"
+#define BY_FEATURE "6.12 to 6.14; later ones if the guest has the feature"
 
 static void test_early(void)
 {
     const char *timer = "CNTPCT_EL0, CNTP_CTL_EL0, CNTP_CVAL_EL0";
-    const char *feature = "6.12 to 6.14; later ones if the guest has the "
-                          "feature";
-    g_autofree char *tcr2 = g_strdup_printf(
+    const char *tcr2 =
         EARLY("TCR2_EL1", "0x603000000013c103", "the guest has FEAT_TCR2 "
-              "(ID_AA64MMFR3_EL1.TCRX)", "%s"), feature);
-    g_autofree char *pir = g_strdup_printf(
+              "(ID_AA64MMFR3_EL1.TCRX)", BY_FEATURE);
+    const char *pir =
         EARLY("PIR_EL1", "0x603000000013c513", "the guest has FEAT_S1PIE "
-              "(ID_AA64MMFR3_EL1.S1PIE)", "%s"), feature);
+              "(ID_AA64MMFR3_EL1.S1PIE)", BY_FEATURE);
     size_t count = ARRAY_SIZE(on_6_12);
 
     /* The contract decides, or only the values will. */
@@ -854,34 +853,37 @@ static void test_pack(void)
     }
 }
 
+#define NOT_A_LIST(at) \
+    "guest-abi: the list of registers of the incoming VM is not one (at " \
+    "byte " at "); the stream is damaged"
+
 static void test_unpack_damaged(void)
 {
     static const struct {
         uint8_t data[16];
         size_t size;
-        const char *at;
+        const char *refusal;
     } cases[] = {
-        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 0 }, 10, "10 of 10" },
-        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 1, 0, 1, 0, 0 }, 12, "10 of 12" },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 0 }, 10,
+          NOT_A_LIST("10 of 10") },
+        { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 1, 0, 1, 0, 0 }, 12,
+          NOT_A_LIST("10 of 12") },
         { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 2, 0, 1, 0, 1 }, 14,
-          "12 of 14" },
+          NOT_A_LIST("12 of 14") },
         { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0, 2, 0, 2, 0, 1 }, 14,
-          "12 of 14" },
+          NOT_A_LIST("12 of 14") },
         { { 0x60, 0x30, 0, 0, 0, 0x13, 0, 0, 0xff, 0xff, 0, 2 }, 12,
-          "10 of 12" },
-        { { 1 }, 1, "0 of 1" },
+          NOT_A_LIST("10 of 12") },
+        { { 1 }, 1, NOT_A_LIST("0 of 1") },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_autofree char *refusal = g_strdup_printf(
-            "guest-abi: the list of registers of the incoming VM is not one "
-            "(at byte %s); the stream is damaged", cases[i].at);
         Error *err = NULL;
         size_t count;
 
         g_assert_null(hvc_list_unpack(cases[i].data, cases[i].size, &count,
                                       &err));
-        g_assert_cmpstr(error_get_pretty(err), ==, refusal);
+        g_assert_cmpstr(error_get_pretty(err), ==, cases[i].refusal);
         error_free(err);
     }
 }
