@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tests the help that programs and QEMU itself give; prints TAP.
 
-Every script says with --help what it is for. What QEMU's help says is compared
-with what QEMU does.
+Every script says with --help what it is for, those for users also where the
+commands of docs/distributions.rst have installed them. What QEMU's help says is
+compared with what QEMU does.
 """
 
 import os
+from pathlib import Path
 import re
 import subprocess
 import sys
@@ -84,6 +86,29 @@ def add_script_tests():
     for name in listed:
         setattr(Scripts, f'test_run {name}',
                 lambda self, name=name: self.check(TESTS / 'run', name))
+
+
+class Installed(unittest.TestCase):
+    """The programs and modules that the manual's page for distributions names"""
+
+    def test_installed_programs(self):
+        page = (ROOT / 'docs/distributions.rst').read_text(encoding='utf-8')
+        block = re.search(r'\n\n((?:  .*\n)+)',
+                          page[page.index('\n\n  install -d'):])[1]
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(
+                ['sh', '-euc', block.replace('DESTDIR', folder)], cwd=ROOT,
+                check=True)
+            programs = sorted((Path(folder) / 'usr/bin').iterdir())
+            self.assertEqual([path.name for path in programs],
+                             sorted(re.findall(
+                                 r'(?m)^   \* - ``([a-z-]+)``', page)))
+            for path in programs:
+                result = subprocess.run([path, '--help'], text=True,
+                                        capture_output=True, check=False,
+                                        timeout=PATIENCE_S)
+                self.assertEqual((result.returncode, result.stderr), (0, ''))
+                self.assertIn(path.name, result.stdout)
 
 
 class OfQemu(unittest.TestCase):
@@ -199,4 +224,4 @@ def main():
     OfQemu.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
     add_script_tests()
-    return tap.run(Scripts, OfQemu)
+    return tap.run(Scripts, Installed, OfQemu)
