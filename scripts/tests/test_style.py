@@ -9,7 +9,9 @@ this one.
 """
 
 import ast
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+import os
 from pathlib import Path
 import re
 import subprocess
@@ -55,22 +57,20 @@ def missing_spdx(files):
 def checkpatch(tree, files):
     """QEMU's checkpatch on patches, and on sources where QEMU has them"""
     in_tree = qemu_tree.overlay_names()
-    for name in files:
-        if name.endswith('.patch'):
-            arguments = [ROOT / name]
-        elif name.endswith(('.c', '.h')) and name in in_tree:
-            arguments = ['-f', in_tree[name]]
-        elif name.endswith(('.c', '.h')):
-            arguments = ['-f', ROOT / name]
-        else:
-            continue
-        result = subprocess.run(
+
+    def lines(name):
+        arguments = [ROOT / name] if name.endswith('.patch') else \
+            ['-f', in_tree.get(name, ROOT / name)]
+        return subprocess.run(
             ['perl', 'scripts/checkpatch.pl', '--no-tree', '--terse',
              '--no-summary', *arguments],
-            cwd=tree, capture_output=True, text=True, check=False)
-        for line in result.stdout.splitlines():
-            if not ignored(line):
-                yield line
+            cwd=tree, capture_output=True, text=True,
+            check=False).stdout.splitlines()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lines, [name for name in files if
+                                      name.endswith(('.patch', '.c', '.h'))]):
+            yield from (line for line in found if not ignored(line))
 
 
 def ignored(line):
