@@ -24,8 +24,11 @@
 #define PIRE0_EL1        HVC_SYSREG_ID(3, 0, 10, 2, 2)
 #define PIR_EL1          HVC_SYSREG_ID(3, 0, 10, 2, 3)
 #define PMCNTENCLR_EL0   HVC_SYSREG_ID(3, 3, 9, 12, 2)
+#define PMCNTENSET_EL0   HVC_SYSREG_ID(3, 3, 9, 12, 1)
 #define PMINTENCLR_EL1   HVC_SYSREG_ID(3, 0, 9, 14, 2)
+#define PMINTENSET_EL1   HVC_SYSREG_ID(3, 0, 9, 14, 1)
 #define PMOVSCLR_EL0     HVC_SYSREG_ID(3, 3, 9, 12, 3)
+#define PMOVSSET_EL0     HVC_SYSREG_ID(3, 3, 9, 14, 3)
 #define POR_EL0          HVC_SYSREG_ID(3, 3, 10, 2, 4)
 #define POR_EL1          HVC_SYSREG_ID(3, 0, 10, 2, 4)
 #define SCTLR2_EL1       HVC_SYSREG_ID(3, 0, 1, 0, 3)
@@ -74,18 +77,32 @@ struct RegisterRule {
 };
 
 /* The PMU's registers that KVM keeps once, and lists twice */
-static const uint64_t aliases[] = {
-    PMCNTENCLR_EL0, PMINTENCLR_EL1, PMOVSCLR_EL0,
+static const struct {
+    uint64_t set, clear;
+} aliases[] = {
+    { PMCNTENSET_EL0, PMCNTENCLR_EL0 },
+    { PMINTENSET_EL1, PMINTENCLR_EL1 },
+    { PMOVSSET_EL0, PMOVSCLR_EL0 },
 };
 
 static bool is_alias(uint64_t id)
 {
     for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
-        if (aliases[i] == id) {
+        if (aliases[i].clear == id) {
             return true;
         }
     }
     return false;
+}
+
+uint64_t hvc_list_clear_of(uint64_t id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+        if (aliases[i].set == id) {
+            return aliases[i].clear;
+        }
+    }
+    return 0;
 }
 
 bool hvc_list_has(uint64_t id)

@@ -53,6 +53,15 @@ typedef struct HvcListWarnings {
 bool hvc_list_has(uint64_t id);
 
 /**
+ * hvc_list_clear_of: what clears bits of a register?
+ * @id: a register
+ *
+ * Returns: the PMU's CLR register that is @id under another name, 0 if there
+ * is none.
+ */
+uint64_t hvc_list_clear_of(uint64_t id);
+
+/**
  * hvc_list_check: will the registers of another kernel do for this one?
  * @contract: the contract that came
  * @came: the ids of the other kernel's list, ascending

@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/bitops.h"
 #include "qemu/error-report.h"
+#include "kvm-lists.h"
 #include "kvm-state.h"
 #include "sysregs.h"
 #include "trace.h"
@@ -180,6 +181,31 @@ static void add_misfit(GString *text, unsigned number, uint64_t id,
     }
 }
 
+/*
+ * Linux 6.12 takes a write to one of the PMU's SET registers as the guest's: it
+ * sets bits and clears none, and a reset leaves some set. A CLR register clears
+ * them there; on kernels where it is written like any other, SET comes after
+ * it.
+ */
+static int write_set(const HvcKvm *kvm, uint64_t id, uint64_t clear,
+                     uint64_t value)
+{
+    uint64_t now = 0;
+    int ret = kvm->get(kvm, id, &now);
+
+    if (!ret && now & ~value) {
+        ret = kvm->set(kvm, clear, now & ~value);
+    }
+    return ret ?: kvm->set(kvm, id, value);
+}
+
+static int write_register(const HvcKvm *kvm, uint64_t id, uint64_t value)
+{
+    uint64_t clear = hvc_list_clear_of(id);
+
+    return clear ? write_set(kvm, id, clear, value) : kvm->set(kvm, id, value);
+}
+
 bool hvc_state_write(const HvcKvm *kvm, const uint64_t *ids,
                      const uint64_t *values, size_t count, Error **errp)
 {
@@ -187,7 +213,7 @@ bool hvc_state_write(const HvcKvm *kvm, const uint64_t *ids,
     unsigned number = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int ret = kvm->set(kvm, ids[i], values[i]);
+        int ret = write_register(kvm, ids[i], values[i]);
         uint64_t now = 0;
 
         if (ret) {

@@ -149,7 +149,7 @@ static int fake_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
     if (!reg || reg->get_errno || !is_there(fake, reg)) {
         return reg && reg->get_errno ? -reg->get_errno : -ENOENT;
     }
-    if (reg->kind == FAKE_CLEAR) {
+    if (reg->kind == FAKE_CLEAR || reg->kind == FAKE_ALIAS) {
         reg = fake_kvm_register(fake, id - 1);
     }
     *value = reg->value;
@@ -207,7 +207,9 @@ static int check_value(const FakeKvm *fake, const FakeRegister *reg,
         break;
     case FAKE_STATE:
     case FAKE_COUNTER:
+    case FAKE_SET:
     case FAKE_CLEAR:
+    case FAKE_ALIAS:
         break;
     }
     if (!fits) {
@@ -233,6 +235,12 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     if (reg->kind == FAKE_CLEAR) {
         fake_kvm_register(fake, id - 1)->value &= ~value;
         return 0;
+    }
+    if (reg->kind == FAKE_ALIAS) {
+        reg = fake_kvm_register(fake, id - 1);
+    }
+    if (reg->kind == FAKE_SET) {
+        value |= reg->value;
     }
     ret = check_value(fake, reg, value);
     if (!ret && reg->kind != FAKE_LEVEL) {

@@ -91,8 +91,11 @@ typedef enum FakeKernel {
  * @FAKE_CACHE: 32 bits, lines not shorter than those of @limit
  * @FAKE_COUNTER: any value; each read finds it one higher
  * @FAKE_REVISION: GICD_IIDR: any Revision up to that of @limit, but not 1
+ * @FAKE_SET: a PMU's SET register as on 6.12: a write sets bits, clears none
  * @FAKE_CLEAR: a PMU's CLR register as on 6.12: shows the register with the id
  *              below it, and clears its bits
+ * @FAKE_ALIAS: a PMU's CLR register as on other kernels: the register with the
+ *              id below it, under another name
  */
 typedef enum FakeKind {
     FAKE_STATE,
@@ -104,7 +107,9 @@ typedef enum FakeKind {
     FAKE_CACHE,
     FAKE_COUNTER,
     FAKE_REVISION,
+    FAKE_SET,
     FAKE_CLEAR,
+    FAKE_ALIAS,
 } FakeKind;
 
 /**

@@ -507,6 +507,46 @@ static void test_pmu(void)
     g_assert_cmphex(fake_kvm_value(fake, FAKE_PMCNTENSET), ==, 0x80000003);
 }
 
+/* What a reset has left in a PMU's registers goes, by SET and CLR of 6.12. */
+static void test_pmu_reset(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMINTENSET, FAKE_SET, 0x1f });
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMINTENCLR, FAKE_CLEAR });
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMCNTENSET, FAKE_SET, 0x1f });
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMCNTENCLR, FAKE_CLEAR });
+    LOADS(fake, NULL, NULL, { FAKE_PMINTENSET, 0x80000001 },
+          { FAKE_PMCNTENSET, 0x80000000 });
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_PMINTENSET), ==, 0x80000001);
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_PMCNTENSET), ==, 0x80000000);
+}
+
+/* The same on kernels that have one register under both names */
+static void test_pmu_alias(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
+
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMCNTENSET, .value = 0x1f });
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMCNTENCLR, FAKE_ALIAS });
+    LOADS(fake, NULL, NULL, { FAKE_PMCNTENSET, 0x80000001 });
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_PMCNTENSET), ==, 0x80000001);
+}
+
+/* A kernel that refuses CLR is named by the register that came. */
+static void test_pmu_refused(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_PMCNTENSET, FAKE_SET, 0x1f });
+    fake_kvm_add(fake, &(FakeRegister) {
+        FAKE_PMCNTENCLR, FAKE_CLEAR, .set_errno = EINVAL,
+    });
+    LOADS(fake, REFUSED("PMCNTENSET_EL0 = 0x1 [0x603000000013dce1], here it is "
+                        "0x1f (Invalid argument: bits [63:0] 0x1 -> 0x1f)"),
+          NULL, { FAKE_PMCNTENSET, 0x1 });
+}
+
 int main(int argc, char **argv)
 {
     module_call_init(MODULE_INIT_TRACE);
@@ -531,5 +571,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-state/kept/pmcr", test_kept_pmcr);
     g_test_add_func("/hvc-kvm-state/kept/cache", test_kept_cache);
     g_test_add_func("/hvc-kvm-state/pmu", test_pmu);
+    g_test_add_func("/hvc-kvm-state/pmu/reset", test_pmu_reset);
+    g_test_add_func("/hvc-kvm-state/pmu/alias", test_pmu_alias);
+    g_test_add_func("/hvc-kvm-state/pmu/refused", test_pmu_refused);
     return g_test_run();
 }
