@@ -11,6 +11,7 @@
 #include "qapi/error.h"
 #include "qemu/coroutine.h"
 #include "block/aio.h"
+#include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "migration.h"
 #include "migration/qemu-compat.h"
@@ -26,6 +27,21 @@ static uint8_t peek(void *file, unsigned at)
 }
 
 /*
+ * loadvm of QEMU 10.0 loads all of a snapshot and then fails if any migration
+ * has failed before, such as one that a destination has refused.
+ */
+static void forget_old_error(void)
+{
+    MigrationState *s = migrate_get_current();
+
+    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        QEMU_LOCK_GUARD(&s->error_mutex);
+        error_free(s->error);
+        s->error = NULL;
+    }
+}
+
+/*
  * The contract is the first section of a stream that has one. What comes
  * before are commands, of which one asks for a return path; it is not open yet,
  * but the source waits for what it says.
@@ -35,6 +51,7 @@ static int loading_setup(QEMUFile *f, void *opaque, Error **errp)
     MigrationIncomingState *mis = migration_incoming_get_current();
     GuestAbiStream stream = guest_abi_stream_begin(peek, f);
 
+    forget_old_error();
     if (stream.begins_otherwise) {
         g_autoptr(Error) err = NULL;
 
@@ -77,6 +94,7 @@ static int loading_cleanup(void *opaque)
     if (!failed || runstate_is_running()) {
         return 0;
     }
+    guest_abi_load_failed();
     if (qemu_in_coroutine()) {
         /* Devices wait for their requests when they are reset. */
         aio_bh_schedule_oneshot(qemu_get_aio_context(), reset_machine, NULL);

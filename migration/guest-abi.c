@@ -222,7 +222,7 @@ static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
             gsize size;
             const void *data = g_bytes_get_data(came->data, &size);
 
-            part->load(data, size);
+            part->load(data ?: "", size);
         }
     }
     if (!abi->adopted || abi->adopted(errp)) {
@@ -284,10 +284,14 @@ static const VMStateDescription vmstate_guest_abi = {
 /* loadvm resets the machine first: what was received before is over. */
 static void guest_abi_reset(void *opaque)
 {
-    /* A VM that waits for its stream can be reset too. */
-    if (!runstate_check(RUN_STATE_INMIGRATE)) {
-        guest_abi.received = false;
+    /*
+     * system_reset between the contract and the rest of a stream: the guest
+     * that comes has not booted, and was told what it was told.
+     */
+    if (guest_abi.received && runstate_check(RUN_STATE_INMIGRATE)) {
+        return;
     }
+    guest_abi.received = false;
     /* A guest that boots asks again, and is told what this host has. */
     for (unsigned i = 0; i < definition_count(); i++) {
         GuestAbiDefinition *definition = definition_at(i);
@@ -308,6 +312,11 @@ void guest_abi_migrate(void)
         guest_abi_watch_loads();
         guest_abi_watch_refusals();
     }
+}
+
+void guest_abi_load_failed(void)
+{
+    guest_abi.received = false;
 }
 
 bool guest_abi_is_migrated(void)

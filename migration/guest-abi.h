@@ -92,7 +92,7 @@ typedef struct GuestAbiValue {
  *         trusted, and NULL if the part did not come. Says in @errp what
  *         cannot be kept; may be NULL
  * @load: take what came, which @check has accepted, before the hook of
- *        guest_abi_set_adopted() runs; may be NULL
+ *        guest_abi_set_adopted() runs; @data is not NULL. May be NULL
  * @decode: the bytes in words, for people; @data is this VM's own; may be NULL
  */
 typedef struct GuestAbiPart {
@@ -178,6 +178,13 @@ void guest_abi_migrate(void);
  * did not; it is then reported as the migration's error.
  */
 bool guest_abi_check_received(void);
+
+/**
+ * guest_abi_load_failed: the guest whose contract came will not come
+ *
+ * To be called after a load that failed, before the machine is reset.
+ */
+void guest_abi_load_failed(void);
 
 /**
  * guest_abi_is_migrated: was guest_abi_migrate() called?

@@ -183,11 +183,39 @@ static void test_snapshot_refused(void)
     }
 }
 
+/* A migration that was refused is over when a snapshot is loaded. */
+static void test_snapshot_after_refusal(void)
+{
+    g_autofree char *image = NULL, *drive = NULL;
+    g_autoptr(Peer) from = NULL;
+
+    alarm(HANG_S);
+    if (!have_qemu_img()) {
+        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+        return;
+    }
+    image = make_image("image-4");
+    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
+                            image);
+    from = peer_start(LINUX_6_12, NULL, drive);
+    hmp_quiet(from, "savevm before");
+    {
+        g_autoptr(Peer) to = peer_incoming(WITHOUT_PTP, NULL, NULL);
+
+        set_capability(from, to, "return-path");
+        start_live(from, to);
+        assert_source_refused(from, NULL);
+    }
+    hmp_quiet(from, "loadvm before");
+}
+
 void migration_snapshot_tests(void)
 {
     qtest_add_func("hvc/migration/kind/snapshot", test_snapshot);
     qtest_add_func("hvc/migration/kind/snapshot-without-contract",
                    test_snapshot_without_contract);
+    qtest_add_func("hvc/migration/kind/snapshot-after-refusal",
+                   test_snapshot_after_refusal);
     qtest_add_func("hvc/migration/kind/snapshot-refused",
                    test_snapshot_refused);
 }

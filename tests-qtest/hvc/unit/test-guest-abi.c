@@ -21,9 +21,11 @@ const char *guest_abi_machine_type(void)
     return "test-machine";
 }
 
+static RunState run_state = RUN_STATE_PRELAUNCH;
+
 bool runstate_check(RunState state)
 {
-    return false;
+    return state == run_state;
 }
 
 static void refuse_exact(const GuestAbiDefinition *definition,
@@ -183,9 +185,16 @@ static bool empty_save(GByteArray *data, Error **errp)
     return true;
 }
 
+static void empty_load(const uint8_t *data, size_t size)
+{
+    g_assert_nonnull(data);
+    g_assert_cmpuint(size, ==, 0);
+}
+
 /* Nothing is asked of it, and it is not missed. */
 static const GuestAbiPart empty_part = {
     .name = "test.empty", .skippable = true, .save = empty_save,
+    .load = empty_load,
 };
 
 static const char *adopted_error, *kept_error;
@@ -899,6 +908,32 @@ static void test_ratchet(void)
     assert_saves(section_but("", 0));
 }
 
+/* system_reset in the middle of a stream is not a guest that boots. */
+static void test_ratchet_reset(void)
+{
+    g_autoptr(GByteArray) two = section_but("test.at-least", 2);
+
+    load_good();
+    run_state = RUN_STATE_INMIGRATE;
+    /* Nothing has come yet. */
+    guest_abi_load_failed();
+    contract_reset();
+    assert_loads(two);
+    contract_reset();
+    g_assert_true(guest_abi_check_received());
+    g_assert_cmphex(promised("test.at-least"), ==, 2);
+    /* A load that fails after the contract leaves a machine that boots. */
+    guest_abi_load_failed();
+    contract_reset();
+    g_assert_cmphex(promised("test.at-least"), ==, 5);
+    assert_loads(two);
+    run_state = RUN_STATE_RUNNING;
+    g_assert_cmphex(promised("test.at-least"), ==, 2);
+    contract_reset();
+    g_assert_cmphex(promised("test.at-least"), ==, 5);
+    run_state = RUN_STATE_PRELAUNCH;
+}
+
 /* What came is a level of 0 if none came. */
 static void test_ratchet_missing(void)
 {
@@ -1268,6 +1303,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-abi/trial/none", test_no_trial);
     g_test_add_func("/guest-abi/trial/same", test_same);
     g_test_add_func("/guest-abi/at-least/ratchet", test_ratchet);
+    g_test_add_func("/guest-abi/at-least/reset", test_ratchet_reset);
     g_test_add_func("/guest-abi/at-least/missing", test_ratchet_missing);
     g_test_add_func("/guest-abi/adopted", test_adopted);
     g_test_add_func("/guest-abi/kept", test_kept);
