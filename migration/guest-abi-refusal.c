@@ -25,8 +25,11 @@
 #include "qemu-file.h"
 #include "guest-abi.h"
 
-/* In the source's error, by which its notifier knows it */
+/* In the source's error, by which guest_abi_explain() knows it */
 #define TOLD "the destination refused this VM: "
+
+/* How the text of a reason begins that this VM has found itself */
+#define OURS "guest-abi: "
 
 /*
  * MIG_RP_MSG_REQ_PAGES_ID of migration.c: offset (64 bits) and length (32) of
@@ -42,8 +45,8 @@
 /*
  * MIG_RP_MSG_SHUT, with which a destination says that it has failed, has room
  * for a number only. But a source, patched or not, fails too when it is asked
- * for a RAM block that it does not have, and its error then names the block:
- * query-migrate, stderr and libvirt show it from the first moment on.
+ * for a RAM block that it does not have, and its error then names the block;
+ * guest_abi_explain() takes the name out of it.
  */
 static void tell_source(MigrationIncomingState *mis, const char *reason)
 {
@@ -68,8 +71,10 @@ static void tell_source(MigrationIncomingState *mis, const char *reason)
     }
     /*
      * The connection is closed next. The source has two threads, of which one
-     * reads the message and the other one sees the end of the connection; the
-     * first error is the one that stays.
+     * reads the message and the other one sees the end of the connection. The
+     * source's error is the message in the end, but it is there at the event
+     * "failed" only if it was read first; no source says that it was, and one
+     * that is not patched keeps its first error.
      */
     if (qemu_in_coroutine()) {
         qemu_co_sleep_ns(QEMU_CLOCK_REALTIME, TELL_NS);
@@ -108,6 +113,64 @@ static bool goes_through_socket(MigrationState *s)
            object_dynamic_cast(channel, TYPE_QIO_CHANNEL_TLS);
 }
 
+/*
+ * A RAM block's name in an error is the reason up to its closing quotation
+ * mark. A destination that is not trusted cannot write lines into a log.
+ */
+static char *told_reason(const Error *err)
+{
+    const char *reason = strstr(error_get_pretty(err), TOLD);
+    char *text = g_strdup(reason);
+
+    if (text && g_str_has_suffix(text, "'")) {
+        text[strlen(text) - 1] = '\0';
+    }
+    for (char *c = text; c && *c; c++) {
+        if (g_ascii_iscntrl(*c)) {
+            *c = '?';
+        }
+    }
+    return text;
+}
+
+/* A migration of a VM with a contract has a destination, and can be refused. */
+static bool connected;
+
+/* In a postcopy the contract was accepted; a cancelled migration is known. */
+static bool can_be_refused(void)
+{
+    return qatomic_read(&connected) && !migration_in_postcopy() &&
+           migrate_get_current()->state != MIGRATION_STATUS_CANCELLING;
+}
+
+/* Where a reason is that the destination has not sent */
+static void add_hint(Error **kept, const Error *err)
+{
+    /* MIG_RP_MSG_SHUT has a number, which says nothing. */
+    if (g_str_has_prefix(error_get_pretty(err), "Sibling indicated error")) {
+        error_setg(kept, "the destination failed");
+    } else {
+        *kept = error_copy(err);
+    }
+    error_prepend(kept, "migration failed; if the destination refused this "
+                  "VM, its query-migrate and log say why: ");
+}
+
+void guest_abi_explain(Error **kept, const Error *err)
+{
+    g_autofree char *told = told_reason(err);
+
+    if (told) {
+        /* The thread that sees the end of the connection can be first. */
+        error_free(*kept);
+        *kept = NULL;
+        error_setg(kept, "%s", told);
+    } else if (!*kept && can_be_refused() &&
+               !g_str_has_prefix(error_get_pretty(err), OURS)) {
+        add_hint(kept, err);
+    }
+}
+
 static void warn_without_return_path(MigrationState *s)
 {
     static bool warned;
@@ -123,29 +186,15 @@ static void warn_without_return_path(MigrationState *s)
     }
 }
 
-static void explain_failure(MigrationState *s)
-{
-    QEMU_LOCK_GUARD(&s->error_mutex);
-    if (s->error && !strstr(error_get_pretty(s->error), TOLD)) {
-        error_prepend(&s->error, "migration failed; if the destination "
-                      "refused this VM, its query-migrate and log say why: ");
-    }
-}
-
 static int migration_changed(NotifierWithReturn *notify,
                              MigrationEvent *event, Error **errp)
 {
-    MigrationState *s = migrate_get_current();
-    /* A failure to connect was nobody's refusal. */
-    static bool connected;
-    bool was_connected = connected;
+    bool begins = event->type == MIG_EVENT_PRECOPY_SETUP;
 
-    connected = event->type == MIG_EVENT_PRECOPY_SETUP;
-    if (connected) {
-        warn_without_return_path(s);
-    } else if (event->type == MIG_EVENT_PRECOPY_FAILED && was_connected) {
-        explain_failure(s);
+    if (begins) {
+        warn_without_return_path(migrate_get_current());
     }
+    qatomic_set(&connected, begins);
     return 0;
 }
 

@@ -281,6 +281,17 @@ bool guest_abi_name_is_valid(const char *name);
 void guest_abi_refuse(Error *err);
 
 /**
+ * guest_abi_explain: give a migration's error the words of who refused it
+ * @kept: the migration's error so far, or NULL; replaced by the reason that
+ *        the destination has sent, or set to @err with a hint at where the
+ *        reason is, or left alone
+ * @err: an error that is reported now
+ *
+ * Called by migrate_set_error() of any VM, in any thread, under its lock.
+ */
+void guest_abi_explain(Error **kept, const Error *err);
+
+/**
  * guest_abi_refuse_missing: say that there is no contract in a stream
  * @errp: set
  */

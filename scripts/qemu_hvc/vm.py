@@ -29,6 +29,15 @@ class Vm(Qemu):
                      **{'exit-on-error': False})
         return self.wait_migration()
 
+    def migrate_to(self, to, uri, return_path):
+        """How a migration to a VM that waits for one ends on this side"""
+        for peer in (to, self):
+            peer.command('migrate-set-capabilities', capabilities=[
+                {'capability': 'return-path', 'state': return_path}])
+        to.command('migrate-incoming', uri=uri, **{'exit-on-error': False})
+        self.command('migrate', uri=uri)
+        return self.wait_migration()
+
 
 def save(qemu, machine, path, *options):
     with Vm(qemu, machine, *options) as vm:

@@ -121,6 +121,15 @@ class Tests:
             who = 'Debian' if source == self.debian else 'ours'
             yield (f'{who} {there} to {here} is refused', self.refused,
                    (source, there, destination, here, text))
+        pinned = 'virt-10.0,hvc-services=linux-6.12'
+        yield ('Debian is told why it is refused', self.told,
+               (self.debian, 'virt-10.0', self.ours, pinned,
+                'the destination refused this VM: guest-abi: incoming VM has '
+                'no contract with its guest'))
+        yield ('ours says where Debian refuses it', self.told,
+               (self.ours, pinned, self.debian, 'virt-10.0',
+                'migration failed; if the destination refused this VM, its '
+                'query-migrate and log say why: '))
 
     def still(self, name, qemu, machine, stream=None, bandwidth=1 << 30):
         """The stream of a VM that does not run, and may have loaded STREAM"""
@@ -200,6 +209,21 @@ class Tests:
             yield f'expected: {text}'
             yield f'but: {refusal or "accepted"}'
         elif state != 'inmigrate':
+            yield f'after the refusal the VM is {state}'
+
+    def told(self, source, there, destination, here, text):
+        """What a source says, whose migration has a return path"""
+        with Vm(destination, here, '-S', '-incoming', 'defer') as to, \
+             Vm(source, there) as vm:
+            info = vm.migrate_to(to, f'unix:{self.file("socket")}', True)
+            state = vm.state()
+        error = info.get('error-desc', '')
+        print(f'# {error}')
+        if text not in error or 'Sibling' in error:
+            yield f'query-migrate: {info}'
+        if text not in vm.stderr or 'Sibling' in vm.stderr:
+            yield f'stderr: {vm.stderr}'
+        if state != 'running':
             yield f'after the refusal the VM is {state}'
 
 

@@ -81,6 +81,8 @@ PROFILE = re.compile(r'(?s)  <qemu:commandline>.*</qemu:commandline>\n')
 # What BY_OPTION says, and two destinations that would not keep it.
 SERVICES = 'hvc-services=linux-6.12:-ptp'
 WITHOUT_TRNG = 'hvc-services=linux-6.12:-trng'
+TOLD = 'the destination refused this VM: '
+HINT = 'migration failed; if the destination refused this VM, '
 REFUSAL = ("guest-abi: incoming VM uses hvc service 'trng' (std bit 0), not "
            f"enabled here ({WITHOUT_TRNG}); start this QEMU with the source's "
            "-machine options")
@@ -458,6 +460,15 @@ class Tests:
                'a domain runs on the destination')
         return message
 
+    def source_says(self, example, text):
+        """QEMU's own words in the domain's log, when its thread has ended"""
+        def log():
+            return self.source.log(f'qemu/{example.name}.log')
+
+        wait_for(f'"{text}" in {example.name}.log', lambda: text in log())
+        for other in ('Sibling indicated', 'MIG_RP_MSG'):
+            expect(other not in log(), log())
+
     def refused_service(self):
         name = BY_OPTION.name
         message = self.refused(BY_OPTION, SERVICES, WITHOUT_TRNG)
@@ -469,6 +480,7 @@ class Tests:
         expect_in("job 'migration out' failed: ",
                   self.source.log('libvirtd.log'))
         expect_in(REFUSAL, self.destination.log(f'qemu/{name}.log'))
+        self.source_says(BY_OPTION, f'{TOLD}{REFUSAL}')
         expect_shown(message[message.index('Message from the destination'):])
 
     def refused_none(self):
@@ -480,6 +492,7 @@ class Tests:
                 'argument')
         expect_in(f'{seen}\n', message)
         expect_shown(seen)
+        self.source_says(BY_OPTION, HINT)
         logged = "Unknown savevm section or instance 'guest-abi' 0"
         expect_in(logged, self.destination.log(f'qemu/{BY_OPTION.name}.log'))
         expect_shown(logged)

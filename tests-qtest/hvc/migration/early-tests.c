@@ -99,6 +99,24 @@ typedef struct EarlyCase {
     bool return_path;
 } EarlyCase;
 
+/**
+ * wait_failed: wait until a source says in an event that it has failed
+ * @qts: the source
+ */
+static void wait_failed(QTestState *qts)
+{
+    for (;;) {
+        QDict *event = qtest_qmp_eventwait_ref(qts, "MIGRATION");
+        QDict *data = qdict_get_qdict(event, "data");
+        bool failed = g_str_equal(qdict_get_str(data, "status"), "failed");
+
+        qobject_unref(event);
+        if (failed) {
+            return;
+        }
+    }
+}
+
 static void test_before_ram(const void *opaque)
 {
     const EarlyCase *c = opaque;
@@ -124,10 +142,16 @@ static void test_before_ram(const void *opaque)
     if (c->return_path) {
         set_capability(from, to, "return-path");
     }
+    migrate_set_capability(from->qts, "events", true);
     accept_stream(to, far_uri);
     migrate_qmp(from->qts, to->qts, near_uri, NULL, "{}");
     outcome = migration_wait(to->qts);
     assert_refused(to, &outcome, refusal, true);
+    wait_failed(from->qts);
+    /* The proxy passes nothing back. */
+    if (c->from != NOT_PINNED) {
+        assert_source_hinted(from);
+    }
     assert_source_refused(from, NULL);
     g_thread_join(thread);
     close(proxy.listening);
@@ -135,24 +159,6 @@ static void test_before_ram(const void *opaque)
                    "sent %" PRIu64 " bytes", proxy.bytes, proxy.seconds,
                    migration_transferred(from->qts));
     g_assert_cmpuint(proxy.bytes, <, REFUSAL_MAX);
-}
-
-/**
- * wait_failed: wait until a source says in an event that it has failed
- * @qts: the source
- */
-static void wait_failed(QTestState *qts)
-{
-    for (;;) {
-        QDict *event = qtest_qmp_eventwait_ref(qts, "MIGRATION");
-        QDict *data = qdict_get_qdict(event, "data");
-        bool failed = g_str_equal(qdict_get_str(data, "status"), "failed");
-
-        qobject_unref(event);
-        if (failed) {
-            return;
-        }
-    }
 }
 
 /*
@@ -179,6 +185,24 @@ static void test_told(const void *opaque)
         assert_source_refused(from, refusal);
         outcome = migration_wait(to->qts);
         assert_refused(to, &outcome, refusal, true);
+    }
+}
+
+/* A destination that has no contract knows no reason, only a number. */
+static void test_told_number(void)
+{
+    g_autoptr(Peer) from = NULL;
+
+    alarm(HANG_S);
+    from = peer_start(LINUX_6_12, NULL, NULL);
+    migrate_set_capability(from->qts, "events", true);
+    for (unsigned i = 0; i < 5; i++) {
+        g_autoptr(Peer) to = peer_incoming(NOT_PINNED, NULL, NULL);
+
+        set_capability(from, to, "return-path");
+        start_live(from, to);
+        wait_failed(from->qts);
+        assert_source_hinted(from);
     }
 }
 
@@ -288,6 +312,7 @@ void migration_early_tests(void)
 
         qtest_add_data_func(path, &cases[i], test_told);
     }
+    qtest_add_func("hvc/migration/source-told/number", test_told_number);
     qtest_add_func("hvc/migration/warned-without-return-path", test_warned);
     qtest_add_func("hvc/migration/vcpus", test_vcpus);
 }

@@ -371,14 +371,11 @@ static char *source_error(const char *refusal)
                                "more)";
     char *told = g_strdup_printf("the destination refused this VM: %s",
                                  refusal);
-    char *error;
 
     if (strlen(told) > 255) {
         strcpy(told + 255 - strlen(more), more);
     }
-    error = g_strdup_printf("MIG_RP_MSG_REQ_PAGES has no block '%s'", told);
-    g_free(told);
-    return error;
+    return told;
 }
 
 /* stderr gets the error when the source cleans up, after its event. */
@@ -410,6 +407,21 @@ void assert_source_refused(const Peer *from, const char *refusal)
     }
     g_assert_null(strstr(outcome.error, "Sibling indicated"));
     g_assert_cmpstr(state, ==, "running");
+}
+
+void assert_source_hinted(const Peer *from)
+{
+    static const char hint[] =
+        "migration failed; if the destination refused this VM, its "
+        "query-migrate and log say why: ";
+    g_auto(Outcome) outcome = migration_wait(from->qts);
+
+    g_assert_false(outcome.completed);
+    g_assert_nonnull(outcome.error);
+    g_test_message("source: %s", outcome.error);
+    g_assert_true(g_str_has_prefix(outcome.error, hint));
+    g_assert_null(strstr(outcome.error, "Sibling indicated"));
+    wait_for_log(from, hint);
 }
 
 void set_capability(const Peer *from, const Peer *to, const char *name)

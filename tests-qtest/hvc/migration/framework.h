@@ -132,6 +132,14 @@ void assert_refused(const Peer *to, const Outcome *outcome,
 void assert_source_refused(const Peer *from, const char *refusal);
 
 /**
+ * assert_source_hinted: does a source that was told nothing say where to look?
+ * @from: the source; its VM has a contract
+ *
+ * In query-migrate, from now on, and on stderr.
+ */
+void assert_source_hinted(const Peer *from);
+
+/**
  * Program: calls before and after a migration
  * @calls: the list
  * @first: the first step of each family, before and after
