@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The manual: Sphinx' configuration. scripts/build-docs calls Sphinx.
 
 What is in system/ is part of QEMU's own manual too, so that nothing there may

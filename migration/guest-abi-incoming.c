@@ -2,6 +2,7 @@
  * Guest ABI: another VM's contract, as it comes with a migration or in JSON
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Guest ABI: a contract as query-guest-abi prints it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Read by hand and not by QAPI's visitors, which refuse what they do not know:
  * the reply of a later QEMU can have members and rules that this one lacks.

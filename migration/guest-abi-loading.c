@@ -2,6 +2,7 @@
  * Guest ABI: the beginning and the end of a load
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A handler of savevm.c's that has nothing to save: it is only asked when a
  * load begins, and told when it has ended.

@@ -2,6 +2,7 @@
  * Guest ABI: how a refusal reaches people, on both sides of a migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The reason is known on the destination, where query-migrate, stderr and the
  * exit message have it. The source would just see a connection that is closed.

@@ -2,6 +2,7 @@
  * Guest ABI: the content of the section
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A content is a row of parts up to its end. Numbers are big-endian.
  *

@@ -2,6 +2,7 @@
  * Guest ABI: how a migration stream begins
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef MIGRATION_GUEST_ABI_STREAM_H

@@ -2,6 +2,7 @@
  * Guest ABI: what a guest was promised, kept across migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Guest ABI: what a guest was promised, kept across migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A contract is a list of named 64-bit values. Whoever promises something to
  * the guest adds an entry, with the rule by which a value that comes with a

@@ -2,6 +2,7 @@
  * What differs between the QEMU versions that these files are built in
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Written for QEMU 10.0; holds the names that moved since QEMU 7.2. It is here
  * because every part of the project may include what is in migration/.

@@ -2,6 +2,7 @@
  * XSAVE components of an incoming vCPU: which are loaded, which are refused
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

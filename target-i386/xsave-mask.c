@@ -2,6 +2,7 @@
  * The XSAVE components of a guest, across migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A kernel saves the components that its host has in use, and some kernels
  * those, too, that the guest was never given. It cannot tell the two apart on

@@ -2,6 +2,7 @@
  * The XSAVE components of a guest, across migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TARGET_I386_XSAVE_MASK_H

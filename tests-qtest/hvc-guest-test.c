@@ -2,6 +2,7 @@
  * QTest: hypercall services, seen by a bare-metal guest under TCG
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The guest, hvc/guest/, makes the calls of a list. Lists and answers are in
  * hvc/calls/. Needs in the environment:

@@ -2,6 +2,7 @@
  * QTest: a guest's contract across migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The tests are in hvc/migration/. Which contract fits where is worked out from
  * literal values, not from tables of the code under test. Needs in the

@@ -2,6 +2,7 @@
  * QTest: hvc-services= and psci-version= of the virt machine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 #
 # Packages of Debian: as root for this machine, and of other suites and
 # architectures without installing them. Sourced after common.sh.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The serial console of a guest whose QEMU has it on stdin and stdout."""
 
 import os

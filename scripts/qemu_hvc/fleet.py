@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What all hosts of a fleet can promise a guest, from guest-abi-probe's files.
 
 A VM that was started on any of the hosts has to find the same on every other

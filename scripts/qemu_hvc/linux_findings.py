@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Judges what Linux found of the services; the program of scripts/run."""
 
 import argparse

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """An unmodified Debian arm64 kernel, driven by shell commands.
 
 Guest boots a kernel with an initramfs of our own, and the caller then runs

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Commands that the manual shows, and hosts on which they are run.
 
 A page has them in "code-block:: console", after the name of a host: "old:~$ ".

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Where things are: this checkout, what is downloaded, Debian's tools."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """A host's promises to guests: starts VMs on it, and asks them."""
 
 from contextlib import contextmanager

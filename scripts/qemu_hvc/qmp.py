@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """QMP: QEMU's monitor for programs, and a QEMU that is started with it."""
 
 import json

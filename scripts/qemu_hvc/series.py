@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Makes a series of commits of the patched QEMU tree.
 
 Each correction of QEMU's own defects is a commit of its own, and they come

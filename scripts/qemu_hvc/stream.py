@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Finds the fields of a migration stream through its own description.
 
 A stream made by `migrate file:` ends with a description of its device sections

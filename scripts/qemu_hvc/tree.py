@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Puts the patched QEMU tree together, and takes patches back out of it.
 
 The tree is a copy of a pristine QEMU source with the two series of

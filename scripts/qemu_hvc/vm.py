@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """A small VM that is migrated to and from a file."""
 
 from .qmp import Qemu

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """An x86 VM whose guest looks after its XSAVE components.
 
 The guest is scripts/guests/xsave; layout.h there has the same addresses.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Compiles the project's files as for hosts that nobody here has.
 
 The commands are those of BUILD/qemu, with another compiler, another

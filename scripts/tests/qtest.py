@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Runs one of the tests in QEMU's build as QEMU's own "make check" would.
 
 TEST is a name such as qom-test or hvc/test-hvc-spec, of a program in

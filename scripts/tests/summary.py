@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Counts the test points of the last "meson test" in a build directory.
 
 Prints the minutes that each suite took, what failed, what was skipped and why,

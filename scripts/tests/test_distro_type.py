@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Gives QEMU a distribution's own machine type, by one line; prints TAP.
 
 The line is the example of docs/distributions.rst. One object is compiled with

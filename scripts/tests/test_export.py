@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests that what scripts/export writes applies, and is all there; prints TAP.
 
 That each commit builds, and that what is built of Debian's package passes the

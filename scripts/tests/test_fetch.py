@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests scripts/fetch with a cache that cannot be written; prints TAP.
 
 Nothing is downloaded: the cache is made up.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Loads streams at which QEMU 10.0 aborts as it is released; prints TAP.
 
 What is damaged, or comes from a QEMU that has more, has to be refused with an

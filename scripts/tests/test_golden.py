@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests that QEMU says what the files have; prints TAP.
 
 NAME is one that scripts/update-golden knows.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests scripts/guest-abi-diff; prints TAP.
 
 The hosts of the fleets are in tests/data/fleet: guest-abi-probe's output

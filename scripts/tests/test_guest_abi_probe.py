@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests scripts/guest-abi-probe; prints TAP.
 
 With the QEMU that was built, under TCG; and with programs that answer as QEMU

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests the help that programs and QEMU itself give; prints TAP.
 
 Every script says with --help what it is for, those for users also where the

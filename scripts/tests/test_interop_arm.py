@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Migrates between this QEMU and Debian's own; prints TAP.
 
 Debian's qemu-system-aarch64 10.0.x is what nobody here built (scripts/fetch

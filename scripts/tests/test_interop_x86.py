@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Loads x86 VMs of Debian's own QEMU, 7.2 and 10.0; prints TAP.
 
 Nobody here built it (scripts/fetch qemu-debian gets it), and it knows nothing

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """A small matrix for every test run, as TAP: every pair with the profile of the
 oldest kernel, there and back without it, what each host can promise, options
 that contradict each other, a live migration, and the quick journeys."""

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Real KVM/x86: the XSAVE components of a guest; prints TAP.
 
 Two amd64 hosts, with and without protection keys. What the first one saves,

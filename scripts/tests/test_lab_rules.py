@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The KVM lab's judgement, without a host: which kernel is meant, what is a
 kernel's own, whether a preflight was right, the table of journeys; prints TAP.
 """

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Runs the manual's libvirt domains on two libvirtds of Debian; prints TAP.
 
 The domains are docs/system/arm/libvirt/*.xml, as they are, but the one with a

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What unmodified Linux finds of the hypercall services, as TAP.
 
 Every claim is judged from inside a Debian kernel. What is expected is written

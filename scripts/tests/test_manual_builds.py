@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests that the manual builds; prints TAP.
 
 Builds the manual from nothing, into a directory that goes away again, and its

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Runs the manual's QMP examples and compares the answers; prints TAP.
 
 An example is a block "code-block:: QMP" in a page of docs/, or "qmp-example::"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Is every error text of the manual's "Reading a refusal" a real one?
 
 Each literal block ("code-block:: text") of docs/system/arm/hvc-refusals.rst is

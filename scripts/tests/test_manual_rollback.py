@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Runs the commands of the manual's migration guide; prints TAP.
 
 They are those of docs/system/arm/hvc-migration.rst, in order, each on the host

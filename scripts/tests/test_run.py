@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests the options of scripts/run, and what it refuses before a boot; prints
 TAP.
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Checks the sources against the project's rules; prints TAP.
 
-QEMU's own scripts/checkpatch.pl on every C file and patch, an SPDX line in
-every file, the size of the series that calls us, the form of the corrections of
-QEMU's own defects, the manual's tables against the code's, Python's imports,
-which are used and go in no circle, and a compiler for hosts that are not like
-this one.
+QEMU's own scripts/checkpatch.pl on every C file and patch, the lines of
+licence and copyright in every file, the size of the series that calls us, the
+form of the corrections of QEMU's own defects, the manual's tables against the
+code's, Python's imports, which are used and go in no circle, and a compiler for
+hosts that are not like this one.
 """
 
 import ast
@@ -22,6 +23,9 @@ from qemu_hvc.paths import ROOT, SCRIPTS
 import other_hosts
 
 SPDX = 'SPDX-License-Identifier: GPL-2.0-or-later'
+COPYRIGHT = re.compile(r'Copyright \(c\) \d{4}(-\d{4})? qemu-hvc contributors')
+# What programs of the project write
+WRITTEN = ('.svg', '.rst.inc', '.txt')
 # The licence, and formats without comments. A patch is of QEMU's files.
 NO_SPDX = {'COPYING'}
 NO_COMMENTS = ('.patch', '.json')
@@ -45,13 +49,17 @@ def tracked_files():
             if name and (ROOT / name).is_file()]
 
 
-def missing_spdx(files):
+def missing_licence(files):
     for name in files:
         if name in NO_SPDX or name.endswith(NO_COMMENTS):
             continue
-        head = (ROOT / name).read_text(encoding='utf-8').splitlines()[:5]
-        if not any(SPDX in line for line in head):
+        head = (ROOT / name).read_text(encoding='utf-8').splitlines()[:6]
+        if not any(SPDX in line for line in head[:5]):
             yield f'{name}: no line "{SPDX}" among the first five'
+        if not name.endswith(WRITTEN) and name != 'AUTHORS' and \
+           not any(COPYRIGHT.search(line) for line in head):
+            yield f'{name}: no line "Copyright (c) YEAR qemu-hvc ' \
+                  'contributors" among the first six'
 
 
 def checkpatch(tree, files):
@@ -198,7 +206,7 @@ def main():
     build = tap.arguments(__doc__, build=True).build
     files = tracked_files()
     return tap.run_points([
-        ('spdx', partial(missing_spdx, files)),
+        ('licence', partial(missing_licence, files)),
         ('checkpatch', partial(checkpatch, build / 'src', files)),
         ('patch-sizes', partial(patch_sizes, files)),
         ('fixes', partial(bad_fixes, files)),

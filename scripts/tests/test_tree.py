@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests qemu_hvc/tree.py on a small made-up QEMU; prints TAP."""
 
 from pathlib import Path

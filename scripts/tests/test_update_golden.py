@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests what scripts/update-golden writes, and what it never does; prints TAP.
 
 Without a QEMU: what it would say is made up.

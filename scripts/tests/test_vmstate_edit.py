@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests scripts/vmstate-edit on streams made by hand; prints TAP.
 
 Streams of a real QEMU are edited by test_xsave_load.py.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests the XSAVE components in a VM's contract with its guest; prints TAP."""
 
 from qemu_hvc.stream import Stream

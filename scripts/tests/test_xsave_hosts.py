@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests XSAVE components where KVM or an unpatched QEMU has them; prints TAP.
 
 KVM is that of this machine, if it has one; "kvm-lab x86" has it everywhere.

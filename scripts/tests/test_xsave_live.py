@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests XSAVE components in snapshots and postcopy migrations; prints TAP."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Tests the XSAVE components of x86 guests in streams; prints TAP.
 
 Streams are real ones, changed through their own description (vmstate-edit) to

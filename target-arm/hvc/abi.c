@@ -2,6 +2,7 @@
  * The hypercall services in a VM's contract with its guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * SMCCC's own functions (Arm DEN 0028, section 7)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * A guest's registers as entries of guest-abi's contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * A guest's registers as entries of guest-abi's contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * What a guest is promised by a register, under which name and rule, and what
  * is said of a value that does not fit.

@@ -2,6 +2,7 @@
  * HvcContract: what a guest under KVM reads of its hardware and firmware
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * HvcContract: what a guest under KVM reads of its hardware and firmware
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A value, like HvcSet: registers with their values. Beside the services,
  * which HvcSet has, it is all that a guest was promised.

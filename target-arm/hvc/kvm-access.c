@@ -2,6 +2,7 @@
  * Access to KVM/arm64: a vCPU's registers, and VMs made to find out
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

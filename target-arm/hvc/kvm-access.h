@@ -2,6 +2,7 @@
  * Access to KVM/arm64: a vCPU's registers, and VMs made to find out
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Everything that is asked of the kernel goes through HvcKvm, so that a kernel
  * can be played by a test. Registers go by KVM's ids (Linux

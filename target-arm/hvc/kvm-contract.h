@@ -2,6 +2,7 @@
  * The contract of a VM under KVM: what the kernel makes of it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Between guest-abi, which has names and values, and the scratch VM, which
  * knows what becomes of them.

@@ -2,6 +2,7 @@
  * Hypercall services under KVM: the firmware pseudo-registers
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The kernel answers the guest's calls; which ones is chosen with firmware
  * pseudo-registers (Linux Documentation/virt/kvm/arm/fw-pseudo-registers.rst).

@@ -2,6 +2,7 @@
  * The kernel of this host, as HvcKvm
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TARGET_ARM_HVC_KVM_HOST_H

@@ -2,6 +2,7 @@
  * Registers that not every kernel lists
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A vCPU migrates as the list of registers that its kernel has. Kernels differ
  * in what they list on the same hardware. This decides what may be left out,

@@ -2,6 +2,7 @@
  * guest-abi-profile: a VM like those of the fleet's oldest host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

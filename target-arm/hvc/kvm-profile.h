@@ -2,6 +2,7 @@
  * guest-abi-profile: a VM like those of the fleet's oldest host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * An old kernel shows a guest the host's caches and what it knows of the CPU,
  * and takes no other values; a newer one has values of its own, but takes

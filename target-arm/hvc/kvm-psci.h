@@ -2,6 +2,7 @@
  * The PSCI version that this host's KVM gives a guest by default
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TARGET_ARM_HVC_KVM_PSCI_H

@@ -2,6 +2,7 @@
  * Scratch VMs: ask the kernel what a guest would read
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Scratch VMs: ask the kernel what a guest would read
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Only the kernel knows what a guest reads, and it decides about all registers
  * together: at the first run, from Linux 6.12 on, it takes fields away that

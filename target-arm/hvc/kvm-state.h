@@ -2,6 +2,7 @@
  * The registers of one vCPU, and the contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A vCPU is given what was promised when its VM is made, when a contract is
  * adopted and when it is reset. What a migration brings for it is held against

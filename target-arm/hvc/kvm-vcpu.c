@@ -2,6 +2,7 @@
  * The vCPUs of a KVM/arm64 VM, and the contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

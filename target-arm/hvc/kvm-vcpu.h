@@ -2,6 +2,7 @@
  * The vCPUs of a KVM/arm64 VM, and the contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * What the board and QEMU's own files call. All of it does nothing for a VM
  * without a pinned set of services, and in a QEMU without KVM.

@@ -2,6 +2,7 @@
  * Power State Coordination Interface, at the version that the VM is pinned to
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Arm DEN 0022, with KVM's choices where that leaves some (Linux
  * arch/arm64/kvm/psci.c). QEMU's own implementation, target/arm/tcg/psci.c,

@@ -2,6 +2,7 @@
  * KVM's PTP call: the host's wall clock and the guest's counter, as a pair
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Linux Documentation/virt/kvm/arm/ptp_kvm.rst.
  */

@@ -2,6 +2,7 @@
  * Paravirtualized time: stolen time (Arm DEN 0057)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A vCPU's time is stolen while its thread is ready to run and the host runs
  * something else: the thread's run delay, which is what KVM counts too. The

@@ -2,6 +2,7 @@
  * The hypercall services that a guest can be given
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Function ids are those of Arm DEN 0028 (SMCCC), DEN 0022 (PSCI), DEN 0098
  * (TRNG), DEN 0057 (PV time) and, for owner 6, of Linux'

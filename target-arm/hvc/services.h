@@ -2,6 +2,7 @@
  * The hypercall services that a guest can be given
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * One table for everything that has to know them: the option's parser and its
  * help, the firmware registers, the TCG dispatcher, messages and the manual.

@@ -2,6 +2,7 @@
  * HvcSet: which hypercall services a guest may use
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * HvcSet: which hypercall services a guest may use
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The value mirrors the VM-wide part of KVM/arm64's firmware pseudo-registers
  * (Linux Documentation/virt/kvm/arm/fw-pseudo-registers.rst): one 64-bit bitmap

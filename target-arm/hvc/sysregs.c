@@ -2,6 +2,7 @@
  * The system registers that tell a guest what its CPU has
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Encodings and fields are those of the Arm Architecture Reference Manual
  * (Arm DDI 0487) and of Arm's A-profile registers (Arm DDI 0601).

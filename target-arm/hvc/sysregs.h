@@ -2,6 +2,7 @@
  * The system registers that tell a guest what its CPU has
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Registers go by KVM's id: class ARM64_SYSREG for most, class DEMUX for
  * CCSIDR_EL1, of which there is one for each cache (Linux

@@ -2,6 +2,7 @@
  * The service table without TCG: nothing answers guest calls in QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

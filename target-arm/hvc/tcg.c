@@ -2,6 +2,7 @@
  * Hypercall services under TCG: the dispatcher
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Policy comes before semantics, as in KVM: which function ids a guest may use
  * is settled when the machine is made, and a call that is not among them gets

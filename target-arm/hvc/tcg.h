@@ -2,6 +2,7 @@
  * Hypercall services under TCG
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TARGET_ARM_HVC_TCG_H

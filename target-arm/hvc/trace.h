@@ -1,2 +1,3 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 qemu-hvc contributors */
 #include "trace/trace-target_arm_hvc.h"

@@ -2,6 +2,7 @@
  * True Random Number Generator firmware interface 1.0 (Arm DEN 0098)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Backed by QEMU's guest randomness, which honours -seed and record/replay.
  */

@@ -2,6 +2,7 @@
  * KVM's vendor calls: who is the hypervisor, and what does it offer?
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Linux Documentation/virt/kvm/arm/hypercalls.rst. Guests look for KVM's own
  * UID and for no other, so it is KVM's that they find.

@@ -2,6 +2,7 @@
  * HvcVm: a KVM/arm64 VM with a pinned set of services
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Prints the manual's tables of services and floors, from the tables in code
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The output is docs/system/arm/hvc-services-table.rst.inc; a test compares
  * the two.

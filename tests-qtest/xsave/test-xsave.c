@@ -2,6 +2,7 @@
  * Unit tests of xsave_check(): may a vCPU with these XSAVE components come in?
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Masks are literals here, not taken from the code under test.
  */

@@ -2,6 +2,7 @@
  * Floors: the oldest kernel of a fleet
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Released rows never change: guests were started with them. The values are
  * what the kernels expose by default (KVM_GET_ONE_REG on a fresh VM), except

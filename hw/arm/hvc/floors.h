@@ -2,6 +2,7 @@
  * Floors: the oldest kernel of a fleet
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef HW_ARM_HVC_FLOORS_H

@@ -2,6 +2,7 @@
  * Hypercall services as properties of the virt machine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * How to make another VM like a virt machine under KVM
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef HW_ARM_HVC_RECIPE_H

@@ -2,6 +2,7 @@
  * The language of -machine hvc-services=SPEC,psci-version=V
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Versioned machine types whose hypercall services are pinned to a floor
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Each is a stock virt-X.Y with a default for hvc-services. A released row
  * never changes.

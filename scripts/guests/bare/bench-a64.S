@@ -2,6 +2,7 @@
  * Times a loop of one call, or of one instruction, in an AArch64 guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * For scripts/bench. The parameters are at PARAMETERS, put there with
  * -device loader,addr=...,data=...,data-len=8: what to do (a number below),

@@ -2,6 +2,7 @@
  * Writes to every page of its RAM, over and over, in an AArch64 guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * For scripts/bench. The number of the last byte to write, plus 1, is at
  * PARAMETERS, put there with -device loader. Prints one '.' when every page

@@ -2,6 +2,7 @@
  * Prints what it is offered, ten times a second, in an AArch64 guest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * For scripts/tests/test_libvirt.py. Each line on the console is a number, one
  * higher than that of the line before, and X0 of these calls, in hexadecimal:

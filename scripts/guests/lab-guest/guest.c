@@ -1,5 +1,6 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The lab's bare-metal guest: on request, it tells all that it can find out
  * about its machine, and whether its work goes on. It shares start, exceptions

@@ -1,5 +1,6 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Everything that a guest can read: what firmware answers by HVC and by SMC,
  * every system register, the caches, the interrupt controller

@@ -1,5 +1,6 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * What this kernel's KVM shows of the firmware registers, as lines
  *   registers WITH COUNT      size of a vCPU's register list

@@ -1,5 +1,6 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Semihosting from a host's user space: files of the directory that the outer
  * QEMU runs in, and its exit status. It needs no driver and no disk.

@@ -2,6 +2,7 @@
  * What is where in the guest's memory
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * For start.S and main.c; scripts/qemu_hvc/xsave_guest.py has the same numbers.
  */

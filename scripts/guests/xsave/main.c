@@ -2,6 +2,7 @@
  * A bare-metal guest that looks after its XSAVE components
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Fills the registers of every component that it enables, each with a pattern
  * of its own, and from then on compares them, bit by bit, for ever. Compiled

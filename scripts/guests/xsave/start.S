@@ -2,6 +2,7 @@
  * From the reset vector to 64-bit mode, for main.c
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The whole of a -bios image of 64 KiB, which is seen at 0xf0000, too. Memory
  * is mapped one to one; what is in it is listed in layout.h.

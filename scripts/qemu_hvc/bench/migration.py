@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Cost of a refused migration, and downtime; part of scripts/bench"""
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The tables of scripts/bench, and docs/benchmarks.md, where they are kept"""
 
 import datetime

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Cost of guest calls and of a boot under TCG; part of scripts/bench"""
 
 import statistics

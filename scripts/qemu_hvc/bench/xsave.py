@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Cost of the check of XSAVE components; part of scripts/bench
 
 Snapshots, as savevm and loadvm end when all is done: no polling is measured.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What QEMU says, kept in files; see scripts/update-golden.
 
 A module in this package has

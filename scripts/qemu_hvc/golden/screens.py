@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The manual's pictures of a terminal, docs/screen-*.svg: real runs of QEMU"""
 
 from collections.abc import Callable, Iterator

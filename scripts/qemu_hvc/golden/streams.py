@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The migration stream of each machine type.
 
 The sections in their order with their versions, and each field's type and

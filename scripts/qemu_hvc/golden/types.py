@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The contracts of the virt-hvc machine types, as JSON.
 
 One object for each type, with what a guest of it is promised; as QEMU itself

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The KVM lab: real KVM/arm64 kernels as emulated hosts; see scripts/kvm-lab.
 
 common      errors, progress, files that are made once

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The bare-metal guest, and what it answers."""
 
 from collections.abc import Iterator, Mapping

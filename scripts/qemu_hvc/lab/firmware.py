@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What each kernel's KVM shows of the firmware registers."""
 
 from dataclasses import dataclass

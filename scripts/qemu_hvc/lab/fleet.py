@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What guest-abi-probe says on a host of each kernel.
 
 The same probe as on a real host, with its VMs inside an emulated one.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """An emulated host: our own TCG build with EL2, and a real kernel in it.
 
 It is driven by shell commands over its console (see guests/lab-host/init). Files go in

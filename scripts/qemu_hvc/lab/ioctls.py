@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """How often QEMU touches KVM's firmware registers.
 
 Counted by a tracer of our own (parts/count-ioctls.c): strace does not decode

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Journeys: a guest that goes from host to host, and perhaps back.
 
 What happens on a journey is a row of JOURNEYS. The guest tells at each stop all

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Which kernels the lab has: Debian's cloud kernels, and a user's own."""
 
 from collections.abc import Iterable, Sequence

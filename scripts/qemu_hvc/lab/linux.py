@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What unmodified Linux finds as a KVM guest, before and after a migration.
 
 The same judgement as for the Linux guest under TCG (linux_findings.check), with

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Live migration inside one host, again and again.
 
 All of the guest's CPUs run, and each answers for itself. Around it: reboots,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Every kernel to every kernel, with every machine type.
 
 Two boots per kernel: in the first one all VMs are saved, in the second one

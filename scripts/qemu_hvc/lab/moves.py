@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Ways to move a guest from one VM to another, in one host or between two."""
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The hosts of journeys: what they are, and one of each that is up."""
 
 from collections.abc import Callable, Iterable, Sequence

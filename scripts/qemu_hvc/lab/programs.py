@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """The programs inside a host beside QEMU, and the initramfs with them.
 
 One initramfs serves every kernel and every test: what differs is brought in

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Cross-builds the QEMU that runs inside a host: static, arm64, KVM only."""
 
 import contextlib

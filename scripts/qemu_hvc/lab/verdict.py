@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """What became of one VM that was saved on one host and loaded on another."""
 
 from collections.abc import Iterable

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """A KVM guest inside a host: its QEMU, its monitor, its serial port."""
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
 """Emulated x86 hosts and the VMs in them.
 
 TCG emulates AMD's SVM, so a host is Debian's amd64 kernel with kvm-amd in our

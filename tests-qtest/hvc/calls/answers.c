@@ -2,6 +2,7 @@
  * Answers: calls, and what their callers find in X0 to X3
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Answers: calls, and what their callers find in X0 to X3
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Literal values, taken from the specifications (Arm DEN 0022, 0028, 0057,
  * 0098) and from KVM's sources and answers, and not from QEMU's own tables.

@@ -2,6 +2,7 @@
  * Tests of the answers in each kind of VM
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

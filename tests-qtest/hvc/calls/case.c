@@ -2,6 +2,7 @@
  * Test cases: which VM, which calls, under which name
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Tests of the call engine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Changed registers and exceptions that the engine misses, all tests miss.
  */

@@ -2,6 +2,7 @@
  * Function ids of hypercalls, and what some calls answer
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Written out from the specifications, not included from QEMU's headers, so
  * that a wrong id there is found.

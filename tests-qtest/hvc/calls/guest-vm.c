@@ -2,6 +2,7 @@
  * A VM that runs the call engine, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * The guest's RAM is a file that the test program has mapped as well, and so
  * reads the report while the guest runs, and after QEMU has ended.

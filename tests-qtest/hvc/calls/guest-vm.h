@@ -2,6 +2,7 @@
  * A VM that has the call engine as its guest, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A test makes a list of calls, starts a VM with it, waits until the guest is
  * through, and looks at what each vCPU found. List and report are described in

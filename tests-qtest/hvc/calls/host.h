@@ -2,6 +2,7 @@
  * The host that a test shares with its VMs: its CPUs, and who waits for them
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TESTS_QTEST_HVC_CALLS_HOST_H

@@ -2,6 +2,7 @@
  * Tests with hostile callers: random function ids and arguments
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

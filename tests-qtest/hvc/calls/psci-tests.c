@@ -2,6 +2,7 @@
  * Tests of PSCI calls that change the state of a vCPU or of the machine
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Loads and saves the section "guest-abi" without savevm.c, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

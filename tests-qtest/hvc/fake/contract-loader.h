@@ -2,6 +2,7 @@
  * Loads and saves the section "guest-abi" without savevm.c, for tests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Stands in for functions that migration/guest-abi.c calls: registration of
  * sections, error messages, and the error that the source is told.

@@ -2,6 +2,7 @@
  * A fake kernel: the registers of one vCPU, for tests of target/arm/hvc/kvm*
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * A fake kernel: the registers of one vCPU, for tests of target/arm/hvc/kvm*
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Behaves as KVM/arm64 does on a Neoverse N1, for the registers in which its
  * releases differ and some in which they do not. Tests change it into kernels

@@ -3,6 +3,7 @@
  * target/arm/hvc/kvm-*
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TESTS_QTEST_HVC_FAKE_VM_H

@@ -3,6 +3,7 @@
  * components of an incoming x86 vCPU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Built with a fuzzing engine (FUZZ_ENGINE), LLVMFuzzerTestOneInput() is its
  * target. Without one, main() mutates the seeds, with random numbers that are

@@ -2,6 +2,7 @@
  * What a fuzzing engine calls
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TESTS_QTEST_HVC_FUZZ_GUEST_ABI_H

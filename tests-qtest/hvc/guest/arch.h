@@ -2,6 +2,7 @@
  * The call engine: what C cannot say, in AArch64 and in AArch32
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef HVC_GUEST_ARCH_H

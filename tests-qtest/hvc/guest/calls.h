@@ -2,6 +2,7 @@
  * What a test and the call engine find in the guest's memory
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A test loads a struct CallList at CALLS_LIST. The guest performs its steps
  * and leaves a struct CallReport at CALLS_REPORT. All fields are little-endian

@@ -2,6 +2,7 @@
  * The call engine: a bare-metal guest that makes the calls it is told to make
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * Runs on QEMU's virt machine with one to eight vCPUs, without MMU or
  * interrupts. calls.h says how it is used.

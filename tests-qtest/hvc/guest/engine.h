@@ -2,6 +2,7 @@
  * The call engine: what its assembly and its C share
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef HVC_GUEST_ENGINE_H

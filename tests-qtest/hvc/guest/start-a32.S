@@ -2,6 +2,7 @@
  * The call engine in AArch32: start, exceptions, calls
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #define HVC_GUEST_ASSEMBLY

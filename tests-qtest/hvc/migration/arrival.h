@@ -2,6 +2,7 @@
  * What a guest has to find after a migration or loadvm
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TESTS_QTEST_HVC_MIGRATION_ARRIVAL_H

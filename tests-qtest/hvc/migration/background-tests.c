@@ -2,6 +2,7 @@
  * Test that stolen time does not wait for a background snapshot
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * From its start on, a snapshot that nobody reads protects all guest memory,
  * the stolen-time records too. What QEMU does for them must leave the monitor

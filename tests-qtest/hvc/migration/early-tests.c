@@ -2,6 +2,7 @@
  * Tests that a refusal comes ahead of guest memory, and that it is told
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Framework of hvc-migration-test: machines, VMs, and programs of their guests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

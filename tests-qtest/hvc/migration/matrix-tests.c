@@ -2,6 +2,7 @@
  * Tests of the migration between each pair of configurations
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

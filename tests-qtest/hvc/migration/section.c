@@ -2,6 +2,7 @@
  * The section "guest-abi" of a migration stream, to be read and damaged
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Tests of the machine types and of what a contract says of itself
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * QMP commands of migration and contract that QEMU's migration-qmp.h has not
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #ifndef TESTS_QTEST_HVC_MIGRATION_UTIL_H

@@ -2,6 +2,7 @@
  * Unit tests of what a VM promises its guest on a fake kernel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  *
  * A process has one VM, and a VM has one contract: each test runs in a process
  * of its own.

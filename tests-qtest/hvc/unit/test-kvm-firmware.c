@@ -2,6 +2,7 @@
  * Unit tests of pinning the services on a fake kernel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

@@ -2,6 +2,7 @@
  * Unit tests of what a fake kernel makes of a contract
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"

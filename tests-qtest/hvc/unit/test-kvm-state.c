@@ -2,6 +2,7 @@
  * Unit tests of a vCPU's registers and the contract on a fake kernel
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
  */
 
 #include "qemu/osdep.h"
