@@ -392,9 +392,7 @@ static HvcKvm *host_create(const HvcKvm *kvm, const HvcVmRecipe *recipe,
         int ret = steps[i].make(host, recipe);
 
         if (ret) {
-            error_setg_errno(errp, -ret, "this host's kernel makes no second "
-                             "VM like this one, which is needed to learn what "
-                             "its guest reads: %s", steps[i].what);
+            error_setg_errno(errp, -ret, "%s", steps[i].what);
             host_destroy(&host->kvm);
             return NULL;
         }

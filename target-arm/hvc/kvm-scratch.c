@@ -129,11 +129,14 @@ static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
 bool hvc_scratch_try(const HvcVm *vm, const HvcContract *wanted,
                      HvcTruth *truth, Error **errp)
 {
+    ERRP_GUARD();
     HvcKvm *kvm = vm->kernel.create(&vm->kernel, &vm->recipe, errp);
     bool ok;
 
     *truth = (HvcTruth) { };
     if (!kvm) {
+        error_prepend(errp, "this host's kernel makes no second VM like this "
+                      "one, which is needed to learn what its guest reads: ");
         return false;
     }
     ok = try_on(vm, kvm, wanted, truth, errp);

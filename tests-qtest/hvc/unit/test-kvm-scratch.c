@@ -269,7 +269,9 @@ static void test_fails(void)
     g_autoptr(FakeKvm) psci = fake_kvm_new(FAKE_7_3);
 
     create->create_errno = ENOMEM;
-    check_fails(create, "no VM: Cannot allocate memory");
+    check_fails(create, "this host's kernel makes no second VM like this "
+                "one, which is needed to learn what its guest reads: no VM: "
+                "Cannot allocate memory");
     run->run_errno = ENODEV;
     check_fails(run, "this host's kernel does not run a VM like this one, "
                 "which was made to learn what a guest reads: No such device");
