@@ -15,7 +15,8 @@ from .host import CommandFailed, Host, quoted
 START_TIMEOUT = 60
 QMP_TIMEOUT = 60
 MIGRATION_TIMEOUT = 120
-ANSWER_TIMEOUT = 60
+# A guest makes many thousand calls for a report, on a host that may be busy.
+ANSWER_TIMEOUT = 300
 # The shell's status of a program that a signal ended: this, and its number
 SIGNALLED = 128
 # After that long without an answer QEMU is asked whether its VM runs at all.
