@@ -81,8 +81,8 @@ FAULTS = (
             machine=f'virt-hvc-9.2,{NO_GIC}'),
     Journey('S1PIE and a profile without ATS1A', (NEXT_MAX, NEW_MAX),
             'B reset B', profile='A'),
-    Journey('S1PIE to a kernel that wants ATS1A', (NEXT_MAX, NEW_MAX),
-            'A B reset A'),
+    Journey('S1PIE to a kernel that wants ATS1A', (NEXT_MAX, NEW_MAX), 'A B',
+            refused='S1PIE'),
     *(Journey(f'registers that follow the ID registers, {site.kernel}',
               (site, NEXT_MAX), 'A B reset', quick=site is LTS_MAX)
       for site in (OLD_MAX, LTS_MAX)),
