@@ -48,8 +48,10 @@ class Move:
         if self.source.host is not self.target.host:
             here = f'{self.number}.out'
             prefix = self.shared / f'tunnel{self.number}'
-            self.target.host.run(f'tunnel connect {there} {prefix} &')
-            self.source.host.run(f'tunnel accept {here} {prefix} & '
+            self.target.host.run(f'tunnel connect {there} {prefix} '
+                                 '2>>tunnel.log &')
+            self.source.host.run(f'tunnel accept {here} {prefix} '
+                                 '2>>tunnel.log & '
                                  f'until_true 10 test -S {here}')
         postcopy = 'postcopy-ram' in capabilities
         if postcopy:

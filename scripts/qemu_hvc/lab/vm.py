@@ -84,7 +84,7 @@ class Vm(Monitor):
             self.host.bring_text(f'{self.name}.command', text)
             word = f'"$(cat {self.name}.command)"'
         try:
-            answer = json.loads(self.host.run(
+            answer = self._answer(command, self.host.run(
                 f'qmp {self.name}.qmp {QMP_TIMEOUT} {word} 2>&1',
                 QMP_TIMEOUT * 2))
         except CommandFailed as failure:
@@ -95,6 +95,14 @@ class Vm(Monitor):
         if 'error' in answer:
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
+
+    def _answer(self, command: str, text: str) -> dict:
+        """The line of JSON among what the host's console shows meanwhile: the
+        host's kernel writes there as well when it is short of time."""
+        for line in reversed(text.splitlines()):
+            if line.startswith('{'):
+                return json.loads(line)
+        raise LabError(f'QEMU of {self.name} answers {command} with {text!r}')
 
     def command(self, name: str, **arguments: object) -> object:
         return self.qmp(name, **arguments)
