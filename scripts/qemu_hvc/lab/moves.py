@@ -42,11 +42,14 @@ class Move:
     def live(self, *capabilities: str) -> Verdict | None:
         """Over a socket, or two and a tunnel between hosts"""
         self.source.set_capabilities(capabilities)
-        there = f'{self.number}.in'
+        # Hosts stay for several journeys, and so do programs and sockets of
+        # one that is over; a journey's folder outside is its own.
+        name = f'{self.shared.name}.{self.number}'
+        there = f'{name}.in'
         self.incoming(f'unix:{there}', capabilities)
         here = there
         if self.source.host is not self.target.host:
-            here = f'{self.number}.out'
+            here = f'{name}.out'
             prefix = self.shared / f'tunnel{self.number}'
             self.target.host.run(f'tunnel connect {there} {prefix} '
                                  '2>>tunnel.log &')
