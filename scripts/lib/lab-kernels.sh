@@ -44,14 +44,21 @@ lab_packages() {
 # Packages without an image are left out: of a series whose image is in
 # linux-binary-*, those that depend on it.
 lab_kernels() {
-    lab_packages "$1" | awk '
+    local packages
+
+    packages=$(lab_packages "$1")
+    [ -n "$packages" ] ||
+        die "no Debian suite within reach has a cloud kernel for $1" \
+            "a reachable Debian mirror" \
+            "check the network, or set QEMU_HVC_MIRROR to a mirror's URI"
+    awk '
         { release[NR] = $2; line[NR] = $1 " " $2 " " $5; rank[NR] = $3 }
         $3 > best[$2] { best[$2] = $3 }
         END {
             for (i = 1; i <= NR; i++)
                 if (rank[i] == best[release[i]] && !seen[release[i]]++)
                     print line[i]
-        }'
+        }' <<<"$packages"
 }
 
 # is_kernel WORD VERSION RELEASE: a WORD is a series (6.12), an upstream version

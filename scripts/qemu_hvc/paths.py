@@ -30,7 +30,8 @@ class FetchError(Exception):
 
 def fetch(*what: str) -> Path:
     """The path that scripts/fetch prints for WHAT; its progress goes to our
-    stderr."""
+    stderr. FetchError is for what cannot be had, RuntimeError for a fault of
+    scripts/fetch: no test may be skipped for that."""
     last = ''
     with subprocess.Popen([SCRIPTS / 'fetch', *what], text=True,
                           stdout=subprocess.PIPE,
@@ -41,6 +42,10 @@ def fetch(*what: str) -> Path:
         path = process.stdout.read().strip()
     if process.returncode:
         # The last line is fetch's error: our caller prints FetchError.
-        raise FetchError(last.strip().removeprefix('fetch: error: '))
+        error = last.strip().removeprefix('fetch: error: ')
+        if error == last.strip():
+            raise RuntimeError(f'scripts/fetch {" ".join(what)} ended with '
+                               f'status {process.returncode}: {error}')
+        raise FetchError(error)
     sys.stderr.write(last)
     return Path(path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Tests scripts/fetch with a cache that cannot be written; prints TAP.
+"""Tests scripts/fetch with a cache that cannot be written, and without a mirror;
+prints TAP.
 
 Nothing is downloaded: the cache is made up.
 """
@@ -25,9 +26,16 @@ COMPLETE = (
     (['lab-kernel', '6.16'], 'lab-kernel/6.16/6.16.1'),
     (['lab-sysroot'], 'lab-sysroot/bookworm-2'),
 )
+# The rest of what can be fetched
+OTHERS = (['qemu-debian'], ['qemu-debian', 'x86_64', 'bookworm'],
+          ['libvirt', '9.0'], ['libvirt', '11.3'], ['lab-kernels'],
+          ['lab-kernel', '6.12', 'amd64'], ['headers', 'i386'])
+# Fails at once, where a network would be tried again.
+NO_MIRROR = 'file:///nowhere/debian'
 # A mount of its own: the superuser writes to any directory but one of a
 # read-only file system.
-READ_ONLY = ('unshare', '--map-root-user', '--mount', 'sh', '-c',
+AS_ROOT = () if os.geteuid() == 0 else ('--map-root-user',)
+READ_ONLY = ('unshare', *AS_ROOT, '--mount', 'sh', '-c',
              'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && '
              'shift && exec "$@"', 'sh')
 
@@ -81,6 +89,25 @@ class ReadOnlyCache(unittest.TestCase):
         self.assertEqual(len(result.stderr.splitlines()), 1)
 
 
+class NoMirror(unittest.TestCase):
+
+    def test_each_download_is_one_error(self):
+        with tempfile.TemporaryDirectory() as folder:
+            env = {name: value for name, value in os.environ.items()
+                   if name != 'QEMU_SRC'}
+            env.update(XDG_CACHE_HOME=folder, QEMU_HVC_MIRROR=NO_MIRROR)
+            for what in [*(what for what, _ in COMPLETE), *OTHERS]:
+                with self.subTest(what):
+                    result = subprocess.run([TOOL, *what], text=True,
+                                            capture_output=True, env=env,
+                                            check=False)
+                    self.assertEqual((result.returncode, result.stdout),
+                                     (1, ''))
+                    self.assertIn('fetch: error: ',
+                                  result.stderr.splitlines()[-1])
+                    self.assertIn(NO_MIRROR, result.stderr)
+
+
 def main():
     tap.arguments(__doc__)
-    return tap.run(ReadOnlyCache)
+    return tap.run(ReadOnlyCache, NoMirror)

@@ -26,13 +26,13 @@ import xml.etree.ElementTree as ET
 
 from qemu_hvc import tap
 from qemu_hvc.manual import Hosts, commands
-from qemu_hvc.paths import GUESTS, ROOT, SCRIPTS, TESTS
+from qemu_hvc.paths import (CROSS_CC, FetchError, GUESTS, ROOT, SCRIPTS, TESTS,
+                            fetch)
 
 DOMAINS = ROOT / 'docs/system/arm/libvirt'
 MANUAL = ROOT / 'docs/system/arm/hvc-libvirt.rst'
 GUIDE = ROOT / 'docs/system/arm/hvc-migration.rst'
 GUEST = GUESTS / 'bare/tick-a64.S'
-CROSS_CC = 'aarch64-linux-gnu-gcc'
 IMAGES = '/var/lib/libvirt/images'
 # The hosts have no network, and images in common.
 MIGRATION = f'unix://{IMAGES}/migration'
@@ -567,7 +567,8 @@ class Tests:
         self.keeps(BY_PROFILE, self.destination)
 
     def old_libvirt(self):
-        with Host(self.folder / 'old', fetch('9.0'), self.qemu) as host:
+        with Host(self.folder / 'old', libvirt_of_debian('9.0'),
+                  self.qemu) as host:
             host.wait()
             host.virsh('define', BY_TYPE.path)
             reason = '-no-acpi: invalid option'
@@ -575,14 +576,11 @@ class Tests:
             expect_shown(reason)
 
 
-def fetch(version):
-    """Debian's libvirt, or tap.Skip"""
-    result = subprocess.run([SCRIPTS / 'fetch', 'libvirt', version], text=True,
-                            capture_output=True, check=False)
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or ['no reason given']
-        raise tap.Skip(f'no libvirt {version} of Debian: {lines[-1]}')
-    return Path(result.stdout.strip())
+def libvirt_of_debian(version):
+    try:
+        return fetch('libvirt', version)
+    except FetchError as error:
+        raise tap.Skip(f'no libvirt {version} of Debian: {error}') from None
 
 
 def build_guest(path):
@@ -610,7 +608,7 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         folder = Path(folder)
         try:
-            libvirt = fetch('11.3')
+            libvirt = libvirt_of_debian('11.3')
             with Host(folder / 'a', libvirt, qemu) as source, \
                     Host(folder / 'b', libvirt, qemu) as destination:
                 build_guest(folder / 'images/vmlinuz')
