@@ -205,15 +205,8 @@ static void adopt(GuestAbiDefinition *definition,
     }
 }
 
-static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
-                      Error **errp)
+static void load_parts(const GuestAbiIncoming *incoming)
 {
-    g_autofree uint64_t *before = g_new(uint64_t, definition_count());
-
-    for (unsigned i = 0; i < definition_count(); i++) {
-        before[i] = definition_at(i)->promised;
-        adopt(definition_at(i), incoming);
-    }
     for (unsigned i = 0; guest_abi_part(i); i++) {
         const GuestAbiPart *part = guest_abi_part(i);
         const GuestAbiIncomingPart *came =
@@ -226,7 +219,20 @@ static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
             part->load(data ?: "", size);
         }
     }
+}
+
+/* What can refuse comes first: a part that was loaded is not taken back. */
+static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
+                      Error **errp)
+{
+    g_autofree uint64_t *before = g_new(uint64_t, definition_count());
+
+    for (unsigned i = 0; i < definition_count(); i++) {
+        before[i] = definition_at(i)->promised;
+        adopt(definition_at(i), incoming);
+    }
     if (!abi->adopted || abi->adopted(errp)) {
+        load_parts(incoming);
         return true;
     }
     for (unsigned i = 0; i < definition_count(); i++) {

@@ -92,8 +92,9 @@ typedef struct GuestAbiValue {
  *         the trial (guest_abi_set_trial()) of the same contract. @data is not
  *         trusted, and NULL if the part did not come. Says in @errp what
  *         cannot be kept; may be NULL
- * @load: take what came, which @check has accepted, before the hook of
- *        guest_abi_set_adopted() runs; @data is not NULL. May be NULL
+ * @load: take what came, which @check has accepted, once nothing can refuse the
+ *        contract any more: after the hook of guest_abi_set_adopted(), if that
+ *        returned true; @data is not NULL. May be NULL
  * @decode: the bytes in words, for people; @data is this VM's own; may be NULL
  */
 typedef struct GuestAbiPart {
@@ -148,9 +149,10 @@ void guest_abi_set_trial(GuestAbiTrial *trial);
 /**
  * guest_abi_set_adopted: be told that an incoming contract is now this VM's
  * @adopted: called once for each contract that fits, after @promised of all
- *           entries was set, and before any other section is loaded. Returns
- *           false, with an error, if the VM cannot take it on after all: the
- *           contract is then refused, and the promises are as before.
+ *           entries was set, before any part and any other section is loaded.
+ *           Returns false, with an error, if the VM cannot take it on after
+ *           all: the contract is then refused, the promises are as before, and
+ *           no part is loaded.
  */
 void guest_abi_set_adopted(bool (*adopted)(Error **errp));
 
