@@ -14,7 +14,7 @@
 #include "sysregs.h"
 #include "trace.h"
 
-/* Registers of the contract that KVM_GET_REG_LIST has not got */
+/* Registers of the contract that KVM_GET_REG_LIST leaves out */
 static const uint64_t unlisted[] = {
     HVC_CNTFRQ_EL0,
     HVC_KVM_GICD_IIDR,
@@ -99,16 +99,16 @@ static bool read_clidr_again(const HvcVm *vm, const HvcKvm *kvm,
 }
 
 static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
-                   const HvcContract *wanted, HvcTruth *truth, Error **errp)
+                   const HvcContract *wanted, HvcTruth *truth,
+                   unsigned *written, Error **errp)
 {
-    unsigned written = 0;
     int ret;
 
     if (!hvc_kvm_pin(kvm, &vm->set, vm->options, errp)) {
         return false;
     }
     if (wanted) {
-        written = hvc_state_apply(kvm, wanted, false);
+        *written = hvc_state_apply(kvm, wanted, false);
     }
     ret = kvm->run(kvm);
     if (ret) {
@@ -117,20 +117,18 @@ static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
                          "reads");
         return false;
     }
-    if (!hvc_kvm_list(kvm, &truth->ids, &truth->count, errp) ||
-        !read_contract(kvm, truth, errp) ||
-        !read_clidr_again(vm, kvm, wanted, truth, errp)) {
-        return false;
-    }
-    trace_hvc_scratch(written, truth->count, truth->contract.count);
-    return true;
+    return hvc_kvm_list(kvm, &truth->ids, &truth->count, errp) &&
+           read_contract(kvm, truth, errp) &&
+           read_clidr_again(vm, kvm, wanted, truth, errp);
 }
 
 bool hvc_scratch_try(const HvcVm *vm, const HvcContract *wanted,
                      HvcTruth *truth, Error **errp)
 {
     ERRP_GUARD();
+    gint64 started = g_get_monotonic_time();
     HvcKvm *kvm = vm->kernel.create(&vm->kernel, &vm->recipe, errp);
+    unsigned written = 0;
     bool ok;
 
     *truth = (HvcTruth) { };
@@ -139,10 +137,13 @@ bool hvc_scratch_try(const HvcVm *vm, const HvcContract *wanted,
                       "one, which is needed to learn what its guest reads: ");
         return false;
     }
-    ok = try_on(vm, kvm, wanted, truth, errp);
+    ok = try_on(vm, kvm, wanted, truth, &written, errp);
     kvm->destroy(kvm);
     if (!ok) {
         hvc_truth_clear(truth);
+        return false;
     }
-    return ok;
+    trace_hvc_scratch(written, truth->count, truth->contract.count,
+                      g_get_monotonic_time() - started);
+    return true;
 }

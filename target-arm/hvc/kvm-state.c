@@ -133,22 +133,20 @@ void hvc_state_warn_left_out(const HvcKvm *kvm, const HvcContract *contract)
     }
 }
 
-bool hvc_state_check_incoming(const HvcKvm *kvm, const HvcContract *contract,
-                              const uint64_t *ids, uint64_t *values,
-                              size_t count, Error **errp)
+bool hvc_state_check_incoming(const HvcContract *contract,
+                              const uint64_t *ids, const uint64_t *known,
+                              uint64_t *values, size_t count, Error **errp)
 {
     for (size_t i = 0; i < count; i++) {
         const HvcPromise *promise = hvc_contract_find(contract, ids[i]);
         g_autofree char *name = NULL;
-        uint64_t now = 0;
 
         if (!promise || !hvc_contract_counts(contract, ids[i])) {
             continue;
         }
         if (hvc_same_register(ids[i], values[i], promise->value)) {
-            if (!kvm->get(kvm, ids[i], &now) &&
-                hvc_same_register(ids[i], values[i], now)) {
-                values[i] = now;
+            if (hvc_same_register(ids[i], values[i], known[i])) {
+                values[i] = known[i];
             }
             continue;
         }
@@ -207,16 +205,40 @@ static int write_register(const HvcKvm *kvm, uint64_t id, uint64_t value)
     return clear ? write_set(kvm, id, clear, value) : kvm->set(kvm, id, value);
 }
 
+bool hvc_state_read(const HvcKvm *kvm, int cpu, const uint64_t *ids,
+                    uint64_t *values, size_t count, Error **errp)
+{
+    for (size_t i = 0; i < count; i++) {
+        int ret = kvm->get(kvm, ids[i], &values[i]);
+
+        if (ret) {
+            g_autofree char *name = hvc_sysreg_name(ids[i]);
+
+            error_setg(errp, "guest-abi: this host's kernel lists %s [0x%"
+                       PRIx64 "] for a VM like this one, and vCPU %d does not "
+                       "have it: %s; use another kernel, and report this "
+                       "one's version", name, ids[i], cpu, strerror(-ret));
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hvc_state_write(const HvcKvm *kvm, const uint64_t *ids,
-                     const uint64_t *values, size_t count, Error **errp)
+                     const uint64_t *known, const uint64_t *values,
+                     size_t count, Error **errp)
 {
     g_autoptr(GString) misfits = g_string_new(NULL);
     unsigned number = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int ret = write_register(kvm, ids[i], values[i]);
         uint64_t now = 0;
+        int ret;
 
+        if (known && known[i] == values[i]) {
+            continue;
+        }
+        ret = write_register(kvm, ids[i], values[i]);
         if (ret) {
             kvm->get(kvm, ids[i], &now);
             add_misfit(misfits, number++, ids[i], values[i], now,
@@ -277,9 +299,20 @@ static bool is_kept(uint64_t id, uint64_t value, uint64_t now,
     return now == value;
 }
 
+/* Is a register read again? Another vCPU's ID registers are the first one's. */
+static bool is_read_again(const HvcContract *contract, uint64_t id,
+                          bool caches_only)
+{
+    const HvcPromise *promise = hvc_contract_find(contract, id);
+
+    return promise ? is_wanted(contract, promise, caches_only)
+                   : hvc_contract_counts(contract, id);
+}
+
 bool hvc_state_check_kept(const HvcKvm *kvm, const HvcContract *contract,
-                          const uint64_t *ids, const uint64_t *values,
-                          size_t count, bool *warned, Error **errp)
+                          bool caches_only, const uint64_t *ids,
+                          const uint64_t *values, size_t count, bool *warned,
+                          Error **errp)
 {
     g_autoptr(GString) misfits = g_string_new(NULL);
     const char *lost = NULL;
@@ -289,7 +322,7 @@ bool hvc_state_check_kept(const HvcKvm *kvm, const HvcContract *contract,
         uint64_t now = 0;
         int ret;
 
-        if (!hvc_contract_counts(contract, ids[i])) {
+        if (!is_read_again(contract, ids[i], caches_only)) {
             continue;
         }
         ret = kvm->get(kvm, ids[i], &now);
@@ -309,4 +342,22 @@ bool hvc_state_check_kept(const HvcKvm *kvm, const HvcContract *contract,
                    "kernel keeps them", misfits->str);
     }
     return !number;
+}
+
+HvcLoaded hvc_state_load(const HvcKvm *kvm, const HvcContract *contract,
+                         bool caches_only, const uint64_t *ids,
+                         const uint64_t *known, const uint64_t *values,
+                         size_t count, bool *warned, Error **errp)
+{
+    if (!hvc_state_write(kvm, ids, known, values, count, errp)) {
+        return HVC_LOAD_REFUSED;
+    }
+    if (hvc_state_check_kept(kvm, contract, caches_only, ids, values, count,
+                             warned, known ? NULL : errp)) {
+        return HVC_LOADED;
+    }
+    /* A register that was taken for known and was not: write all of them. */
+    return known ? hvc_state_load(kvm, contract, caches_only, ids, NULL,
+                                  values, count, warned, errp)
+                 : HVC_LOAD_NOT_KEPT;
 }

@@ -47,6 +47,7 @@ static bool give_list(ARMCPU *cpu, bool reread, Error **errp)
     const HvcVm *vm = hvc_vm;
     size_t size = vm->ids_count * sizeof(uint64_t);
     g_autofree uint64_t *values = g_malloc0(size);
+    HvcHostVcpu host;
 
     for (size_t i = 0, old = 0; i < vm->ids_count && !reread; i++) {
         while (old < cpu->cpreg_array_len &&
@@ -66,11 +67,11 @@ static bool give_list(ARMCPU *cpu, bool reread, Error **errp)
     memcpy(cpu->cpreg_indexes, vm->ids, size);
     memcpy(cpu->cpreg_values, values, size);
     trace_hvc_vcpu_listed(CPU(cpu)->cpu_index, cpu->cpreg_array_len);
-    if (reread && !write_kvmstate_to_list(cpu)) {
-        error_setg(errp, "guest-abi: this host's kernel lists registers for "
-                   "the VM that vCPU %d does not have; use another kernel",
-                   CPU(cpu)->cpu_index);
-        return false;
+    if (reread) {
+        host_of(&host, CPU(cpu));
+        return hvc_state_read(&host.kvm, CPU(cpu)->cpu_index,
+                              cpu->cpreg_indexes, cpu->cpreg_values,
+                              cpu->cpreg_array_len, errp);
     }
     return true;
 }
@@ -241,14 +242,15 @@ void arm_hvc_kvm_pre_load(ARMCPU *cpu)
     cpu->cpreg_vmstate_array_len = room;
 }
 
-/* After this nobody can go back: what a kernel does not keep is lost. */
-static bool refuse_not_kept(Error *err)
+/* In a postcopy nobody can go back: what a kernel does not keep is lost. */
+static bool is_loaded(HvcLoaded loaded, Error *err, Error **errp)
 {
-    if (migration_in_incoming_postcopy()) {
-        warn_report("%s", error_get_pretty(err));
-        return false;
+    if (loaded == HVC_LOAD_NOT_KEPT && migration_in_incoming_postcopy()) {
+        warn_report_err(err);
+        return true;
     }
-    return true;
+    error_propagate(errp, err);
+    return loaded == HVC_LOADED;
 }
 
 static bool load(ARMCPU *cpu, uint64_t *values, Error **errp)
@@ -258,30 +260,24 @@ static bool load(ARMCPU *cpu, uint64_t *values, Error **errp)
         .values = cpu->cpreg_vmstate_values,
         .count = cpu->cpreg_vmstate_array_len,
     };
-    const uint64_t *ids = cpu->cpreg_indexes;
+    const uint64_t *ids = cpu->cpreg_indexes, *known = cpu->cpreg_values;
     size_t count = cpu->cpreg_array_len;
     HvcVm *vm = hvc_vm;
     Error *err = NULL;
+    HvcLoaded loaded;
     HvcHostVcpu host;
 
     host_of(&host, CPU(cpu));
     if (!hvc_list_match(&host.kvm, &incoming, ids, values, count, &vm->warned,
                         errp) ||
-        !hvc_state_check_incoming(&host.kvm, &vm->contract, ids, values, count,
-                                  errp) ||
-        !hvc_state_write(&host.kvm, ids, values, count, errp)) {
+        !hvc_state_check_incoming(&vm->contract, ids, known, values, count,
+                                  errp)) {
         return false;
     }
-    if (hvc_state_check_kept(&host.kvm, &vm->contract, ids, values, count,
-                             &vm->warned.not_kept, &err)) {
-        return true;
-    }
-    if (!refuse_not_kept(err)) {
-        error_free(err);
-        return true;
-    }
-    error_propagate(errp, err);
-    return false;
+    loaded = hvc_state_load(&host.kvm, &vm->contract,
+                            has_caches_only(CPU(cpu)), ids, known, values,
+                            count, &vm->warned.not_kept, &err);
+    return is_loaded(loaded, err, errp);
 }
 
 bool arm_hvc_post_load(ARMCPU *cpu)

@@ -210,9 +210,11 @@ static void check_register(const FakeKvm *fake, const HvcContract *contract,
 {
     /* Registers before and after, that are none of its business */
     const uint64_t ids[] = { FAKE_X0, id, FAKE_MPIDR };
+    const FakeRegister *here = fake_kvm_register(fake, id);
+    const uint64_t known[] = { 0x66, here ? here->value : 0, 0x80000003 };
     uint64_t values[] = { 0x99, came, 0x80000001, 0x77 };
     Error *err = NULL;
-    bool ok = hvc_state_check_incoming(&fake->kvm, contract, ids, values,
+    bool ok = hvc_state_check_incoming(contract, ids, known, values,
                                        ARRAY_SIZE(ids), &err);
 
     g_test_message("0x%" PRIx64 " = 0x%" PRIx64, id, came);
@@ -264,7 +266,7 @@ static void test_incoming(void)
                    NULL);
     check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ MMFR2_NV, 0x1011,
                    NULL);
-    fake_kvm_register(fake, FAKE_MMFR2)->get_errno = EIO;
+    fake_kvm_register(fake, FAKE_MMFR2)->value = 0x1012;
     check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ MMFR2_NV,
                    0x1011 ^ MMFR2_NV, NULL);
     check_register(fake, &contract, FAKE_PFR0, 0x1100008011110112,
@@ -329,14 +331,14 @@ static void check_loads(FakeKvm *fake, const uint64_t *ids,
     static bool warned;
 
     hvc_contract_set(&contract, FAKE_CLIDR, CLIDR_INVENTED, &error_abort);
-    g_assert_true(hvc_state_write(&fake->kvm, ids, values, count, &err) ==
-                  !refused);
+    g_assert_true(hvc_state_write(&fake->kvm, ids, NULL, values, count, &err)
+                  == !refused);
     g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refused);
     error_free(err);
     err = NULL;
     if (!refused) {
-        g_assert_true(hvc_state_check_kept(&fake->kvm, &contract, ids, values,
-                                           count, &warned, &err) ==
+        g_assert_true(hvc_state_check_kept(&fake->kvm, &contract, false, ids,
+                                           values, count, &warned, &err) ==
                       !not_kept);
         g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, not_kept);
         error_free(err);
@@ -388,8 +390,8 @@ static void test_write_many(void)
         ids[i] = 0x603000000013c600 + i;
         values[i] = i;
     }
-    g_assert_false(hvc_state_write(&fake->kvm, ids, values, ARRAY_SIZE(ids),
-                                   &err));
+    g_assert_false(hvc_state_write(&fake->kvm, ids, NULL, values,
+                                   ARRAY_SIZE(ids), &err));
     g_assert_nonnull(strstr(error_get_pretty(err), ", and others; use "));
     g_assert_cmpuint(strlen(error_get_pretty(err)), <, 1000);
     error_free(err);
@@ -548,6 +550,162 @@ static void test_pmu_refused(void)
           NULL, { FAKE_PMCNTENSET, 0x1 });
 }
 
+/* All of it: what a load costs */
+
+typedef struct Vcpu {
+    FakeKvm *fake;
+    uint64_t ids[256], known[256], values[256];
+    size_t count;
+} Vcpu;
+
+/* A vCPU after its reset, as QEMU knows it; nothing has come yet. */
+static void vcpu_init(Vcpu *vcpu)
+{
+    g_autofree uint64_t *ids = NULL;
+    size_t count;
+
+    vcpu->fake = fake_kvm_new(FAKE_6_12);
+    vcpu->count = 0;
+    g_assert_true(hvc_kvm_list(&vcpu->fake->kvm, &ids, &count, &error_abort));
+    for (size_t i = 0; i < count; i++) {
+        if (hvc_list_has(ids[i])) {
+            g_assert_cmpuint(vcpu->count, <, ARRAY_SIZE(vcpu->ids));
+            vcpu->ids[vcpu->count++] = ids[i];
+        }
+    }
+    g_assert_true(hvc_state_read(&vcpu->fake->kvm, 0, vcpu->ids, vcpu->known,
+                                 vcpu->count, &error_abort));
+    memcpy(vcpu->values, vcpu->known, sizeof(vcpu->values));
+    vcpu->fake->gets = vcpu->fake->sets = 0;
+}
+
+static void vcpu_comes_with(Vcpu *vcpu, uint64_t id, uint64_t value)
+{
+    for (size_t i = 0; i < vcpu->count; i++) {
+        if (vcpu->ids[i] == id) {
+            vcpu->values[i] = value;
+            return;
+        }
+    }
+    g_assert_not_reached();
+}
+
+static HvcLoaded vcpu_load(Vcpu *vcpu, bool caches_only, Error **errp)
+{
+    HvcContract contract = { };
+    bool warned = false;
+
+    for (size_t i = 0; i < vcpu->count; i++) {
+        if (hvc_sysreg_describes_cpu(vcpu->ids[i])) {
+            hvc_contract_set(&contract, vcpu->ids[i], vcpu->known[i],
+                             &error_abort);
+        }
+    }
+    /* Nothing is asked of the kernel here. */
+    g_assert_true(hvc_state_check_incoming(&contract, vcpu->ids, vcpu->known,
+                                           vcpu->values, vcpu->count,
+                                           &error_abort));
+    g_assert_cmpuint(vcpu->fake->gets, ==, 0);
+    return hvc_state_load(&vcpu->fake->kvm, &contract, caches_only, vcpu->ids,
+                          vcpu->known, vcpu->values, vcpu->count, &warned,
+                          errp);
+}
+
+/*
+ * Of each vCPU the registers are written that the guest has changed, and read
+ * again once; of the ID registers, which hold for the VM, those of the first.
+ */
+static void test_load_cost(void)
+{
+    static const unsigned vcpus[] = { 1, 8, 512 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(vcpus); i++) {
+        unsigned sets = 0, gets = 0, listed = 0, of_vm = 0;
+
+        for (unsigned n = 0; n < vcpus[i]; n++) {
+            Vcpu vcpu;
+
+            vcpu_init(&vcpu);
+            vcpu_comes_with(&vcpu, FAKE_CNTP_CVAL, 0x1234);
+            vcpu_comes_with(&vcpu, FAKE_CNTPCT, 0x5678);
+            g_assert_cmpint(vcpu_load(&vcpu, n, &error_abort), ==, HVC_LOADED);
+            g_assert_cmphex(fake_kvm_value(vcpu.fake, FAKE_CNTP_CVAL), ==,
+                            0x1234);
+            sets += vcpu.fake->sets;
+            gets += vcpu.fake->gets;
+            for (size_t id = 0; id < vcpu.count; id++) {
+                listed++;
+                of_vm += n && hvc_sysreg_describes_cpu(vcpu.ids[id]) &&
+                         vcpu.ids[id] != FAKE_CLIDR &&
+                         !hvc_is_ccsidr(vcpu.ids[id]);
+            }
+            /* Of the 14 caches that there can be CLIDR_EL1 has two. */
+            listed -= 12;
+            fake_kvm_free(vcpu.fake);
+        }
+        g_test_message("%u vCPUs: %u writes, %u reads", vcpus[i], sets, gets);
+        g_assert_cmpuint(sets, ==, 2 * vcpus[i]);
+        g_assert_cmpuint(gets, ==, listed - of_vm);
+    }
+}
+
+/* QEMU's list of a vCPU may be wrong about it: then all is written. */
+static void test_load_stale(void)
+{
+    Error *err = NULL;
+    Vcpu vcpu;
+
+    vcpu_init(&vcpu);
+    fake_kvm_register(vcpu.fake, FAKE_CNTP_CVAL)->value = 0x99;
+    g_assert_cmpint(vcpu_load(&vcpu, true, &error_abort), ==, HVC_LOADED);
+    g_assert_cmphex(fake_kvm_value(vcpu.fake, FAKE_CNTP_CVAL), ==, 0);
+    fake_kvm_register(vcpu.fake, FAKE_CNTP_CVAL)->value = 0x99;
+    fake_kvm_register(vcpu.fake, FAKE_CNTP_CVAL)->ignores = UINT64_MAX;
+    vcpu.fake->gets = 0;
+    g_assert_cmpint(vcpu_load(&vcpu, true, &err), ==, HVC_LOAD_NOT_KEPT);
+    g_assert_cmpstr(error_get_pretty(err), ==,
+                    NOT_KEPT("CNTP_CVAL_EL0 = 0x0 [0x603000000013df12], here "
+                             "it is 0x99 (bits [63:0] 0x0 -> 0x99)"));
+    error_free(err);
+    fake_kvm_free(vcpu.fake);
+}
+
+static void test_load_refused(void)
+{
+    Error *err = NULL;
+    Vcpu vcpu;
+
+    vcpu_init(&vcpu);
+    vcpu_comes_with(&vcpu, FAKE_CNTP_CVAL, 0x1234);
+    fake_kvm_register(vcpu.fake, FAKE_CNTP_CVAL)->set_errno = EINVAL;
+    g_assert_cmpint(vcpu_load(&vcpu, false, &err), ==, HVC_LOAD_REFUSED);
+    g_assert_cmpstr(error_get_pretty(err), ==,
+                    REFUSED("CNTP_CVAL_EL0 = 0x1234 [0x603000000013df12], here "
+                            "it is 0x0 (Invalid argument: bits [63:0] 0x1234 "
+                            "-> 0x0)"));
+    error_free(err);
+    fake_kvm_free(vcpu.fake);
+}
+
+/* The list of the scratch VM, on a vCPU that does not have all of it */
+static void test_read(void)
+{
+    Error *err = NULL;
+    Vcpu vcpu;
+
+    vcpu_init(&vcpu);
+    fake_kvm_remove(vcpu.fake, FAKE_OSLSR);
+    g_assert_false(hvc_state_read(&vcpu.fake->kvm, 3, vcpu.ids, vcpu.values,
+                                  vcpu.count, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==,
+                    "guest-abi: this host's kernel lists OSLSR_EL1 "
+                    "[0x603000000013808c] for a VM like this one, and vCPU 3 "
+                    "does not have it: No such file or directory; use another "
+                    "kernel, and report this one's version");
+    error_free(err);
+    fake_kvm_free(vcpu.fake);
+}
+
 int main(int argc, char **argv)
 {
     module_call_init(MODULE_INIT_TRACE);
@@ -575,5 +733,9 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-state/pmu/reset", test_pmu_reset);
     g_test_add_func("/hvc-kvm-state/pmu/alias", test_pmu_alias);
     g_test_add_func("/hvc-kvm-state/pmu/refused", test_pmu_refused);
+    g_test_add_func("/hvc-kvm-state/load/cost", test_load_cost);
+    g_test_add_func("/hvc-kvm-state/load/stale", test_load_stale);
+    g_test_add_func("/hvc-kvm-state/load/refused", test_load_refused);
+    g_test_add_func("/hvc-kvm-state/read", test_read);
     return g_test_run();
 }
