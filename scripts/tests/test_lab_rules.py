@@ -11,8 +11,9 @@ import tempfile
 import unittest
 
 from qemu_hvc import tap
-from qemu_hvc.lab import (bare_guest, journey_table, journeys, kernels,
-                          moves)
+from qemu_hvc.bench import kvm as bench_kvm
+from qemu_hvc.lab import (bare_guest, downtime, journey_table, journeys,
+                          kernels, moves)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import machine_list
@@ -50,9 +51,50 @@ private_apt() {
 }
 """
 
+# The traces of a migration of two vCPUs
+SOURCE_TRACE = """\
+311@1790000000.999990:vmstate_downtime_checkpoint src-downtime-start
+311@1790000001.000100:vmstate_downtime_checkpoint src-vm-stopped
+"""
+TARGET_TRACE = """\
+317@1790000000.100000:hvc_scratch 0 registers written, 309 listed, 71 in the \
+contract, in 8040 us
+320@1790000001.004000:vmstate_downtime_load type=non-iterable idstr=cpu_common \
+instance_id=0 downtime=7
+320@1790000001.005000:vmstate_downtime_load type=non-iterable idstr=cpu \
+instance_id=0 downtime=1500
+320@1790000001.007000:vmstate_downtime_load type=non-iterable idstr=cpu \
+instance_id=1 downtime=1250
+320@1790000001.020490:vmstate_downtime_checkpoint dst-precopy-bh-vm-started
+"""
+
 
 class LabRules(unittest.TestCase):
     """Nothing here starts a QEMU."""
+
+    # --- downtime ---
+
+    def test_downtime(self):
+        times = downtime.times_of(SOURCE_TRACE, TARGET_TRACE, 2)
+        self.assertAlmostEqual(times.downtime, 20.5, places=3)
+        self.assertAlmostEqual(times.vcpus, 2.75)
+        self.assertEqual(downtime.scratch_ms(TARGET_TRACE), [8.04])
+        for source, target, cpus in (
+                (SOURCE_TRACE, TARGET_TRACE, 1),
+                ('', TARGET_TRACE, 2), (SOURCE_TRACE * 2, TARGET_TRACE, 2),
+                (SOURCE_TRACE, TARGET_TRACE.replace('started', ''), 2)):
+            with self.assertRaises(LabError):
+                downtime.times_of(source, target, cpus)
+
+    def test_downtime_rows(self):
+        pairs = [bench_kvm.Pair(downtime.Times(100, 10),
+                                downtime.Times(100 + more, 10 + more / 2))
+                 for more in (0, 2, 4)]
+        rows = bench_kvm.rows(8, pairs)
+        self.assertEqual([row[1] for row in rows], [1.01, 1.01])
+        self.assertAlmostEqual(rows[0][2], 1.02)
+        self.assertAlmostEqual(rows[1][2], 1.01)
+        self.assertEqual(rows[1][4], '11.00 ms instead of 10.00 ms')
 
     # --- kernels ---
 

@@ -20,7 +20,8 @@ render      the matrix as text and as SVG
 live        live migration, reboot, CPU hotplug, snapshots inside one host
 linux       what a Linux guest finds
 fleet       what guest-abi-probe says on each kernel
-ioctls      how often the firmware registers are touched
+ioctls      how often registers are touched
+downtime    how long a guest is stopped while it moves
 x86         x86 hosts: the XSAVE components of a guest
 firmware    which firmware registers a kernel has
 commands    what the commands of scripts/kvm-lab do

@@ -187,22 +187,11 @@ def add_show(parser: argparse.ArgumentParser) -> None:
                         help='what "matrix --json" wrote')
 
 
-def cpu_counts(text: str) -> list[int]:
-    try:
-        counts = [int(word) for word in text.split(',')]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1 or max(counts) > bare_guest.MAX_CPUS:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is no list of numbers from 1 to {bare_guest.MAX_CPUS}, '
-            'such as 1,4,8')
-    return counts
-
-
-def cpus_option(parser: argparse.ArgumentParser, default: str) -> None:
+def cpus_option(parser: argparse.ArgumentParser, default: str,
+                most: int = bare_guest.MAX_CPUS) -> None:
     parser.add_argument('--cpus', metavar='LIST', default=default,
-                        type=cpu_counts,
-                        help="numbers of the guest's CPUs, at most 8 "
+                        type=lambda text: commands.cpu_counts(text, most),
+                        help=f"numbers of the guest's CPUs, at most {most} "
                         '(default: %(default)s)')
 
 
@@ -226,7 +215,7 @@ def add_linux(parser: argparse.ArgumentParser) -> None:
 
 def add_ioctls(parser: argparse.ArgumentParser) -> None:
     kernel_option(parser, '6.12')
-    cpus_option(parser, '1,8')
+    cpus_option(parser, '1,8', commands.MOST_CPUS)
     parser.add_argument('--machine', metavar='LIST',
                         default=f'virt,{commands.PINNED}',
                         help='machine types, each perhaps with options '
@@ -304,9 +293,10 @@ COMMANDS = {
                'count accesses to the registers',
                'Counts KVM_GET_ONE_REG and KVM_SET_ONE_REG by class of '
                'register (firmware,\nfirmware bitmaps, all others): at the '
-               'start of a VM, while it is saved, and on\nthe other side. '
-               'With a tracer of our own, as strace does not say which '
-               'register\nan ioctl is about.'),
+               'start of a VM, for a check-guest-abi (one\nscratch VM), while '
+               'it is saved, and on the other side. With a tracer of our own,'
+               '\nas strace does not say which register an ioctl is about. '
+               'More than 8 vCPUs take\nminutes.'),
 }
 
 

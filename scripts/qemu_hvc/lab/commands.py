@@ -27,6 +27,8 @@ U = TypeVar('U')
 DEBIAN = 'debian'
 PINNED = 'virt-hvc-10.0'
 MACHINES = ('virt', 'virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
+# That KVM's GICv3 has; the lab's guest uses eight of them.
+MOST_CPUS = 512
 # Each service alone, and none: what is not chosen must not be found.
 LINUX_MACHINES = (PINNED, *(f'virt,hvc-services={spec}' for spec in (
     'none', 'trng', 'pv-time', 'vendor-features', 'ptp')))
@@ -65,9 +67,21 @@ def inner_qemu(args: argparse.Namespace) -> Path:
     return path.resolve()
 
 
+def cpu_counts(text: str, most: int = MOST_CPUS) -> list[int]:
+    """An option's list of numbers of vCPUs"""
+    try:
+        counts = [int(word) for word in text.split(',')]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 1 or max(counts) > most:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no list of numbers from 1 to {most}, such as 1,4,8')
+    return counts
+
+
 def parallel(args: argparse.Namespace, function: Callable[[T], U],
              items: Sequence[T]) -> list[U]:
-    """As many at once as there shall be hosts."""
+    """As many at once as there may be hosts."""
     with ThreadPoolExecutor(args.jobs) as pool:
         return list(pool.map(function, items))
 

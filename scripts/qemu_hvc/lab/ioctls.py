@@ -13,11 +13,13 @@ from . import bare_guest, programs
 from .common import LabError, say
 from .host import Hardware, Host
 from .kernels import Kernel
-from .vm import Vm
+from .vm import QmpError, Vm
 
 # Registers of class 0x14 and 0x16 are the firmware's.
 KINDS = ('get-fw', 'set-fw', 'get-bmap', 'set-bmap', 'get-other', 'set-other')
-PHASES = ('start', 'save', 'start to load', 'load')
+# A check-guest-abi asks one scratch VM; one of an unpatched QEMU has no such
+# command.
+PHASES = ('start', 'check-guest-abi', 'save', 'start to load', 'load')
 
 Counts = dict[str, int]
 
@@ -36,13 +38,15 @@ class Row:
 
 
 class Counted:
-    """A VM whose ioctls are counted."""
+    """A VM whose ioctls are counted, which takes its time"""
 
-    def __init__(self, host: Host, name: str) -> None:
+    def __init__(self, host: Host, name: str, qemu: str, cpus: int) -> None:
         self.host = host
         self.file = f'{name}.count'
         self.seen: Counts = dict.fromkeys(KINDS, 0)
-        self.vm = Vm(host, name, wrapper=['count-ioctls', self.file])
+        self.vm = Vm(host, name, qemu=qemu,
+                     wrapper=['count-ioctls', self.file],
+                     patience=1 + cpus / 2)
 
     def since(self) -> Counts:
         """The counts since the last such call."""
@@ -56,21 +60,36 @@ class Counted:
         return counts
 
 
-def measure(host: Host, machine: str, cpus: int) -> list[Row]:
-    """The four phases of one machine."""
+def check_itself(vm: Vm) -> None:
+    """Asks a VM whether it could take its own contract."""
+    try:
+        contract = vm.qmp('query-guest-abi')
+    except QmpError:
+        return
+    misfits = [verdict for verdict in vm.qmp('check-guest-abi', **contract)
+               if not verdict['ok']]
+    if misfits:
+        raise LabError(f'a VM would refuse itself: {misfits}')
+
+
+def measure(host: Host, machine: str, cpus: int,
+            qemu: str = './qemu') -> list[Row]:
+    """The phases of one machine; qemu: the host's file"""
     options = bare_guest.options(machine, cpus)
-    source = Counted(host, 'source')
+    source = Counted(host, 'source', qemu, cpus)
     source.vm.start(*options)
     guest = bare_guest.LabGuest(source.vm)
     guest.booted()
     guest.answers()
     counts = [source.since()]
+    check_itself(source.vm)
+    counts.append(source.since())
     source.vm.qmp('stop')
     source.vm.migrate('file:state')
     counts.append(source.since())
     source.vm.quit()
 
-    target = Counted(host, 'target')
+    target = Counted(host, 'target', qemu, cpus)
     target.vm.start(*options, '-incoming', 'defer')
     counts.append(target.since())
     target.vm.listen('file:state')

@@ -46,13 +46,18 @@ class QmpError(LabError):
 
 
 class Vm(Monitor):
-    """One QEMU inside a host. Making it does not start it."""
+    """One QEMU inside a host. Making it does not start it.
+
+    patience: so many times as long as others it may take to start and answer
+    """
 
     def __init__(self, host: Host, name: str, *, qemu: str = './qemu',
-                 wrapper: Sequence[str] = ()) -> None:
+                 wrapper: Sequence[str] = (), patience: float = 1) -> None:
         self.host = host
         self.name = name
         self.program = [*wrapper, qemu]
+        self.start_timeout = int(START_TIMEOUT * patience)
+        self.qmp_timeout = int(QMP_TIMEOUT * patience)
         self.offset = 0
 
     # --- QEMU ---
@@ -69,8 +74,8 @@ class Vm(Monitor):
         self.offset = 0
         self.host.run(quoted(command))
         try:
-            self.host.run(f'vm_monitor {self.name} {START_TIMEOUT}',
-                          START_TIMEOUT * 2)
+            self.host.run(f'vm_monitor {self.name} {self.start_timeout}',
+                          self.start_timeout * 2)
         except CommandFailed:
             raise self._ended() from None
         # QEMU listens before it has made its machine, which it may refuse.
@@ -85,8 +90,8 @@ class Vm(Monitor):
             word = f'"$(cat {self.name}.command)"'
         try:
             answer = self._answer(command, self.host.run(
-                f'qmp {self.name}.qmp {QMP_TIMEOUT} {word} 2>&1',
-                QMP_TIMEOUT * 2))
+                f'qmp {self.name}.qmp {self.qmp_timeout} {word} 2>&1',
+                self.qmp_timeout * 2))
         except CommandFailed as failure:
             if failure.status == 1:
                 raise self._ended() from None
