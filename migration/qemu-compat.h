@@ -68,15 +68,6 @@
 #endif
 #endif /* per target */
 
-/* target/arm/kvm_arm.h */
-#if QEMU_SINCE(10, 2)
-#define hvc_create_scratch_vcpu(fds, init) \
-    kvm_arm_create_scratch_host_vcpu(fds, init)
-#else
-#define hvc_create_scratch_vcpu(fds, init) \
-    kvm_arm_create_scratch_host_vcpu(NULL, fds, init)
-#endif
-
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */
 #if QEMU_SINCE(10, 0)
 #define x86_supported_feature_word(word) \

@@ -45,11 +45,14 @@
 /* Words of KVM_ARM_VCPU_INIT's features */
 #define HVC_KVM_FEATURE_WORDS 7
 
+/* A recipe's target: the one that KVM_ARM_PREFERRED_TARGET names */
+#define HVC_KVM_PREFERRED_TARGET UINT32_MAX
+
 /**
  * HvcVmRecipe: what decides, beside registers, what a VM shows its guest
  * @type: the argument of KVM_CREATE_VM: the size of the guest's physical
  *        addresses, and whether the VM is protected
- * @target: of KVM_ARM_VCPU_INIT
+ * @target: of KVM_ARM_VCPU_INIT, or HVC_KVM_PREFERRED_TARGET
  * @features: of KVM_ARM_VCPU_INIT
  * @sve_vls: the guest's SVE vector lengths, bit n for n + 1 quadwords; 0: none
  * @mte: the VM has KVM_CAP_ARM_MTE
@@ -175,7 +178,7 @@ bool hvc_kvm_read(const HvcKvm *kvm, uint64_t id, uint64_t *value,
  * hvc_kvm_write: write a register, and read it back
  * @kvm: the vCPU
  * @id: the register
- * @value: what it shall be
+ * @value: what it is to be
  * @now: what it is afterwards; unchanged if it cannot be read
  *
  * Returns: 0 if the register has the value; a negative errno;

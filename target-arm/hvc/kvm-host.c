@@ -220,9 +220,15 @@ static int host_reset(const HvcKvm *kvm)
 
 static int init_vcpu(HvcHostVcpu *host, const HvcVmRecipe *recipe)
 {
-    host->target = recipe->target;
+    struct kvm_vcpu_init preferred = { .target = recipe->target };
+    int ret = 0;
+
+    if (recipe->target == HVC_KVM_PREFERRED_TARGET) {
+        ret = fd_ioctl(host->vm_fd, KVM_ARM_PREFERRED_TARGET, &preferred);
+    }
+    host->target = preferred.target;
     memcpy(host->features, recipe->features, sizeof(host->features));
-    return host_reset(&host->kvm);
+    return ret ?: host_reset(&host->kvm);
 }
 
 static int init_sve(HvcHostVcpu *host, const HvcVmRecipe *recipe)

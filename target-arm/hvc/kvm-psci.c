@@ -7,31 +7,31 @@
 
 #include "qemu/osdep.h"
 #include <linux/kvm.h>
-#include <sys/ioctl.h>
 #include "cpu.h"
-#include "kvm_arm.h"
-#include "kvm-psci.h"
 #include "migration/qemu-compat.h"
+#include "kvm-host.h"
+#include "kvm-psci.h"
 
 uint32_t hvc_kvm_host_psci_version(void)
 {
-    struct kvm_vcpu_init init = {
-        .target = -1,
+    /* As wide as the host's addresses: not every CPU has the default's 40. */
+    HvcVmRecipe recipe = {
+        .type = kvm_check_extension(kvm_state, KVM_CAP_ARM_VM_IPA_SIZE),
+        .target = HVC_KVM_PREFERRED_TARGET,
         .features = { 1 << KVM_ARM_VCPU_PSCI_0_2 },
     };
     uint64_t version = 0;
-    struct kvm_one_reg reg = {
-        .id = KVM_REG_ARM_PSCI_VERSION,
-        .addr = (uintptr_t)&version,
-    };
-    int fds[3];
+    HvcHostVcpu host;
+    HvcKvm *kvm;
 
-    if (!hvc_create_scratch_vcpu(fds, &init)) {
+    hvc_host_vcpu(&host, NULL, -1, -1);
+    kvm = host.kvm.create(&host.kvm, &recipe, NULL);
+    if (!kvm) {
         return 0;
     }
-    if (ioctl(fds[2], KVM_GET_ONE_REG, &reg)) {
+    if (kvm->get(kvm, HVC_KVM_PSCI_VERSION, &version)) {
         version = 0;
     }
-    kvm_arm_destroy_scratch_host_vcpu(fds);
+    kvm->destroy(kvm);
     return version;
 }
