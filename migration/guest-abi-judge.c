@@ -93,8 +93,8 @@ static Error *check_value(const Judgement *judgement, const char *name,
         if (incoming) {
             error_setg(&err, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
                        ", which this VM does not know; use a QEMU, a machine "
-                       "type and a host that have it, or start the VM anew",
-                       name, incoming);
+                       "type and a host that have it, or restart the VM on "
+                       "this host", name, incoming);
         }
         return err;
     }

@@ -40,7 +40,7 @@ typedef struct GuestAbiDefinition GuestAbiDefinition;
  *            sets it to @value. A contract that is adopted changes it for
  *            GUEST_ABI_RULE_ACCEPTED: what came; and for
  *            GUEST_ABI_RULE_AT_LEAST: what came, as long as the guest is not
- *            reset, when it is told @value anew
+ *            reset, when it is told @value again
  * @origin: who set it
  * @read: for a value that changes while the VM runs, in place of @value and
  *        @promised; only for GUEST_ABI_RULE_EXACT; may be NULL

@@ -150,8 +150,8 @@ void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
         error_setg(errp, "guest-abi: incoming VM gives its guest %s = 0x%"
                    PRIx64 ", of which this QEMU does not know 0x%" PRIx64
                    ", this VM gives its guest 0x%" PRIx64 "; use a QEMU that "
-                   "knows it, or start the VM anew", reg->entry, incoming,
-                   reserved, exposed);
+                   "knows it, or restart the VM on this host", reg->entry,
+                   incoming, reserved, exposed);
         return;
     }
     refuse_not_exposed(reg, "guest-abi", "gives its guest", evidence,
@@ -169,8 +169,8 @@ static bool check_reserved(const XsaveRegister *reg, const char *where,
     error_setg(errp, "xsave: incoming VM has %s = 0x%" PRIx64 ", where 0x%"
                PRIx64 " are not components that this QEMU knows (0x%" PRIx64
                "); the stream is damaged, or of a newer machine: use a QEMU "
-               "that knows them, or start the VM anew", where, found, reserved,
-               all_components(reg));
+               "that knows them, or restart the VM on this host", where, found,
+               reserved, all_components(reg));
     return false;
 }
 
@@ -194,8 +194,8 @@ static bool check_consistent(uint64_t xcr0, Error **errp)
         return true;
     }
     error_setg(errp, "xsave: incoming VM has XCR0 = 0x%" PRIx64 ", a "
-               "combination that no CPU allows; the stream is damaged: start "
-               "the VM anew", xcr0);
+               "combination that no CPU allows; the stream is damaged: "
+               "restart the VM", xcr0);
     return false;
 }
 

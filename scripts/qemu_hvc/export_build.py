@@ -110,7 +110,7 @@ def build_package(source, directory, export):
 
     @export writes the series into a package. The package and the build that
     are there from the last time go: patches that are taken back and applied
-    again would have everything built anew, too.
+    again would have everything built again, too.
     """
     check_elsewhere(source, directory)
     package = directory / 'package'

@@ -45,7 +45,7 @@ CONTRADICTIONS = (
 )
 # A kernel whose newest PSCI version is 1.0
 OLD = '5.10'
-# Bits of a GIC's registers that KVM does not take, as the host has not got
+# Bits of a GIC's registers that KVM does not take, as the host's GIC lacks
 # them: what the test is called, the section and field of the stream, the bits
 # that are set there, and parts of what QEMU says
 GIC_MISFITS = (

@@ -55,7 +55,7 @@ class XsaveContract(XsaveCase):
             'guest-abi: incoming VM gives its guest x86.xcr0 = '
             '0xffffffffffffffff, of which this QEMU does not know '
             '0xfffffffffff1fd00, this VM gives its guest 0x21f; use a QEMU '
-            'that knows it, or start the VM anew')
+            'that knows it, or restart the VM on this host')
 
     def test_check_says_what_the_migration_says(self):
         path = self.save('pc,guest-abi=on', 'max')

@@ -353,8 +353,8 @@ class XsaveLoad(XsaveCase):
             self.assertEqual(
                 self.refuse(self.edit(path, xcr0=value), 'pc', 'max'),
                 f'xsave: incoming VM has XCR0 = {value:#x}, a combination '
-                'that no CPU allows; the stream is damaged: start the VM '
-                'anew')
+                'that no CPU allows; the stream is damaged: restart the '
+                'VM')
 
     def test_any_masks_are_refused_or_put_right(self):
         """Random masks through all of QEMU; scripts/fuzz tests the rules."""

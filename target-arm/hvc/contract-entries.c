@@ -130,7 +130,7 @@ static const char *level_name(uint64_t id, uint64_t level)
     const char *const *names = is_2 ? levels_2 : levels_1_3;
     unsigned count = is_2 ? ARRAY_SIZE(levels_2) : ARRAY_SIZE(levels_1_3);
 
-    return level < count ? names[level] : "unheard of";
+    return level < count ? names[level] : "unknown to this QEMU";
 }
 
 static strList *decode_level_1_3(const GuestAbiDefinition *definition,

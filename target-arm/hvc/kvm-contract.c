@@ -133,7 +133,7 @@ static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
     error_setg(errp, "guest-abi: incoming VM %s, on this host it %s "
                "(SMCCC_ARCH_FEATURES of PV_TIME_FEATURES, which kernels before "
                "Linux 5.19 always answer); use a host with a kernel like the "
-               "source's, or start the VM anew",
+               "source's, or restart the VM on this host",
                incoming ? "discovers hvc service 'pv-time' but cannot use it"
                         : "does not discover hvc service 'pv-time'",
                here ? "would" : "would not");

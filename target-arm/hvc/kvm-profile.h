@@ -6,7 +6,7 @@
  *
  * An old kernel shows a guest the host's caches and what it knows of the CPU,
  * and takes no other values; a newer one has values of its own, but takes
- * those. So a VM on the newer host, that shall be able to move to the older
+ * those. So a VM on the newer host, that is to be able to move to the older
  * one, is made with what the older one shows.
  */
 
@@ -49,7 +49,7 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile);
  * hvc_kvm_profile_wanted: what a profile asks of this host
  * @profile: the profile
  * @here: what this host's kernel gives a guest that is asked nothing
- * @wanted: the registers that the VM shall have
+ * @wanted: the registers that the VM is to have
  * @errp: the profile is of other hardware, or has registers that this kernel
  *        does not have
  *

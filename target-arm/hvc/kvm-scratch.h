@@ -18,7 +18,7 @@
 /**
  * hvc_scratch_try: what would the guest of a VM read?
  * @vm: the VM, which is not touched
- * @wanted: the registers that it shall have; those that are not among them are
+ * @wanted: the registers that it is to have; those that are not among them are
  *          as the kernel has them. NULL: none
  * @truth: what the kernel makes of it; hvc_truth_clear() frees it
  * @errp: no such VM can be made here, or it cannot have the VM's services

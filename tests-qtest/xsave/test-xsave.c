@@ -25,12 +25,12 @@
     LACKS(names_, where_ " = " found_, has_, remedy_)
 #define IMPOSSIBLE(xcr0_)                                                  \
     "xsave: incoming VM has XCR0 = " xcr0_ ", a combination that no CPU "  \
-    "allows; the stream is damaged: start the VM anew"
+    "allows; the stream is damaged: restart the VM"
 #define DAMAGED(where_, found_, reserved_)                                 \
     "xsave: incoming VM has " where_ " = " found_ ", where " reserved_     \
     " are not components that this QEMU knows (0xe02ff); the stream is "   \
-    "damaged, or of a newer machine: use a QEMU that knows them, or start " \
-    "the VM anew"
+    "damaged, or of a newer machine: use a QEMU that knows them, or "      \
+    "restart the VM on this host"
 #define NOT_LOADABLE(names_, where_, found_, host_)                        \
     "xsave: incoming VM uses XSAVE component " names_ " (" where_ " = "    \
     found_ "), which this host cannot load (it can load " host_ "); use a " \
@@ -174,7 +174,7 @@ static const Case cases[] = {
     { { 0, 1, 0x7 }, { 0x7, UINT64_MAX, 0x7, UINT64_MAX }, 0,
       "xsave: incoming VM has XSS = 0x7, where 0x7 are not components that "
       "this QEMU knows (0x1fd00); the stream is damaged, or of a newer "
-      "machine: use a QEMU that knows them, or start the VM anew" },
+      "machine: use a QEMU that knows them, or restart the VM on this host" },
 
     /* XCR0 that XSETBV refuses */
     { { 0, 0 }, { 0, 0, 0 }, 0, IMPOSSIBLE("0x0") },
@@ -263,7 +263,7 @@ static const struct {
     { &xsave_xcr0, 1ULL << 63 | 7, 0x7, 0x7, "guest-abi: incoming VM gives "
       "its guest x86.xcr0 = 0x8000000000000007, of which this QEMU does not "
       "know 0x8000000000000000, this VM gives its guest 0x7; use a QEMU that "
-      "knows it, or start the VM anew" },
+      "knows it, or restart the VM on this host" },
 };
 
 static void test_contracts(void)

@@ -176,7 +176,7 @@ static const struct {
 
 /*
  * What a call without arguments would change, or not come back from. PV_TIME_ST
- * begins to count stolen time anew. SMC32 and SMC64 alike.
+ * begins to count stolen time from 0. SMC32 and SMC64 alike.
  */
 static const struct {
     uint32_t owner, first, last;

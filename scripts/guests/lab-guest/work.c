@@ -148,7 +148,7 @@ static bool grows(uint32_t vcpu, const uint32_t *count)
                    (uint64_t)PATIENCE * counter_frequency();
     uint64_t now;
 
-    /* No WFI: what shall wake it may be what does not come. */
+    /* No WFI: the interrupt that would end it may be the one that is lost. */
     set_virtual_timer(period());
     do {
         for (uint32_t i = 0; i < 1000; i++) {

@@ -278,17 +278,17 @@ static const RuleCase rules[] = {
     { "test.unknown", 0 },
     { "test.unknown", 1, "guest-abi: incoming VM has 'test.unknown' = 0x1, "
       "which this VM does not know; use a QEMU, a machine type and a host "
-      "that have it, or start the VM anew" },
+      "that have it, or restart the VM on this host" },
     /* Names are compared whole, and by case. */
     { "test.exac", 5, "guest-abi: incoming VM has 'test.exac' = 0x5, which "
       "this VM does not know; use a QEMU, a machine type and a host that "
-      "have it, or start the VM anew" },
+      "have it, or restart the VM on this host" },
     { "test.exact2", 5, "guest-abi: incoming VM has 'test.exact2' = 0x5, "
       "which this VM does not know; use a QEMU, a machine type and a host "
-      "that have it, or start the VM anew" },
+      "that have it, or restart the VM on this host" },
     { "Test.exact", 5, "guest-abi: incoming VM has 'Test.exact' = 0x5, which "
       "this VM does not know; use a QEMU, a machine type and a host that "
-      "have it, or start the VM anew" },
+      "have it, or restart the VM on this host" },
 };
 
 static void test_rules(void)
@@ -759,10 +759,10 @@ static void test_all_misfits(void)
                    "be kept here: (1) incoming VM has 'test.exact' = 0x4, this "
                    "VM has 0x5 (rule: exact)" REMEDY " (2) incoming VM has "
                    "'test.unknown' = 0x1, which this VM does not know; use a "
-                   "QEMU, a machine type and a host that have it, or start the "
-                   "VM anew (3) own words: 0 is not 7 (4) incoming VM has '"
-                   LONGEST "' = 0x0, this VM has 0xffffffffffffffff (rule: "
-                   "exact)" REMEDY " (5) incoming VM has 'test.live' = 0x0, "
+                   "QEMU, a machine type and a host that have it, or restart "
+                   "the VM on this host (3) own words: 0 is not 7 (4) incoming "
+                   "VM has '" LONGEST "' = 0x0, this VM has "
+                   "0xffffffffffffffff (rule: exact)" REMEDY " (5) incoming VM has 'test.live' = 0x0, "
                    "this VM has 0x3 (rule: exact)" REMEDY);
 }
 

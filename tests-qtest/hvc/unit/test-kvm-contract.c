@@ -265,7 +265,7 @@ static void test_promise_words(void)
         { "arm.smccc-arch-workaround-2", GUEST_ABI_RULE_AT_LEAST,
           GUEST_ABI_ORIGIN_DEFAULT, "available" },
         { "arm.smccc-arch-workaround-3", GUEST_ABI_RULE_AT_LEAST,
-          GUEST_ABI_ORIGIN_DEFAULT, "unheard of" },
+          GUEST_ABI_ORIGIN_DEFAULT, "unknown to this QEMU" },
         { "arm.midr-el1", GUEST_ABI_RULE_ACCEPTED, GUEST_ABI_ORIGIN_DEFAULT,
           NULL },
         { "arm.id-aa64pfr0-el1", GUEST_ABI_RULE_ACCEPTED,
@@ -730,7 +730,8 @@ static void test_levels(void)
     check_value("arm.smccc-arch-workaround-1", 0, NULL);
     check_value("arm.smccc-arch-workaround-1", 2, NULL);
     check_value("arm.smccc-arch-workaround-1", 3,
-                UNSAFE("1", "'unheard of' [3]", "'not required' [2]"));
+                UNSAFE("1", "'unknown to this QEMU' [3]",
+                       "'not required' [2]"));
     check_value("arm.smccc-arch-workaround-2", 3,
                 UNSAFE("2", "'not required' [3]", "'not available' [0]"));
     check_value("arm.smccc-arch-workaround-2", 2,
@@ -741,7 +742,7 @@ static void test_levels(void)
     check_value("arm.smccc-arch-workaround-3", 2,
                 UNSAFE("3", "'not required' [2]", "'available' [1]"));
     check_value("arm.smccc-arch-workaround-3", UINT64_MAX,
-                UNSAFE("3", "'unheard of' [18446744073709551615]",
+                UNSAFE("3", "'unknown to this QEMU' [18446744073709551615]",
                        "'available' [1]"));
 }
 
@@ -769,7 +770,7 @@ static void test_unknown_levels(void)
     "guest-abi: incoming VM " came ", on this host it " here \
     " (SMCCC_ARCH_FEATURES of PV_TIME_FEATURES, which kernels before Linux " \
     "5.19 always answer); use a host with a kernel like the source's, or " \
-    "start the VM anew"
+    "restart the VM on this host"
 
 static void test_discovery_6_1(void)
 {
