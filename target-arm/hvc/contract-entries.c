@@ -271,6 +271,14 @@ static void refuse_device(const GuestAbiDefinition *definition,
                DEVICE_REMEDY, name, incoming, here);
 }
 
+/* What else differs than the GIC that the kernel shows */
+static bool differs_in_more(uint64_t id, uint64_t incoming, uint64_t here)
+{
+    uint64_t gic = hvc_sysreg_gic_field(id);
+
+    return !hvc_same_register(id, incoming & ~gic, here & ~gic);
+}
+
 static void refuse_register(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp)
 {
@@ -278,6 +286,14 @@ static void refuse_register(const GuestAbiDefinition *definition,
     g_autofree char *name = hvc_sysreg_name(id);
     g_autofree char *fields = hvc_sysreg_differences(id, incoming, here);
 
+    if (!differs_in_more(id, incoming, here)) {
+        error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this "
+                   "VM has 0x%" PRIx64 " and its kernel takes no other value "
+                   "(%s): " HVC_GIC_FIELD_WHY "; start the VM with "
+                   HVC_GIC_FIELD_REMEDY " on both sides, or use a host with a "
+                   "kernel like the source's", name, incoming, here, fields);
+        return;
+    }
     error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this VM "
                "has 0x%" PRIx64 " and its kernel and CPU take no other value "
                "(%s); %s", name, incoming, here, fields,

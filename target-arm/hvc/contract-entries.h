@@ -17,6 +17,12 @@
 /* Entries of firmware registers that are not known, before their numbers */
 #define HVC_UNKNOWN_FIRMWARE_ENTRY "arm.firmware-register-"
 
+/* Why the field GIC of two ID registers differs, and for whom */
+#define HVC_GIC_FIELD_WHY \
+    "a VM without a GICv3 of the kernel's has the field GIC up to Linux " \
+    "6.11, and not from 6.12 on"
+#define HVC_GIC_FIELD_REMEDY "-machine gic-version=3,kernel-irqchip=on"
+
 /**
  * hvc_contract_covers: is a register something that a guest is promised?
  * @id: a register, as HvcKvm has it

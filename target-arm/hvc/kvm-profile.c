@@ -209,17 +209,21 @@ static bool check_taken(const HvcKvmProfile *profile,
                         Error **errp)
 {
     g_autoptr(GString) text = g_string_new(NULL);
+    bool of_gic = false, other = false;
 
     for (unsigned i = 0; i < wanted->count; i++) {
         const HvcPromise *promise = &wanted->promises[i];
         uint64_t value = promise->value;
         uint64_t taken = hvc_contract_value(truth, promise->id);
+        uint64_t gic = hvc_sysreg_gic_field(promise->id);
         g_autofree char *name = NULL, *fields = NULL;
 
         if (!hvc_contract_counts(wanted, promise->id) ||
             hvc_same_register(promise->id, value, taken)) {
             continue;
         }
+        of_gic |= (value ^ taken) & gic;
+        other |= !hvc_same_register(promise->id, value & ~gic, taken & ~gic);
         name = hvc_sysreg_name(promise->id);
         fields = hvc_sysreg_differences(promise->id, value, taken);
         g_string_append_printf(text, "%s %s = 0x%" PRIx64 ", this host's "
@@ -228,9 +232,13 @@ static bool check_taken(const HvcKvmProfile *profile,
                                "", name, value, taken, fields);
     }
     if (text->len) {
-        error_setg(errp, "guest-abi-profile=%s has%s; use the profile of an "
-                   "older kernel, made with the -cpu options of this VM",
-                   profile->file, text->str);
+        error_setg(errp, "guest-abi-profile=%s has%s%s%s", profile->file,
+                   text->str,
+                   other ? "; use the profile of an older kernel, made with "
+                           "the -cpu options of this VM" : "",
+                   of_gic ? "; " HVC_GIC_FIELD_WHY ": use "
+                            HVC_GIC_FIELD_REMEDY " here and where FILE is "
+                            "made, or no profile" : "");
     }
     return !text->len;
 }

@@ -520,6 +520,14 @@ uint64_t hvc_sysreg_field(uint64_t id, const char *field, uint64_t value)
     g_assert_not_reached();
 }
 
+uint64_t hvc_sysreg_gic_field(uint64_t id)
+{
+    if (id == HVC_ID_AA64PFR0_EL1) {
+        return MAKE_64BIT_MASK(24, 4);
+    }
+    return id == HVC_ID_PFR1_EL1 ? MAKE_64BIT_MASK(28, 4) : 0;
+}
+
 bool hvc_sysreg_describes_cpu(uint64_t id)
 {
     static const uint64_t outside_id_space[] = {

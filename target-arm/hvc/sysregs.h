@@ -23,6 +23,7 @@
 
 #define HVC_MIDR_EL1         HVC_SYSREG_ID(3, 0, 0, 0, 0)
 #define HVC_MPIDR_EL1        HVC_SYSREG_ID(3, 0, 0, 0, 5)
+#define HVC_ID_PFR1_EL1      HVC_SYSREG_ID(3, 0, 0, 1, 1)
 #define HVC_REVIDR_EL1       HVC_SYSREG_ID(3, 0, 0, 0, 6)
 #define HVC_ID_AA64PFR0_EL1  HVC_SYSREG_ID(3, 0, 0, 4, 0)
 #define HVC_ID_AA64PFR1_EL1  HVC_SYSREG_ID(3, 0, 0, 4, 1)
@@ -108,6 +109,14 @@ char *hvc_sysreg_differences(uint64_t id, uint64_t a, uint64_t b);
  * Returns: the field's value, shifted down to bit 0.
  */
 uint64_t hvc_sysreg_field(uint64_t id, const char *field, uint64_t value);
+
+/**
+ * hvc_sysreg_gic_field: the field of an ID register that shows the GIC
+ * @id: any register
+ *
+ * Returns: the bits of the field GIC, 0 for a register without one.
+ */
+uint64_t hvc_sysreg_gic_field(uint64_t id);
 
 /**
  * hvc_sysreg_describes_cpu: is a register's value part of what the CPU is?

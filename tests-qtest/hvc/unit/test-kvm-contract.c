@@ -398,9 +398,16 @@ static void test_promise_first_run(void)
     g_assert_cmphex(promised("arm.id-aa64pfr0-el1"), ==, 0x1100000010110112);
     g_assert_cmphex(promised("arm.gic"), ==, 0x2);
     /* What a GICv3 in the kernel had: QEMU's is not it. */
-    check_value("arm.id-aa64pfr0-el1", 0x1100000011110112,
-                OTHER_VALUE("ID_AA64PFR0_EL1", "0x1100000011110112",
-                            "0x1100000010110112", "GIC 1 -> 0"));
+    check_value("arm.id-aa64pfr0-el1", 0x1100000011110112, "guest-abi: "
+                "incoming VM has ID_AA64PFR0_EL1 = 0x1100000011110112, this VM "
+                "has 0x1100000010110112 and its kernel takes no other value "
+                "(GIC 1 -> 0): a VM without a GICv3 of the kernel's has the "
+                "field GIC up to Linux 6.11, and not from 6.12 on; start the "
+                "VM with -machine gic-version=3,kernel-irqchip=on on both "
+                "sides, or use a host with a kernel like the source's");
+    check_value("arm.id-aa64pfr0-el1", 0x1100000011110113,
+                OTHER_VALUE("ID_AA64PFR0_EL1", "0x1100000011110113",
+                            "0x1100000010110112", "EL0 3 -> 2, GIC 1 -> 0"));
     check_value("arm.gic", 0x103, "guest-abi: incoming VM has the kernel's "
                 "GICv3, this VM has QEMU's GICv2; start this QEMU with the "
                 "source's gic-version and kernel-irqchip");

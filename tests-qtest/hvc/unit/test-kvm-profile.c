@@ -687,6 +687,37 @@ static void test_value_refused(void)
                   "value (DebugVer 6 -> 8)" OTHER_VALUE);
 }
 
+/* kernel-irqchip=off: an older kernel's profile would not help. */
+static void test_gic_of_qemu(void)
+{
+#define GIC_REMEDY \
+    "; a VM without a GICv3 of the kernel's has the field GIC up to Linux " \
+    "6.11, and not from 6.12 on: use -machine gic-version=3,kernel-irqchip=on " \
+    "here and where FILE is made, or no profile"
+    g_autoptr(HvcKvmProfile) profile = LOAD(profile_6_1);
+    g_autoptr(HvcKvmProfile) high = LOAD_CHANGED(
+        profile_6_1, "arm.id-aa64pfr0-el1", 0x1100000011110113);
+    g_autoptr(HvcKvmProfile) older = LOAD_CHANGED(
+        profile_6_1, "arm.id-aa64pfr0-el1", 0x1100000010110112);
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    g_autoptr(FakeKvm) old = fake_kvm_new(FAKE_6_1);
+
+    check_applies(profile, fake);
+    fake->recipe.gic = 0;
+    check_refuses(profile, fake, " has ID_AA64PFR0_EL1 = 0x1100000011110112, "
+                  "this host's kernel and CPU have 0x1100000010110112 and take "
+                  "no other value (GIC 1 -> 0)" GIC_REMEDY);
+    check_refuses(high, fake, " has ID_AA64PFR0_EL1 = 0x1100000011110113, this "
+                  "host's kernel and CPU have 0x1100000010110112 and take no "
+                  "other value (EL0 3 -> 2, GIC 1 -> 0)" OTHER_VALUE
+                  GIC_REMEDY);
+    /* The other way round, on a kernel that cannot hide the field */
+    old->recipe.gic = 0;
+    check_refuses(older, old, " has ID_AA64PFR0_EL1 = 0x1100000010110112, this "
+                  "host's kernel and CPU have 0x1100000011110112 and take no "
+                  "other value (GIC 0 -> 1)" GIC_REMEDY);
+}
+
 /* A field that only one of two kernels shows is no difference. */
 static void test_apply_mistakes(void)
 {
@@ -1003,6 +1034,7 @@ int main(int argc, char **argv)
                     test_other_hardware);
     g_test_add_func("/hvc-kvm-profile/apply/value-refused",
                     test_value_refused);
+    g_test_add_func("/hvc-kvm-profile/apply/gic-of-qemu", test_gic_of_qemu);
     g_test_add_func("/hvc-kvm-profile/apply/register-lacking",
                     test_register_lacking);
     g_test_add_func("/hvc-kvm-profile/apply/cache-lacking",
