@@ -2,11 +2,12 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Is every error text of the manual's "Reading a refusal" a real one?
 
-Each literal block ("code-block:: text") of docs/system/arm/hvc-refusals.rst is
-one error text, in which "..." as one character and FILE stand for anything. It
-has to be among the texts that QEMU prints when it is called here, under TCG, or
-among those that the tests of what needs a kernel compare with. And what QEMU
-prints here has to be in the manual. Prints TAP.
+Each literal block ("code-block:: text") of docs/system/arm/hvc-refusals.rst and
+docs/system/i386/xsave-masks.rst is one error text, in which "..." as one
+character and FILE stand for anything. It has to be among the texts that QEMU
+prints when it is called here, under TCG, or among those that the tests of what
+needs a kernel compare with. And what QEMU prints here has to be in the manual,
+and so has every error and warning that the project's code can say. Prints TAP.
 """
 
 import ast
@@ -24,11 +25,41 @@ from qemu_hvc.qmp import PATIENCE_S
 from qemu_hvc import tap
 
 PAGE = ROOT / 'docs/system/arm/hvc-refusals.rst'
+XSAVE_PAGE = ROOT / 'docs/system/i386/xsave-masks.rst'
 HOSTS = DATA / 'fleet'
 WILDCARD = re.compile(r'…|\bFILE\b')
 # A literal that is a part of a text, put together by the test
 PART_MIN = 12
 CC = 'cc'
+
+# Functions of QEMU's that say something to people, and which argument that is
+SAYS = re.compile(r'\b(error_setg|error_setg_errno|error_report|warn_report|'
+                  r'error_prepend|error_append_hint)\s*\(')
+TEXT_AT = {'error_report': 0, 'warn_report': 0, 'error_setg_errno': 2}
+CODE = ('migration/guest-abi*.c', 'target-arm/hvc/*.c', 'hw/arm/hvc/*.c',
+        'target-i386/*.c')
+CONVERSION = re.compile(r'%[-+0#]*[0-9*]*(?:\.[0-9*]+)?'
+                        r'(?:hh|h|ll|l|z)?[diouxXscp]')
+# Texts that no page has: how they begin, and why
+NOT_IN_MANUAL = {
+    'guest-abi-profile=%s is not a profile: %s':
+        'the reasons are in the manual, each with these words around it',
+    'guest-abi: the incoming contract is damaged: ':
+        'the same',
+    "hvc-services=%s is not supported with the '%s' accelerator":
+        'the build for tests has TCG and KVM, which are',
+    "%s: this host's kernel cannot give a guest hvc service 'pv-time', as it":
+        'no kernel of the lab is without CONFIG_SCHED_INFO',
+    "machine type %s: there is no floor '%s'":
+        'told to who builds QEMU; scripts/tests/test_distro_type.py',
+    'the stream begins with another section':
+        'said to QEMU, after people were told what it means',
+    'the destination failed': 'stands for a number of QEMU\'s; see HINT',
+    'pv-time: the guest will find no stolen time, which only':
+        'of hosts that are not Linux',
+    'xsave-trim cannot be changed after the machine was created':
+        'as of hvc-services and guest-abi',
+}
 
 TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')
 
@@ -43,6 +74,7 @@ OPTIONS = (
     ('virt,hvc-services=+linux-6.1',),
     ('virt,hvc-services=ptp:-ptp',),
     ('virt,hvc-services=host:ptp',),
+    ('virt,hvc-services=-host',),
     ('virt,hvc-services=none,psci-version=1.4',),
     ('virt,psci-version=1.1',),
     ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
@@ -133,9 +165,75 @@ def tests_texts():
     found = {path: c_texts(path)
              for path in sorted((ROOT / 'tests-qtest').rglob('*test*.c'))}
     # With the QEMU of others, or on real KVM, which is not there everywhere
-    others = [TESTS / name for name in ('test_interop_arm.py', 'test_fixes.py',
-                                        'test_kvm_lab.py')]
+    others = [TESTS / name for name in (
+        'test_interop_arm.py', 'test_fixes.py', 'test_kvm_lab.py',
+        'test_xsave_load.py', 'test_xsave_contract.py')]
     return {**found, **{path: python_texts(path) for path in others}}
+
+
+# --- the code's texts ---
+
+def arguments_at(code, start):
+    """Those of the C call whose opening parenthesis is before start"""
+    found, depth, call = [], 0, start
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|.', code[call:], re.S):
+        text, at = token[0], call + token.start()
+        if text == '(':
+            depth += 1
+        elif text == ')' and not depth:
+            return [*found, code[start:at]]
+        elif text == ')':
+            depth -= 1
+        elif text == ',' and not depth:
+            found.append(code[start:at])
+            start = at + 1
+    raise AssertionError(f'a call without an end: {code[start:start + 60]}')
+
+
+def joined(expression, macros):
+    """String literals side by side, and macros of such; of PRIx64 the x"""
+    text = ''
+    for token in re.finditer(r'"((?:[^"\\]|\\.)*)"|\b(?:PRI([a-z])\d+|'
+                             r'([A-Z]\w+))\b', expression):
+        literal, conversion, macro = token.groups()
+        if literal is not None:
+            text += unquote(literal)
+        else:
+            text += conversion or macros.get(macro, '%s')
+    return text
+
+
+def string_macros(path):
+    """NAME -> text of each #define of string literals, there and in the header
+    of the same name"""
+    found = {}
+    for file in (path.with_suffix('.h'), path):
+        code = file.read_text(encoding='utf-8') if file.is_file() else ''
+        for define in re.finditer(r'(?m)^#define (\w+)\s+(".*")\s*$',
+                                  re.sub(r'\s*\\\n\s*', ' ', code)):
+            found[define[1]] = joined(define[2], found)
+    return found
+
+
+def code_texts(path):
+    """The formats of what a C file can say"""
+    code, macros = path.read_text(encoding='utf-8'), string_macros(path)
+    for call in SAYS.finditer(code):
+        words = arguments_at(code, call.end())
+        place = TEXT_AT.get(call[1], 1)
+        if place < len(words) and '"' in words[place]:
+            yield one_line(joined(words[place], macros))
+
+
+def all_code_texts():
+    """The formats, by file"""
+    return {path: list(code_texts(path)) for pattern in CODE
+            for path in sorted(ROOT.glob(pattern))}
+
+
+def format_pattern(text):
+    """What a printf() of it can be"""
+    return '.*'.join(map(re.escape, CONVERSION.split(text)))
 
 
 def is_put_together(block, literals):
@@ -237,11 +335,13 @@ class Produced:
 
     def late_change(self):
         with Vm(self.qemu, FITTING, '-S') as vm:
-            try:
-                vm.command('qom-set', path='/machine',
-                           property='hvc-services', value='linux-6.1')
-            except RuntimeError as error:
-                self.texts.append(str(error).removeprefix('qom-set: '))
+            for name, value in (('hvc-services', 'linux-6.1'),
+                                ('guest-abi', True)):
+                try:
+                    vm.command('qom-set', path='/machine', property=name,
+                               value=value)
+                except RuntimeError as error:
+                    self.texts.append(str(error).removeprefix('qom-set: '))
 
 
 # --- the comparison ---
@@ -279,6 +379,33 @@ class Refusals(unittest.TestCase):
                 self.assertTrue(any(re.fullmatch(as_pattern(block), text)
                                     for block in blocks), text)
 
+    def test_what_code_says_is_in_the_manual(self):
+        blocks = [block for blocks in self.blocks.values()
+                  for block in blocks]
+        texts = all_code_texts()
+        self.assertGreaterEqual(sum(map(len, texts.values())), 120)
+        missing, excused = [], set()
+        for path, formats in texts.items():
+            for text in formats:
+                beginning = next((begin for begin in NOT_IN_MANUAL
+                                  if text.startswith(begin.strip())), None)
+                if beginning:
+                    excused.add(beginning)
+                elif not any(re.search(format_pattern(text), block)
+                             for block in blocks):
+                    missing.append(f'{path.relative_to(ROOT)}: {text}')
+        self.assertEqual(missing, [], f'needed: a block in {PAGE.name} or '
+                         f'{XSAVE_PAGE.name}')
+        self.assertEqual(set(NOT_IN_MANUAL) - excused, set(),
+                         'no code says these')
+
+    def test_format_pattern(self):
+        text = joined('"\'%s\' = 0x%" PRIx64 " of %03u" REMEDY, 7',
+                      {'REMEDY': '; %-4zu%%'})
+        self.assertEqual(text, "'%s' = 0x%x of %03u; %-4zu%%")
+        self.assertRegex("'a' = 0x1f of 3; 4 %%", format_pattern(text))
+        self.assertNotRegex("'a' = 0x1f by 3; 4 %%", format_pattern(text))
+
     def test_recorded_hosts(self):
         """What the hosts of guest-abi-diff's tests refuse with"""
         hosts = [json.loads(path.read_text(encoding='utf-8'))
@@ -296,8 +423,9 @@ class Refusals(unittest.TestCase):
     def test_the_manual_is_read(self):
         self.assertGreaterEqual(len(self.blocks), 8)
         count = sum(len(blocks) for blocks in self.blocks.values())
-        self.assertEqual(count, PAGE.read_text(encoding='utf-8').count(
-            '.. code-block:: text'))
+        self.assertEqual(count, sum(
+            page.read_text(encoding='utf-8').count('.. code-block:: text')
+            for page in (PAGE, XSAVE_PAGE)))
         self.assertGreaterEqual(count, 30)
 
     def test_other_texts_are_not_found(self):
@@ -320,7 +448,10 @@ def add_section_tests():
 def main():
     qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
-    Refusals.blocks = sections(PAGE.read_text(encoding='utf-8'))
+    for page in (PAGE, XSAVE_PAGE):
+        for title, blocks in sections(
+                page.read_text(encoding='utf-8')).items():
+            Refusals.blocks.setdefault(title, []).extend(blocks)
     Refusals.tests = tests_texts()
     Refusals.produced = [one_line(text) for text in Produced(qemu).all()]
     add_section_tests()

@@ -32,8 +32,9 @@ class XsaveLoad(XsaveCase):
             self.assert_masks(again, AVX, AVX)
             # A warning for the VM, a trace event for each vCPU
             self.assertEqual(log.count('warning: xsave:'), 1, log)
-            self.assertIn("incoming VM has XSAVE component 'mpx', 'avx512', "
-                          "'pkru', 'amx-tile', 'apx' (xstate_bv = 0xe02ff), "
+            self.assertIn("warning: xsave: incoming VM has XSAVE component "
+                          "'mpx', 'avx512', 'pkru', 'amx-tile', 'apx' "
+                          '(xstate_bv = 0xe02ff), '
                           'which its guest has not enabled and this VM does '
                           "not expose; not loaded. If the source's -cpu has "
                           'it, start this QEMU with the same -cpu; otherwise '

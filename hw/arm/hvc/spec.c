@@ -176,7 +176,9 @@ static bool parse_service(const char *item, const char *rest, HvcSet *plus,
     uint64_t bit;
 
     if (!service && name != item && !strcmp(name, SPEC_HOST)) {
-        error_setg(errp, "hvc-services: 'host' takes no sign");
+        error_setg(errp, "hvc-services: 'host' takes no sign, and stands "
+                   "alone; use hvc-services=host, or a floor with services to "
+                   "add (+) and to remove (-)");
         return false;
     }
     if (!service && name != item && hvc_floor_by_name(name)) {

@@ -142,6 +142,9 @@ static const uint8_t part_bytes[] = { 1, 0, 0xff };
 static const char *part_error, *part_save_error;
 static unsigned part_checks, part_loads;
 
+/* Bytes of zeros behind the part's own */
+static unsigned part_more;
+
 static bool part_save(GByteArray *data, Error **errp)
 {
     if (part_save_error) {
@@ -149,6 +152,7 @@ static bool part_save(GByteArray *data, Error **errp)
         return false;
     }
     g_byte_array_append(data, part_bytes, sizeof(part_bytes));
+    g_byte_array_set_size(data, data->len + part_more);
     return true;
 }
 
@@ -980,7 +984,8 @@ static void test_adopted(void)
 
 static void test_kept(void)
 {
-    g_autofree char *error = NULL, *part = NULL, *none = NULL;
+    g_autofree char *error = NULL, *part = NULL, *large = NULL, *none = NULL;
+    g_autoptr(GByteArray) section = guest_abi_section(&error_abort);
 
     kept_error = "guest-abi: this VM is not what it was";
     g_assert_false(contract_can_save(&error));
@@ -990,6 +995,14 @@ static void test_kept(void)
     g_assert_false(contract_can_save(&part));
     g_assert_cmpstr(part, ==, part_save_error);
     part_save_error = NULL;
+    /* One byte too many, and the most that goes */
+    part_more = GUEST_ABI_MAX_SIZE - section->len + 1;
+    g_assert_false(contract_can_save(&large));
+    g_assert_cmpstr(large, ==, "guest-abi: this VM's contract with its guest "
+                    "has 131073 bytes, more than the 131072 that can be sent");
+    part_more--;
+    g_assert_true(contract_can_save(&none));
+    part_more = 0;
     g_assert_true(contract_can_save(&none));
     g_assert_null(none);
 }
@@ -1249,6 +1262,27 @@ static void test_json_none(void)
     }
 }
 
+static void test_json_large_part(void)
+{
+    g_autofree uint8_t *zeros = g_malloc0(GUEST_ABI_MAX_SIZE + 1);
+
+    for (unsigned more = 0; more < 2; more++) {
+        g_autofree char *data = g_base64_encode(zeros,
+                                                GUEST_ABI_MAX_SIZE + more);
+        g_autofree char *json =
+            g_strdup_printf("{\"entries\": [], \"parts\": [ {\"name\": "
+                            "\"a\", \"data\": \"%s\"} ]}", data);
+        g_autofree char *refusal = check_json(json);
+
+        if (more) {
+            g_assert_cmpstr(refusal, ==,
+                            "a part of 131073 bytes (the most is 131072)");
+        } else {
+            g_assert_null(strstr(refusal, " bytes"));
+        }
+    }
+}
+
 static void test_json_machine(void)
 {
     g_autofree char *json = g_strdup("{\"machine\": \"other\", "
@@ -1317,6 +1351,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-abi/json/reply", test_json_reply);
     g_test_add_func("/guest-abi/json/refused", test_json_refused);
     g_test_add_func("/guest-abi/json/none", test_json_none);
+    g_test_add_func("/guest-abi/json/large-part", test_json_large_part);
     g_test_add_func("/guest-abi/json/machine", test_json_machine);
     return g_test_run();
 }

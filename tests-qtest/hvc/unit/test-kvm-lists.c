@@ -451,6 +451,20 @@ static void test_filled_in(void)
     }
 }
 
+static void test_filled_in_unreadable(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    List incoming = { }, local = { };
+
+    add_sorted(&incoming, FAKE_MPIDR, 0x80000001);
+    add_sorted(&local, FAKE_MPIDR, 0);
+    add_sorted(&local, FAKE_CNTPCT, 0);
+    fake_kvm_register(fake, FAKE_CNTPCT)->get_errno = EIO;
+    check_match_on(fake, &incoming, &local,
+                   "guest-abi: incoming VM has no CNTPCT_EL0, and this host's "
+                   "cannot be read; use another host: Input/output error");
+}
+
 /* What came is taken, also where there is a value to fill in. */
 static void test_taken(void)
 {
@@ -526,22 +540,22 @@ static void test_damaged(void)
         uint64_t ids[4];
         const char *first, *second;
     } cases[] = {
-        { { 1, 3, 2, 4 }, "0x3", "0x2" },
-        { { 2, 1, 3, 4 }, "0x2", "0x1" },
-        { { 1, 2, 4, 3 }, "0x4", "0x3" },
-        { { 1, 1, 2, 3 }, "0x1", "0x1" },
-        { { 1, 2, 3, 3 }, "0x3", "0x3" },
-        { { 0, 0, 0, 0 }, "0x0", "0x0" },
-        { { 1, UINT64_MAX, 0, 2 }, "0xffffffffffffffff", "0x0" },
+        { { 1, 3, 2, 4 }, "3", "2" },
+        { { 2, 1, 3, 4 }, "2", "1" },
+        { { 1, 2, 4, 3 }, "4", "3" },
+        { { 1, 1, 2, 3 }, "1", "1" },
+        { { 1, 2, 3, 3 }, "3", "3" },
+        { { 0, 0, 0, 0 }, "0", "0" },
+        { { 1, UINT64_MAX, 0, 2 }, "ffffffffffffffff", "0" },
         /* Ids are compared as 64 bits, not as the sign of a difference. */
         { { 1, 0x8000000000000002, 0x8000000000000001, UINT64_MAX },
-          "0x8000000000000002", "0x8000000000000001" },
+          "8000000000000002", "8000000000000001" },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
         g_autofree char *refusal = g_strdup_printf(
-            "guest-abi: registers of the incoming VM are not in order (%s "
-            "before %s); the stream is damaged", cases[i].first,
+            "guest-abi: registers of the incoming VM are not in order (0x%s "
+            "before 0x%s); the stream is damaged", cases[i].first,
             cases[i].second);
         List incoming = { }, local = { };
 
@@ -1228,6 +1242,8 @@ int main(int argc, char **argv)
                     test_warned_late);
     g_test_add_func("/hvc-kvm-lists/clidr", test_clidr);
     g_test_add_func("/hvc-kvm-lists/filled-in", test_filled_in);
+    g_test_add_func("/hvc-kvm-lists/filled-in/unreadable",
+                    test_filled_in_unreadable);
     g_test_add_func("/hvc-kvm-lists/filled-in/cache", test_filled_in_cache);
     g_test_add_func("/hvc-kvm-lists/filled-in/fails", test_filled_in_fails);
     g_test_add_func("/hvc-kvm-lists/taken", test_taken);
