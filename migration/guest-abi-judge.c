@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "guest-abi-incoming.h"
+#include "guest-abi/trace.h"
 
 #define REMEDY "start this QEMU with the source's -machine options"
 
@@ -27,12 +28,14 @@ void guest_abi_set_trial(GuestAbiTrial *new_trial)
  * @incoming: the contract
  * @truth: from the name of an entry of rule accepted to what the guest would
  *         read; NULL while there was no trial
+ * @misfits: number of those that are not ok
  * @verdicts: the verdicts
  * @tail: where the next one goes
  */
 typedef struct Judgement {
     const GuestAbiIncoming *incoming;
     GHashTable *truth;
+    unsigned misfits;
     GuestAbiVerdictList *verdicts;
     GuestAbiVerdictList **tail;
 } Judgement;
@@ -44,6 +47,8 @@ static void add_verdict(Judgement *judgement, const char *name, Error *err)
     verdict->name = g_strdup(name);
     verdict->ok = !err;
     if (err) {
+        judgement->misfits++;
+        trace_guest_abi_misfit(name);
         verdict->error = g_strdup(error_get_pretty(err));
         error_free(err);
     }
@@ -254,6 +259,8 @@ GuestAbiVerdictList *guest_abi_judge(const GuestAbiIncoming *incoming)
     check_entries(&judgement);
     check_parts(&judgement);
     g_clear_pointer(&judgement.truth, g_hash_table_unref);
+    trace_guest_abi_judged(guest_abi_incoming_count(incoming),
+                           incoming->parts->len, judgement.misfits);
     return judgement.verdicts;
 }
 

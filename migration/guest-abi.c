@@ -11,6 +11,7 @@
 #include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
 #include "guest-abi-incoming.h"
+#include "guest-abi/trace.h"
 
 /**
  * GuestAbi: the contract of the VM
@@ -152,6 +153,7 @@ static int guest_abi_pre_save(void *opaque)
         guest_abi_cannot_send(err);
         return -EINVAL;
     }
+    trace_guest_abi_recorded(content->len);
     abi->size = content->len;
     abi->content = g_byte_array_free(g_steal_pointer(&content), false);
     return 0;
@@ -233,6 +235,8 @@ static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
     }
     if (!abi->adopted || abi->adopted(errp)) {
         load_parts(incoming);
+        trace_guest_abi_adopted(guest_abi_incoming_count(incoming),
+                                incoming->parts->len);
         return true;
     }
     for (unsigned i = 0; i < definition_count(); i++) {
@@ -260,9 +264,11 @@ static int guest_abi_post_load(void *opaque, int version_id)
     GuestAbi *abi = opaque;
     g_autoptr(Error) err = NULL;
 
+    trace_guest_abi_received(abi->size);
     abi->received = load(abi, &err);
     drop_content(abi);
     if (!abi->received) {
+        trace_guest_abi_refused(error_get_pretty(err));
         guest_abi_refuse(err);
         return -EINVAL;
     }

@@ -171,6 +171,7 @@ static void add_misfit(GString *text, unsigned number, uint64_t id,
     g_autofree char *fields = hvc_sysreg_differences(id, value, now);
 
     if (number < MOST_NAMES) {
+        trace_hvc_kvm_misfit(name, value, now, *why ? why : "not kept");
         g_string_append_printf(text, "%s%s = 0x%" PRIx64 " [0x%" PRIx64
                                "], here it is 0x%" PRIx64 " (%s%s%s)",
                                number ? ", " : "", name, value, id, now, why,

@@ -9,6 +9,9 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
+#include "qemu/log.h"
+#include "qemu/module.h"
+#include "trace/control.h"
 #include "migration/guest-abi-stream.h"
 #include "migration/qemu-compat.h"
 #include "../fake/contract-loader.h"
@@ -1007,6 +1010,41 @@ static void test_kept(void)
     g_assert_null(none);
 }
 
+#ifdef CONFIG_TRACE_LOG
+static void trace_all(void)
+{
+    g_autoptr(GByteArray) refused = section_but("test.exact", 4);
+
+    g_assert_true(trace_init_backends());
+    trace_enable_events("guest_abi_*");
+    g_assert_true(qemu_set_log(LOG_TRACE, &error_abort));
+    assert_saves(section_but("", 0));
+    load_good();
+    assert_refused(refused, 1, "guest-abi: incoming VM has 'test.exact' = 0x4, "
+                   "this VM has 0x5 (rule: exact)" REMEDY);
+}
+
+static void test_traced(void)
+{
+    if (g_test_subprocess()) {
+        trace_all();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr(
+        "*guest_abi_recorded this VM's contract has 3?? bytes\n"
+        "*guest_abi_received an incoming contract has 3?? bytes\n"
+        "*guest_abi_judged 10 entries, 2 parts: 0 misfits\n"
+        "*guest_abi_adopted 10 entries, 2 parts\n"
+        "*guest_abi_received an incoming contract has 3?? bytes\n"
+        "*guest_abi_misfit test.exact\n"
+        "*guest_abi_judged 10 entries, 2 parts: 1 misfits\n"
+        "*guest_abi_refused guest-abi: incoming VM has 'test.exact' = 0x4, "
+        "this VM has 0x5 (rule: exact)" REMEDY "\n*");
+}
+#endif
+
 /* Parts */
 
 static GByteArray *section_of_parts(bool own, const char *name, uint8_t flags)
@@ -1300,6 +1338,7 @@ static void test_json_machine(void)
 int main(int argc, char **argv)
 {
     contract_loader_init();
+    module_call_init(MODULE_INIT_TRACE);
     g_test_init(&argc, &argv, NULL);
 
     tried = g_array_new(false, false, sizeof(GuestAbiValue));
@@ -1345,6 +1384,9 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-abi/at-least/missing", test_ratchet_missing);
     g_test_add_func("/guest-abi/adopted", test_adopted);
     g_test_add_func("/guest-abi/kept", test_kept);
+#ifdef CONFIG_TRACE_LOG
+    g_test_add_func("/guest-abi/traced", test_traced);
+#endif
     g_test_add_func("/guest-abi/part/unknown", test_unknown_part);
     g_test_add_func("/guest-abi/part/known", test_part);
     g_test_add_func("/guest-abi/stream/begin", test_stream_begin);

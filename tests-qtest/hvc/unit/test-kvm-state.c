@@ -297,29 +297,6 @@ static void test_incoming_pmu(void)
                    DAMAGED("ID_AA64DFR0_EL1", "0x10305408", "0x10305008"));
 }
 
-#ifdef CONFIG_TRACE_LOG
-static void test_traced(void)
-{
-    if (g_test_subprocess()) {
-        g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-        HvcContract contract;
-
-        have_caches_of_6_1(fake);
-        contract = contract_of(fake);
-        g_assert_true(trace_init_backends());
-        trace_enable_events("hvc_kvm_forgotten");
-        g_assert_true(qemu_set_log(LOG_TRACE, &error_abort));
-        check_register(fake, &contract, FAKE_CLIDR, CLIDR_INVENTED, CLIDR_N1,
-                       NULL);
-        return;
-    }
-    g_test_trap_subprocess(NULL, 0, 0);
-    g_test_trap_assert_passed();
-    g_test_trap_assert_stderr("*hvc_kvm_forgotten CLIDR_EL1: 0x2000021 -> "
-                              "0x82000023\n");
-}
-#endif
-
 /* Writing, and reading again */
 
 static void check_loads(FakeKvm *fake, const uint64_t *ids,
@@ -412,6 +389,34 @@ static void test_kept(void)
                                "(Input/output error: bits [63:0] 0x1 -> 0x0)"),
           { FAKE_X0, 1 });
 }
+
+#ifdef CONFIG_TRACE_LOG
+static void test_traced(void)
+{
+    if (g_test_subprocess()) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+        HvcContract contract;
+
+        have_caches_of_6_1(fake);
+        contract = contract_of(fake);
+        g_assert_true(trace_init_backends());
+        trace_enable_events("hvc_kvm_*");
+        g_assert_true(qemu_set_log(LOG_TRACE, &error_abort));
+        check_register(fake, &contract, FAKE_CLIDR, CLIDR_INVENTED, CLIDR_N1,
+                       NULL);
+        fake_kvm_register(fake, FAKE_OSLSR)->ignores = 2;
+        LOADS(fake, NULL, NOT_KEPT("OSLSR_EL1 = 0xa [0x603000000013808c], here "
+                                   "it is 0x8 (bits [63:0] 0xa -> 0x8)"),
+              { FAKE_OSLSR, 0xa });
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("*hvc_kvm_forgotten CLIDR_EL1: 0x2000021 -> "
+                              "0x82000023\n*hvc_kvm_misfit OSLSR_EL1: 0xa "
+                              "wanted, 0x8 read back; not kept\n");
+}
+#endif
 
 /* A counter runs on, a timer's output follows; no other bit may. */
 static void test_kept_timer(void)
@@ -720,12 +725,12 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-state/left-out", test_left_out);
     g_test_add_func("/hvc-kvm-state/incoming", test_incoming);
     g_test_add_func("/hvc-kvm-state/incoming/pmu", test_incoming_pmu);
-#ifdef CONFIG_TRACE_LOG
-    g_test_add_func("/hvc-kvm-state/incoming/traced", test_traced);
-#endif
     g_test_add_func("/hvc-kvm-state/write", test_write);
     g_test_add_func("/hvc-kvm-state/write/many", test_write_many);
     g_test_add_func("/hvc-kvm-state/kept", test_kept);
+#ifdef CONFIG_TRACE_LOG
+    g_test_add_func("/hvc-kvm-state/traced", test_traced);
+#endif
     g_test_add_func("/hvc-kvm-state/kept/timer", test_kept_timer);
     g_test_add_func("/hvc-kvm-state/kept/pmcr", test_kept_pmcr);
     g_test_add_func("/hvc-kvm-state/kept/cache", test_kept_cache);
