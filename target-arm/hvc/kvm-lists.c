@@ -44,38 +44,38 @@
 
 #define BY_FEATURE       "6.12 to 6.14; later ones if the guest has the feature"
 
-typedef struct RegisterRule RegisterRule;
-
 /**
  * RegisterRule: a register that some kernels list and others do not
  * @id: its id
  * @mask: bits of @id that count, 0 for all
  * @kernels: which kernels list it
- * @feature, @id_register, @field: the guest has the register if that field of
- *     its ID registers is not 0; NULL where @can_drop says it
- * @can_drop: may @value be left behind, as the guest stands?
- * @by_contract: @can_drop looks at nothing but the contract
- * @unless: what speaks against it where @can_drop returns false
- * @why: why the guest does not miss it otherwise
+ * @by: the guest's register that decides whether this one may be left behind;
+ *      0: this one itself
+ * @field, @feature: it may if that field of @by, an ID register, is 0: the
+ *      guest does not have that feature; NULL:
+ * @bits, @is: it may if those bits of @by are so; @bits 0: all bits
+ * @of_cache: it may if CLIDR_EL1 has no such cache, instead
+ * @unless: what speaks against it otherwise; NULL where @feature says it
+ * @why: why the guest does not miss it; NULL where @feature says it
  * @if_absent: its value where it is listed and did not come; NULL for 0
  * @lost: what the guest may lose if it did not come; NULL: nothing
  */
-struct RegisterRule {
+typedef struct RegisterRule {
     uint64_t id;
     uint64_t mask;
     const char *kernels;
-    const char *feature;
-    uint64_t id_register;
+    uint64_t by;
     const char *field;
-    bool (*can_drop)(const HvcRegisterList *incoming, uint64_t id,
-                     uint64_t value);
-    bool by_contract;
+    const char *feature;
+    uint64_t bits;
+    uint64_t is;
+    bool of_cache;
     const char *unless;
     const char *why;
     int (*if_absent)(const HvcKvm *kvm, const HvcRegisterList *incoming,
                      uint64_t id, uint64_t *value);
     const char *lost;
-};
+} RegisterRule;
 
 /* The PMU's registers that KVM keeps once, and lists twice */
 static const struct {
@@ -124,30 +124,6 @@ static uint64_t incoming_value(const HvcRegisterList *incoming, uint64_t id)
     return found ? incoming->values[found - incoming->ids] : 0;
 }
 
-static bool is_zero(const HvcRegisterList *incoming, uint64_t id,
-                    uint64_t value)
-{
-    return !value;
-}
-
-static bool timer_is_off(const HvcRegisterList *incoming, uint64_t id,
-                         uint64_t value)
-{
-    return !(incoming_value(incoming, CNTP_CTL_EL0) & TIMER_ENABLE);
-}
-
-static bool is_unlocked(const HvcRegisterList *incoming, uint64_t id,
-                        uint64_t value)
-{
-    return value == OSLSR_UNLOCKED;
-}
-
-static bool no_such_cache(const HvcRegisterList *incoming, uint64_t id,
-                          uint64_t value)
-{
-    return !hvc_clidr_has_cache(incoming_value(incoming, HVC_CLIDR_EL1), id);
-}
-
 static int unlocked(const HvcKvm *kvm, const HvcRegisterList *incoming,
                     uint64_t id, uint64_t *value)
 {
@@ -185,36 +161,34 @@ static int least_cache(const HvcKvm *kvm, const HvcRegisterList *incoming,
 static const RegisterRule rules[] = {
     {
         .id = TCR2_EL1, .kernels = BY_FEATURE, .feature = "FEAT_TCR2",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "TCRX",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "TCRX",
     }, {
         .id = PIR_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1PIE",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
     }, {
         .id = PIRE0_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1PIE",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "S1PIE",
     }, {
         .id = POR_EL1, .kernels = BY_FEATURE, .feature = "FEAT_S1POE",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
     }, {
         .id = POR_EL0, .kernels = BY_FEATURE, .feature = "FEAT_S1POE",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "S1POE",
     }, {
         .id = SCTLR2_EL1, .kernels = BY_FEATURE, .feature = "FEAT_SCTLR2",
-        .id_register = HVC_ID_AA64MMFR3_EL1, .field = "SCTLRX",
+        .by = HVC_ID_AA64MMFR3_EL1, .field = "SCTLRX",
     }, {
         .id = FPMR, .kernels = BY_FEATURE, .feature = "FEAT_FPMR",
-        .id_register = ID_AA64PFR2_EL1, .field = "FPMR",
+        .by = ID_AA64PFR2_EL1, .field = "FPMR",
     }, {
         .id = HVC_PMMIR_EL1,
         .kernels = "7.3 on, with a PMU",
-        .can_drop = is_zero,
-        .by_contract = true,
         .unless = "it is not 0",
         .why = "it reads as 0 where it is not listed",
     }, {
         .id = CNTP_CTL_EL0,
         .kernels = "6.4 on",
-        .can_drop = timer_is_off,
+        .by = CNTP_CTL_EL0, .bits = TIMER_ENABLE,
         .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
         .why = "the guest's physical timer is off",
         .lost = "the physical timer (CNTP_CTL_EL0, CNTP_CVAL_EL0) stops if it "
@@ -222,13 +196,13 @@ static const RegisterRule rules[] = {
     }, {
         .id = CNTP_CVAL_EL0,
         .kernels = "6.4 on",
-        .can_drop = timer_is_off,
+        .by = CNTP_CTL_EL0, .bits = TIMER_ENABLE,
         .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
         .why = "the guest's physical timer is off",
     }, {
         .id = CNTPCT_EL0,
         .kernels = "6.4 on",
-        .can_drop = timer_is_off,
+        .by = CNTP_CTL_EL0, .bits = TIMER_ENABLE,
         .unless = "the guest's physical timer is on (CNTP_CTL_EL0.ENABLE)",
         .why = "the guest's physical timer is off, and its physical counter "
                "jumps to the host's",
@@ -238,15 +212,14 @@ static const RegisterRule rules[] = {
         .id = CCSIDR,
         .mask = ~CCSIDR_CSSELR,
         .kernels = "6.3 on, or one on hardware with that cache",
-        .can_drop = no_such_cache,
-        .by_contract = true,
+        .of_cache = true,
         .unless = "the guest's CLIDR_EL1 has that cache",
         .why = "the guest's CLIDR_EL1 has no such cache",
         .if_absent = least_cache,
     }, {
         .id = OSLSR_EL1,
         .kernels = "5.17 on",
-        .can_drop = is_unlocked,
+        .is = OSLSR_UNLOCKED,
         .unless = "it is not 0x8: the guest has locked the OS lock",
         .why = "it has the value that it has where it is not listed",
         .if_absent = unlocked,
@@ -256,7 +229,6 @@ static const RegisterRule rules[] = {
 static const RegisterRule *rule_of(uint64_t id)
 {
     static const RegisterRule other = {
-        .can_drop = is_zero,
         .unless = "it is not 0",
         .why = "it is 0",
     };
@@ -273,14 +245,23 @@ static bool can_drop(const HvcRegisterList *incoming, uint64_t id,
                      uint64_t value)
 {
     const RegisterRule *rule = rule_of(id);
+    uint64_t now = rule->by ? incoming_value(incoming, rule->by) : value;
 
     if (is_alias(id)) {
         return true;
     }
-    return rule->feature
-        ? !hvc_sysreg_field(rule->id_register, rule->field,
-                            incoming_value(incoming, rule->id_register))
-        : rule->can_drop(incoming, id, value);
+    if (rule->of_cache) {
+        return !hvc_clidr_has_cache(incoming_value(incoming, HVC_CLIDR_EL1),
+                                    id);
+    }
+    return rule->field ? !hvc_sysreg_field(rule->by, rule->field, now)
+                       : (now & (rule->bits ?: UINT64_MAX)) == rule->is;
+}
+
+/* Does the contract have what decides? Then nothing later changes it. */
+static bool is_decided_by_contract(uint64_t id)
+{
+    return is_alias(id) || hvc_sysreg_describes_cpu(rule_of(id)->by ?: id);
 }
 
 /* What speaks against leaving a register behind, in words */
@@ -292,7 +273,7 @@ static char *unless(uint64_t id)
     if (!rule->feature) {
         return g_strdup(rule->unless);
     }
-    name = hvc_sysreg_name(rule->id_register);
+    name = hvc_sysreg_name(rule->by);
     return g_strdup_printf("the guest has %s (%s.%s)", rule->feature, name,
                            rule->field);
 }
@@ -309,7 +290,7 @@ static char *why(uint64_t id)
     if (!rule->feature) {
         return g_strdup(rule->why);
     }
-    name = hvc_sysreg_name(rule->id_register);
+    name = hvc_sysreg_name(rule->by);
     return g_strdup_printf("the guest's %s.%s says that it has none", name,
                            rule->field);
 }
@@ -468,14 +449,11 @@ static void list_of(const HvcContract *contract, uint64_t *ids,
 static bool check_early(const HvcRegisterList *contract, uint64_t id,
                         GString *late, Error **errp)
 {
-    const RegisterRule *rule = rule_of(id);
     g_autofree char *name = hvc_sysreg_name(id);
     g_autofree char *reason = NULL, *kernels = NULL;
 
-    if (!rule->feature && !rule->by_contract) {
-        if (!is_alias(id)) {
-            g_string_append_printf(late, "%s%s", late->len ? ", " : "", name);
-        }
+    if (!is_decided_by_contract(id)) {
+        g_string_append_printf(late, "%s%s", late->len ? ", " : "", name);
         return true;
     }
     if (can_drop(contract, id, incoming_value(contract, id))) {

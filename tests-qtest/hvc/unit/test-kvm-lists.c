@@ -812,6 +812,8 @@ static void test_early(void)
     check_early(0, 0, (uint64_t[]) { FAKE_UNKNOWN }, 1, "S3_0_C10_C2_7", NULL);
     check_early(0, 0, (uint64_t[]) { FAKE_PMINTENCLR, FAKE_PMCNTENCLR }, 2, "",
                 NULL);
+    /* A register of the ID space, be it unknown, is in the contract as 0. */
+    check_early(0, 0, (uint64_t[]) { 0x603000000013c03d }, 1, "", NULL);
 }
 
 static void test_has(void)
