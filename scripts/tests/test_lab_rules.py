@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
 """The KVM lab's judgement, without a host: which kernel is meant, what is a
-kernel's own, whether a preflight was right, the table of journeys; prints TAP.
+kernel's own, whether a preflight was right, the table of journeys; and what ends
+with it; prints TAP.
 """
 
 import gzip
+import os
 from pathlib import Path
+import signal
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 
 from qemu_hvc import tap
@@ -24,6 +29,37 @@ OLD = Kernel('6.1', Path('old'), '6.1.0-50-cloud-arm64', '6.1.176-1')
 NEW = Kernel('7.3', Path('new'), '7.3.4+deb13-cloud-arm64', '7.3.4-1~bpo13+1')
 PAGE = ROOT / 'docs/system/arm/hvc-contract.rst'
 
+# A program that waits for two hosts, as a matrix does: their QEMU is its
+# argument
+WAITING = f"""
+import signal
+import sys
+sys.path.insert(0, {str(SCRIPTS)!r})
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from qemu_hvc.lab import cli, host, kernels, programs
+programs.initramfs = lambda: Path('/dev/null')
+hardware = host.Hardware(Path(sys.argv[1]))
+kernel = kernels.Kernel('none', Path(), 'none')
+
+def boot(number):
+    with host.Host(hardware, kernel, {{}}):
+        pass
+
+def wait(args):
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(boot, range(2)))
+
+# A shell that puts us into the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main({{'wait': (wait, lambda parser: None, '', '')}}, ['wait'])
+"""
+# One that never says that it is ready
+SILENT_QEMU = """#!/bin/sh
+echo $$ >>"$0.started"
+exec sleep 1000
+"""
+PATIENCE_S = 60
 
 # A Debian archive, for scripts/lib/lab-kernels.sh: what apt would say there
 ARCHIVE = r"""
@@ -300,6 +336,52 @@ class LabRules(unittest.TestCase):
         self.assertTrue(problem(refused, Verdict(Kind.EARLY, 'other')))
 
 
+def until(condition):
+    """Whether it is true within PATIENCE_S"""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+class Ending(unittest.TestCase):
+    """A kvm-lab that is ended while it waits for hosts"""
+
+    def end_by(self, number):
+        """Ends it by that signal; its exit status, and what is left of it in
+        the folder for temporary files"""
+        with tempfile.TemporaryDirectory() as folder:
+            qemu = Path(folder) / 'qemu'
+            qemu.write_text(SILENT_QEMU, encoding='utf-8')
+            qemu.chmod(0o755)
+            started = Path(f'{qemu}.started')
+            temporary = Path(folder) / 'tmp'
+            temporary.mkdir()
+            with subprocess.Popen(
+                    [sys.executable, '-c', WAITING, str(qemu)],
+                    env={**os.environ, 'TMPDIR': str(temporary)}) as process:
+                self.assertTrue(until(
+                    lambda: started.exists() and
+                    started.read_text(encoding='utf-8').count('\n') == 2))
+                process.send_signal(number)
+                try:
+                    status = process.wait(PATIENCE_S)
+                finally:
+                    process.kill()
+            pids = started.read_text(encoding='utf-8').split()
+            self.assertTrue(until(lambda: not any(
+                Path(f'/proc/{pid}').exists() for pid in pids)))
+            return status, list(temporary.iterdir())
+
+    def test_ended_by_signal(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number.name):
+                self.assertEqual(self.end_by(number), (128 + number, []))
+
+    def test_killed(self):
+        self.assertEqual(self.end_by(signal.SIGKILL)[0], -signal.SIGKILL)
+
+
 def main():
     tap.arguments(__doc__)
-    tap.run(LabRules)
+    tap.run(LabRules, Ending)

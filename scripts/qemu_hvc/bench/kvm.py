@@ -87,7 +87,7 @@ def text(args: argparse.Namespace) -> str:
              OURS: qemu_build.build_qemu(args.build),
              'guest': programs.guest()}
     results, scratch = [], []
-    with Host(hardware, kernel, files, lifetime=args.seconds) as host:
+    with Host(hardware, kernel, files) as host:
         for cpus in args.cpus:
             pairs, more = measure_pairs(host, cpus, args.pairs)
             results += rows(cpus, pairs)
@@ -121,5 +121,3 @@ def options(parser: argparse.ArgumentParser) -> None:
                        type=commands.cpu_counts,
                        help='numbers of vCPUs whose accesses to registers are '
                        'counted, up to 512 (default: 1,8)')
-    group.add_argument('--seconds', metavar='N', type=int, default=3600,
-                       help='for all of it (default: 3600)')

@@ -6,6 +6,7 @@ common      errors, progress, files that are made once
 kernels     which kernels there are
 qemu_build  the QEMU that runs inside a host
 programs    the other programs inside a host, and its initramfs
+processes   the hosts' QEMUs, which end with the program
 host        an emulated host, driven by shell commands
 vm          a KVM guest inside a host
 bare_guest  the bare-metal guest and what it answers

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Callable, Sequence
 import os
 from pathlib import Path
-import signal
 import sys
 
 from ..paths import ROOT, FetchError
 from . import bare_guest, commands, kernels, render
 from .common import LabError
+from .processes import PROCESSES
 
 Commands = dict[str, tuple[Callable[[argparse.Namespace], int],
                            Callable[[argparse.ArgumentParser], None],
@@ -121,7 +121,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-qemu', action='store_true',
                         help='without a QEMU inside the host')
     parser.add_argument('--timeout', metavar='SECONDS', type=int, default=600,
-                        help='for all of it (default: 600)')
+                        help='for COMMAND (default: 600)')
     parser.add_argument('--verbose', action='store_true',
                         help="show the host's console")
     parser.add_argument('command', metavar='COMMAND', nargs='*',
@@ -320,13 +320,10 @@ def parse(known: Commands,
 
 def main(others: Commands, words: Sequence[str] | None = None) -> int:
     """Runs one of COMMANDS or others; words: instead of the program's"""
-    # Let "with" run, so that no QEMU stays behind when this is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    PROCESSES.end_at_signals()
     args = parse({**COMMANDS, **others}, words)
     try:
         return args.function(args)
     except (LabError, FetchError) as error:
         print(f'kvm-lab: error: {error}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT

@@ -127,8 +127,7 @@ def run_run(args: argparse.Namespace) -> int:
     words = args.command[1:] if args.command[:1] == ['--'] else args.command
     if not words:
         return host.interactive(hardware, kernel, files)
-    with host.Host(hardware, kernel, files, lifetime=args.timeout,
-                   echo=args.verbose) as booted:
+    with host.Host(hardware, kernel, files, echo=args.verbose) as booted:
         # One word is a shell command, several are a program's.
         command = words[0] if len(words) == 1 else shlex.join(words)
         try:

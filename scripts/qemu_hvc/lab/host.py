@@ -21,15 +21,14 @@ import time
 from ..console import Console, GuestError, as_text
 
 from . import programs
-from .common import LabError, require
+from .common import LabError
 from .kernels import Kernel
+from .processes import PROCESSES
 
 # What a terminal of Linux's takes as one line, less some.
 MAX_LINE = 4000
 BOOT_TIMEOUT = 120
 COMMAND_TIMEOUT = 60
-# For the emulated host as a whole; one stops by itself long before.
-LIFETIME = 1800
 # Of two CPUs and several threads, one may get little.
 CPUS = 2
 
@@ -108,12 +107,10 @@ class Host:
     """A booted host. Use it with "with", and from one thread at a time."""
 
     def __init__(self, hardware: Hardware, kernel: Kernel,
-                 files: dict[str, Path], *, lifetime: int = LIFETIME,
-                 echo: bool = False) -> None:
+                 files: dict[str, Path], *, echo: bool = False) -> None:
         self.hardware = hardware
         self.kernel = kernel
         self.files = files
-        self.lifetime = lifetime
         self.echo = echo
         self.tag = f'@{os.urandom(4).hex()}'
 
@@ -129,14 +126,14 @@ class Host:
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         stderr = stack.enter_context(tempfile.TemporaryFile())
-        # Should this program be killed, its hosts are not to stay for ever.
-        process = subprocess.Popen(
-            [require('timeout'), '--kill-after=5', str(self.lifetime),
-             *self.hardware.command(self.kernel, f'lab_tag={self.tag}'),
+        process = PROCESSES.start(
+            [*self.hardware.command(self.kernel, f'lab_tag={self.tag}'),
              *self._serial_ports()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
-            cwd=self.directory)
-        stack.callback(stop, process)
+            cwd=self.directory,
+            # A signal for all of our group is for us to deal with.
+            start_new_session=True)
+        stack.callback(PROCESSES.stop, process)
         self.console = Console(process, stderr, self.echo)
         self._await(f'{self.tag} ready', BOOT_TIMEOUT)
         for name in self.files:
@@ -155,7 +152,9 @@ class Host:
             raise self._broken(error) from None
 
     def _broken(self, error: GuestError) -> LabError:
-        """A LabError with the last lines of the console, cut where too long"""
+        """A LabError with the last lines of the console, cut where too long;
+        SystemExit if the host was ended with the program"""
+        PROCESSES.check()
         lines = [line if len(line) <= 160 else f'{line[:160]}...'
                  for line in str(error).splitlines()]
         return LabError('\n'.join([f'host {self.kernel.name}: {lines[0]}',
@@ -203,22 +202,15 @@ def lab_directory(files: dict[str, Path]) -> Iterator[Path]:
         yield Path(tmp)
 
 
-def stop(process: subprocess.Popen) -> None:
-    # timeout passes it on.
-    process.terminate()
-    process.wait()
-    for pipe in process.stdin, process.stdout:
-        with contextlib.suppress(BrokenPipeError):
-            pipe.close()
-
-
 def interactive(hardware: Hardware, kernel: Kernel,
                 files: dict[str, Path]) -> int:
     """A host with a shell on this terminal."""
-    with lab_directory(files) as directory:
-        return subprocess.run(
+    with lab_directory(files) as directory, contextlib.ExitStack() as stack:
+        process = PROCESSES.start(
             [*hardware.command(kernel, 'lab_shell=1'), '-serial', 'mon:stdio'],
-            cwd=directory, check=False).returncode
+            cwd=directory)
+        stack.callback(PROCESSES.stop, process)
+        return process.wait()
 
 
 def quoted(command: Sequence[object]) -> str:
