@@ -292,7 +292,7 @@ def run_test(args: argparse.Namespace) -> int:
                args.jobs)
 
 
-COMMAND = (run_test, lambda parser: None, 'a small matrix, as TAP',
+COMMAND = (run_test, cli.options(), 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
            'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
            'without it; what guest-abi-probe says\non each of them; one live '

@@ -202,11 +202,8 @@ def run_x86(args: argparse.Namespace) -> int:
     return tap.run(XsaveTest)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    cli.kernel_option(parser, '6.12')
-
-
-COMMAND = (run_x86, add_options, 'XSAVE components of x86 guests, as TAP',
+COMMAND = (run_x86, cli.kernel('6.12'),
+           'XSAVE components of x86 guests, as TAP',
            'Two amd64 hosts, with and without protection keys (kvm-amd under '
            "TCG's SVM). What\nthe first saves, the second loads, or refuses by "
            'name, where an unpatched QEMU\nends. Inside run the programs of '

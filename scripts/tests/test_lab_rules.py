@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
 """The KVM lab's judgement, without a host: which kernel is meant, what is a
-kernel's own, whether a preflight was right, the table of journeys; and what ends
-with it; prints TAP.
+kernel's own, whether a preflight was right, what must not be in a matrix, the
+table of journeys; and what a program leaves that was ended. Prints TAP.
 """
 
+import contextlib
 import gzip
 import os
 from pathlib import Path
@@ -14,14 +15,16 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
 from qemu_hvc.lab import (bare_guest, downtime, journey_table, journeys,
-                          kernels, moves)
+                          kernels, matrix_set, moves)
 from qemu_hvc.lab.common import LabError
+from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
-from qemu_hvc.lab.matrix import machine_list
+from qemu_hvc.lab.matrix import Cell, Matrix, from_json, machine_list
 from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
 from qemu_hvc.paths import ROOT, SCRIPTS
 
@@ -299,6 +302,99 @@ class LabRules(unittest.TestCase):
     def test_preflight_not_asked(self):
         verdict = Verdict(Kind.LATE, 'no')
         self.assertIs(self.preflight(asked=False).judge(verdict), verdict)
+
+    # --- what must not be ---
+
+    WARNING = ("warning: guest-abi: this host's kernel does not list registers "
+               'of the incoming VM: CNTPCT_EL0, CNTP_CTL_EL0; if the guest uses '
+               'one of them when it is stopped, the migration will be refused '
+               'then; error while loading')
+
+    def problem(self, kind, text='', notes='', machine='virt-hvc-9.2'):
+        return Cell(machine, '6.1', '7.3', Verdict(kind, text, notes)).problem
+
+    def test_problems(self):
+        timer = 'guest-abi: CNTP_CTL_EL0 = 0x1 of the incoming VM has no place'
+        start = 'machine type virt-hvc-9.2: hvc-services=linux-6.1: cannot'
+        for machine in ('virt', 'virt-hvc-9.2'):
+            for kind, text in ((Kind.OK, ''), (Kind.EARLY, timer),
+                               (Kind.START, start)):
+                self.assertEqual(self.problem(kind, text, '', machine), '')
+            self.assertEqual(self.problem(Kind.LATE, timer, self.WARNING,
+                                          machine), '')
+            for kind in (Kind.FAILED, Kind.DISAGREES):
+                self.assertTrue(self.problem(kind, 'x', '', machine))
+        for kind, text, notes in (
+                (Kind.CHANGED, 'x', ''), (Kind.LATE, timer, ''),
+                # The warning was about other registers.
+                (Kind.LATE, 'guest-abi: PIR_EL1 = 0x1', self.WARNING),
+                (Kind.EARLY, 'Invalid argument', ''),
+                (Kind.START, 'Invalid argument', '')):
+            self.assertEqual(self.problem(kind, text, notes, 'virt'), '')
+            self.assertTrue(self.problem(kind, text, notes))
+
+    # --- matrices ---
+
+    class Played(Matrix):
+        """One without hosts, that is ended after so many loads"""
+        patience = -1
+        steps: list[str]
+
+        def _save_one(self, host, saved):
+            del host
+            self.steps.append(f'save {saved.source}')
+            saved.version = '10.0'
+            saved.guest = Guest(OLD, {'X': '1'}, {'entries': []})
+
+        def _load_one(self, hosts, saved):
+            del hosts
+            if len(self.steps) == self.patience:
+                raise SystemExit
+            self.steps.append(f'load {saved.source}')
+            return Verdict(Kind.EARLY, 'guest-abi: x', 'y', 'z')
+
+        def _hosts(self, hardware, kernel):
+            return contextlib.nullcontext(unittest.mock.Mock())
+
+    def play(self, folder, build='one', patience=-1):
+        """What was done, and the matrix; None if it was ended"""
+        matrix = self.Played(Hardware(Path()), Path(), 'patched', [OLD, NEW],
+                             ['virt-hvc-9.2'], jobs=1)
+        matrix.patience, matrix.steps = patience, []
+        with unittest.mock.patch.object(matrix_set, 'build_of',
+                                        return_value=build):
+            try:
+                return matrix.steps, matrix_set.run(Path(folder), 'm', matrix)
+            except SystemExit:
+                return matrix.steps, None
+
+    def test_matrix_goes_on(self):
+        whole = ['save 6.1', 'save 7.3', *['load 6.1', 'load 7.3'] * 2]
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(self.play(folder, patience=3), (whole[:3], None))
+            steps, matrix = self.play(folder)
+            self.assertEqual(steps, whole[3:])
+            kept = Path(folder) / 'm.json'
+            self.assertEqual(os.listdir(folder), [kept.name])
+            self.assertEqual(from_json(kept.read_text(encoding='utf-8')).cells,
+                             matrix.cells)
+            self.assertEqual(len(matrix.cells), 4)
+            # Nothing is left to do, but for other programs.
+            self.assertEqual(self.play(folder)[0], [])
+            self.assertEqual(self.play(folder, 'two', 3), (whole[:3], None))
+            self.assertEqual(self.play(folder, 'three', 4), (whole[:4], None))
+            self.assertEqual(self.play(folder, 'three')[0], whole[4:])
+
+    def test_failed_cells_again(self):
+        failed = Verdict(Kind.FAILED, 'x')
+        with tempfile.TemporaryDirectory() as folder:
+            with unittest.mock.patch.object(self.Played, '_load_one',
+                                            return_value=failed):
+                matrix = self.play(folder)[1]
+            self.assertEqual(len(matrix.problems()), 4)
+            steps, matrix = self.play(folder)
+            self.assertEqual(steps, ['load 6.1', 'load 7.3'] * 2)
+            self.assertEqual(matrix.problems(), [])
 
     # --- journeys ---
 

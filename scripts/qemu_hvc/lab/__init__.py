@@ -17,6 +17,9 @@ journey_table
 places      the hosts of journeys
 moves       the ways to move a guest
 matrix      every kernel to every kernel
+matrix_set  matrices that are kept, and shown in the manual
+matrix_table
+            which matrices the manual has
 render      the matrix as text and as SVG
 live        live migration, reboot, CPU hotplug, snapshots inside one host
 linux       what a Linux guest finds

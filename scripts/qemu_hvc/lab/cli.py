@@ -11,11 +11,12 @@ import sys
 from ..paths import ROOT, FetchError
 from . import bare_guest, commands, kernels, render
 from .common import LabError
+from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
 from .processes import PROCESSES
 
-Commands = dict[str, tuple[Callable[[argparse.Namespace], int],
-                           Callable[[argparse.ArgumentParser], None],
-                           str, str]]
+Adder = Callable[[argparse._ActionsContainer], None]
+Commands = dict[str, tuple[Callable[[argparse.Namespace], int], Adder, str,
+                           str]]
 
 DESCRIPTION = """\
 Runs real KVM/arm64 on any machine: our own QEMU emulates a host with EL2 (TCG,
@@ -51,191 +52,113 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=79, max_help_position=22)
 
 
-def common_options(arm: bool) -> argparse.ArgumentParser:
-    """Those of all commands, or of all with arm64 hosts."""
-    parser = argparse.ArgumentParser(add_help=False)
-    group = parser.add_argument_group('the lab')
-    group.add_argument('--build', metavar='BUILD', type=Path,
-                       default=ROOT / 'build',
-                       help='build directory (default: build/)')
-    if not arm:
-        return parser
-    group.add_argument('--outer', metavar='QEMU', type=Path,
-                       help='emulate the hosts with this qemu-system-aarch64, '
-                       f'or with Debian\'s newest: "{commands.DEBIAN}" '
-                       '(default: the one in BUILD/qemu)')
-    group.add_argument('--cpu', default='neoverse-n1',
-                       help="the hosts' CPU, such as cortex-a53, cortex-a72, "
-                       'max,lpa2=off or max,lpa2=off,cntfrq=25000000 '
-                       '(default: neoverse-n1)')
-    group.add_argument('--append', metavar='WORDS', default='',
-                       help="for the hosts' kernel command line, such as "
-                       'kvm-arm.mode=nvhe, kvm-arm.mode=protected or '
-                       'mitigations=off')
-    group.add_argument('--gic', metavar='VERSION', choices=('2', '3'),
-                       default='3', help="the hosts' interrupt controller, 2 "
-                       'or 3 (default: 3); for VMs with gic-version=2 in the '
-                       'kernel: 2')
-    group.add_argument('--qemu', metavar='QEMU', default='patched',
-                       help='what runs inside the hosts: "patched" (default), '
-                       '"stock" for the same QEMU without our patches, or a '
-                       'static arm64 program')
-    group.add_argument('--jobs', metavar='N', type=int,
-                       default=min(os.cpu_count() or 1, 2),
-                       help='how many hosts run at once (default: '
-                       '%(default)s)')
-    return parser
+def option(*names: str, **how: object) -> Adder:
+    """Adds it to a parser, or to a group of its options"""
+    return lambda parser: parser.add_argument(*names, **how) and None
 
 
-def kernels_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--kernels', metavar='LIST',
-                        help=SERIES_HELP % ', '.join(kernels.DEFAULT))
+def options(*adders: Adder) -> Adder:
+    def add(parser: argparse._ActionsContainer) -> None:
+        for adder in adders:
+            adder(parser)
+    return add
 
 
-def kernel_option(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument('--kernel', metavar='KERNEL', default=default,
-                        help="the host's kernel: a series, version, release, "
-                        '"newest" or the path of a vmlinuz (default: '
-                        '%(default)s)')
+BUILD = option('--build', metavar='BUILD', type=Path, default=ROOT / 'build',
+               help='build directory (default: build/)')
+JOBS = option('--jobs', metavar='N', type=int,
+              default=min(os.cpu_count() or 1, 2),
+              help='how many hosts run at once (default: %(default)s)')
+HOSTS = options(
+    option('--outer', metavar='QEMU', type=Path,
+           help='emulate the hosts with this qemu-system-aarch64, or with '
+           f'Debian\'s newest: "{DEBIAN}" (default: the one in BUILD/qemu)'),
+    option('--cpu', default='neoverse-n1',
+           help="the hosts' CPU, such as cortex-a53, cortex-a72, max,lpa2=off "
+           'or max,lpa2=off,cntfrq=25000000 (default: neoverse-n1)'),
+    option('--append', metavar='WORDS', default='',
+           help="for the hosts' kernel command line, such as "
+           'kvm-arm.mode=nvhe, kvm-arm.mode=protected or mitigations=off'),
+    option('--gic', metavar='VERSION', choices=('2', '3'), default='3',
+           help="the hosts' interrupt controller, 2 or 3 (default: 3); for "
+           'VMs with gic-version=2 in the kernel: 2'),
+    option('--qemu', metavar='QEMU', default='patched',
+           help='what runs inside the hosts: "patched" (default), "stock" for '
+           'the same QEMU without our patches, or a static arm64 program'),
+    JOBS)
+# Commands that choose their hosts themselves
+OF_THE_LAB = {'x86': BUILD, 'matrices': options(BUILD, JOBS)}
+
+KERNELS = option('--kernels', metavar='LIST',
+                 help=SERIES_HELP % ', '.join(kernels.DEFAULT))
+JSON, SVG, TEXT = (
+    option(f'--{name}', metavar='FILE', type=Path,
+           help=f'write the results there as {name.upper()}')
+    for name in ('json', 'svg', 'text'))
 
 
-def add_fetch(parser: argparse.ArgumentParser) -> None:
-    kernels_option(parser)
+def kernel(default: str) -> Adder:
+    return option('--kernel', metavar='KERNEL', default=default,
+                  help="the host's kernel: a series, version, release, "
+                  '"newest" or the path of a vmlinuz (default: %(default)s)')
 
 
-def add_build(parser: argparse.ArgumentParser) -> None:
-    del parser
+def machines(said: str, default: str | None = None) -> Adder:
+    """said: what the help calls the default"""
+    return option('--machine', metavar='LIST',
+                  help='machine types, each perhaps with options, such as '
+                  'virt,virt-hvc-10.0 or virt,hvc-services=trng (default: '
+                  f'{said})', default=default)
 
 
-def add_probe(parser: argparse.ArgumentParser) -> None:
-    kernels_option(parser)
-    parser.add_argument('--json', metavar='FILE', type=Path,
-                        help='write the results there, too')
+def profile(what: str) -> Adder:
+    return option('--profile', metavar='SERIES',
+                  help=f"give {what} on this kernel's host to every newer one "
+                  'as guest-abi-profile=')
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
-    kernel_option(parser, '6.12')
-    parser.add_argument('--file', metavar='FILE', type=Path, action='append',
-                        default=[], help='put it into the host, in /tmp; may '
-                        'be given more than once')
-    parser.add_argument('--no-qemu', action='store_true',
-                        help='without a QEMU inside the host')
-    parser.add_argument('--timeout', metavar='SECONDS', type=int, default=600,
-                        help='for COMMAND (default: 600)')
-    parser.add_argument('--verbose', action='store_true',
-                        help="show the host's console")
-    parser.add_argument('command', metavar='COMMAND', nargs='*',
-                        help='what to run there; none: a shell')
+def names(what: str) -> Adder:
+    """Of a table's rows, which --list shows"""
+    return options(
+        option('--list', action='store_true',
+               help=f'only say which {what} there are'),
+        option('name', metavar='NAME', nargs='*',
+               help=f'{what} whose names have this in them (default: all)'))
 
 
-def profile_option(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument('--profile', metavar='SERIES',
-                        help=f"give {what} on this kernel's host to every "
-                        'newer one as guest-abi-profile=')
-
-
-def add_fleet(parser: argparse.ArgumentParser) -> None:
-    kernels_option(parser)
-    profile_option(parser, 'what guest-abi-probe prints')
-    parser.add_argument('directory', metavar='DIR', type=Path,
-                        help='where to write the files, as linux-SERIES.json')
-
-
-def add_matrix(parser: argparse.ArgumentParser) -> None:
-    kernels_option(parser)
-    parser.add_argument('--machine', metavar='LIST',
-                        help='machine types, each perhaps with options: '
-                        'virt,virt-hvc-10.0 or virt,hvc-services=trng '
-                        f'(default: {",".join(commands.MACHINES)}; with --qemu '
-                        'stock: virt)')
-    profile_option(parser, 'what query-guest-abi says')
-    parser.add_argument('--to-cpu', metavar='CPU',
-                        help='the CPU of the hosts that load (default: that '
-                        'of --cpu)')
-    parser.add_argument('--to-append', metavar='WORDS',
-                        help='for the kernel command line of the hosts that '
-                        'load (default: as --append)')
-    parser.add_argument('--to-options', metavar='OPTIONS', default='',
-                        help='added to each machine type where it is loaded, '
-                        'such as its=off')
-    output_options(parser, 'json', 'svg', 'text')
-
-
-def add_kernels(parser: argparse.ArgumentParser) -> None:
-    del parser
-
-
-def add_journeys(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--list', action='store_true',
-                        help='only say which journeys there are')
-    parser.add_argument('--quick', action='store_true',
-                        help='only those that the suite kvm has')
-    parser.add_argument('journey', metavar='NAME', nargs='*',
-                        help='journeys whose names have this in them '
-                        '(default: all)')
-
-
-def output_options(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        parser.add_argument(f'--{name}', metavar='FILE', type=Path,
-                            help=f'write the matrix there as {name.upper()}')
-
-
-def add_show(parser: argparse.ArgumentParser) -> None:
-    output_options(parser, 'svg', 'text')
-    parser.add_argument('matrix', metavar='JSON', type=Path,
-                        help='what "matrix --json" wrote')
-
-
-def cpus_option(parser: argparse.ArgumentParser, default: str,
-                most: int = bare_guest.MAX_CPUS) -> None:
-    parser.add_argument('--cpus', metavar='LIST', default=default,
-                        type=lambda text: commands.cpu_counts(text, most),
-                        help=f"numbers of the guest's CPUs, at most {most} "
-                        '(default: %(default)s)')
-
-
-def add_live(parser: argparse.ArgumentParser) -> None:
-    kernel_option(parser, '6.12')
-    cpus_option(parser, '1,4,8')
-    parser.add_argument('--times', metavar='N', type=int, default=20,
-                        help='migrations each (default: 20)')
-    parser.add_argument('--machine', metavar='TYPE', default=commands.PINNED,
-                        help='machine type, perhaps with options (default: '
-                        '%(default)s)')
-
-
-def add_linux(parser: argparse.ArgumentParser) -> None:
-    kernel_option(parser, '7.3')
-    parser.add_argument('--machine', metavar='LIST',
-                        help='machine types, each perhaps with options '
-                        '(default: virt-hvc-10.0; and virt with no service, '
-                        'and with each one alone)')
-
-
-def add_ioctls(parser: argparse.ArgumentParser) -> None:
-    kernel_option(parser, '6.12')
-    cpus_option(parser, '1,8', commands.MOST_CPUS)
-    parser.add_argument('--machine', metavar='LIST',
-                        default=f'virt,{commands.PINNED}',
-                        help='machine types, each perhaps with options '
-                        '(default: %(default)s)')
+def cpus(default: str, most: int = bare_guest.MAX_CPUS) -> Adder:
+    return option('--cpus', metavar='LIST', default=default,
+                  type=lambda text: commands.cpu_counts(text, most),
+                  help=f"numbers of the guest's CPUs, at most {most} (default: "
+                  '%(default)s)')
 
 
 # name: function, its options, one line of help, and more of it
 COMMANDS = {
-    'fetch': (commands.run_fetch, add_fetch,
+    'fetch': (commands.run_fetch, KERNELS,
               'get kernels and libraries from Debian',
               'Prints the kernels. At least 6.1, 6.12 and one from 6.15 on '
               'must be there;\none that is named in --kernels must be, too.'),
-    'build': (commands.run_build, add_build,
+    'build': (commands.run_build, options(),
               'cross-build the QEMU for the hosts',
               'Prints its path. The other commands do it themselves.'),
-    'probe': (commands.run_probe, add_probe,
+    'probe': (commands.run_probe, options(KERNELS, JSON),
               'which firmware registers kernels have',
               'One row per kernel: defaults of the firmware registers, and '
               "how many registers\na vCPU's list has."),
-    'run': (commands.run_run, add_run,
+    'run': (commands.run_run, options(
+        kernel('6.12'),
+        option('--file', metavar='FILE', type=Path, action='append',
+               default=[], help='put it into the host, in /tmp; may be given '
+               'more than once'),
+        option('--no-qemu', action='store_true',
+               help='without a QEMU inside the host'),
+        option('--timeout', metavar='SECONDS', type=int, default=600,
+               help='for COMMAND (default: 600)'),
+        option('--verbose', action='store_true',
+               help="show the host's console"),
+        option('command', metavar='COMMAND', nargs='*',
+               help='what to run there; none: a shell')),
             'run something in a host',
             'Boots a host and runs COMMAND in /tmp there. One word is a shell '
             'command, several\nare a program and its arguments. The status is '
@@ -244,7 +167,18 @@ COMMANDS = {
             '  kvm-lab run --kernel 7.3 -- kvmprobe\n'
             "  kvm-lab run --file test.sh -- 'sh test.sh'\n"
             '  kvm-lab run                          (a shell)'),
-    'matrix': (commands.run_matrix, add_matrix,
+    'matrix': (commands.run_matrix, options(
+        KERNELS, machines(f'{",".join(MACHINES)}; with --qemu stock: {STOCK}'),
+        profile('what query-guest-abi says'),
+        option('--to-cpu', metavar='CPU',
+               help='the CPU of the hosts that load (default: that of --cpu)'),
+        option('--to-append', metavar='WORDS',
+               help='for the kernel command line of the hosts that load '
+               '(default: as --append)'),
+        option('--to-options', metavar='OPTIONS', default='',
+               help='added to each machine type where it is loaded, such as '
+               'its=off'),
+        JSON, SVG, TEXT),
                'every kernel to every kernel',
                'Two boots per kernel. In the first one, a KVM guest of each '
                'machine type is\nstarted, asked for all that it can find out '
@@ -253,13 +187,30 @@ COMMANDS = {
                'again. Verdicts:\n\n'
                + '\n'.join(f'  {kind.title:20}{kind.value.meaning}'
                            for kind in render.Kind)
-               + '\n\nStatus 1 if a cell failed, or a pinned type '
-               '(virt-hvc-*) has a silent change.'),
-    'kernels': (commands.run_kernels, add_kernels,
+               + '\n\nStatus 1 if a cell failed, or if a pinned type '
+               '(virt-hvc-*) has a silent change, a\nrefusal that does not '
+               'say what it is about, or one that could have come before\nthe '
+               'RAM.'),
+    'matrices': (commands.run_matrices, options(
+        names('matrices'),
+        option('--directory', metavar='DIR', type=Path,
+               help='where the results are (default: BUILD/matrices)'),
+        option('--manual', action='store_true',
+               help='run nothing, but put the results into the page '
+               'docs/rollback-matrix.md')),
+        "the matrices of the manual",
+        'Those of the page docs/rollback-matrix.md, as "matrix" makes them. '
+        'Each is kept as\nNAME.json in DIR. A matrix that is there is not run '
+        'again, and one whose run was\nended goes on with what is missing, '
+        'unless the programs are others. Status 1 as for\n"matrix".'),
+    'kernels': (commands.run_kernels, options(),
                 'list the kernels that can be had',
                 "Debian's cloud kernels for arm64: what is in its suites, "
                 'updates of security\namong them.'),
-    'journeys': (commands.run_journeys, add_journeys,
+    'journeys': (commands.run_journeys, options(
+        names('journeys'),
+        option('--quick', action='store_true',
+               help='only those that the suite kvm has')),
                  'there and back, step by step',
                  'A guest goes from host to host: there and back, with resets '
                  'on the way, over three\nkernels, by file, by mapped-ram, '
@@ -268,14 +219,26 @@ COMMANDS = {
                  'each stop it\ntells all that it can find out, and whether '
                  'its timers, its PMU and its vectors go\non. Status 1 if one '
                  'did not go as the table of journeys says.'),
-    'fleet': (commands.run_fleet, add_fleet,
+    'fleet': (commands.run_fleet, options(
+        KERNELS, profile('what guest-abi-probe prints'),
+        option('directory', metavar='DIR', type=Path,
+               help='where to write the files, as linux-SERIES.json')),
               'what each kernel can promise',
               'What guest-abi-probe prints on a host of each kernel, and what '
               '"guest-abi-diff\n--fleet" says of all of them.'),
-    'show': (commands.run_show, add_show,
+    'show': (commands.run_show, options(
+        SVG, TEXT,
+        option('matrix', metavar='JSON', type=Path,
+               help='what "matrix --json" wrote')),
              'show a matrix again',
              'What "kvm-lab matrix --json FILE" found, as text and as SVG.'),
-    'live': (commands.run_live, add_live,
+    'live': (commands.run_live, options(
+        kernel('6.12'), cpus('1,4,8'),
+        option('--times', metavar='N', type=int, default=20,
+               help='migrations each (default: 20)'),
+        option('--machine', metavar='TYPE', default=PINNED,
+               help='machine type, perhaps with options (default: '
+               '%(default)s)')),
              'live migration inside a host',
              'In one host, a guest whose CPUs all run moves from QEMU to QEMU '
              'over a unix\nsocket, TIMES times. Before the first and after '
@@ -283,13 +246,17 @@ COMMANDS = {
              'at both ends there are savevm and loadvm. Each time,\nevery '
              'CPU must give the answers of the first time. Status 1 at a '
              'problem.'),
-    'linux': (commands.run_linux, add_linux,
+    'linux': (commands.run_linux, options(
+        kernel('7.3'), machines('virt-hvc-10.0; and virt with no service, and '
+                                'with each one alone')),
               'what a Linux guest finds',
               "Debian 13's kernel boots as a KVM guest, and what it found of "
               'the services is\ncompared with what the machine offers; again '
               'after a live migration, and after a\nreboot. Status 1 at a '
               'difference.'),
-    'ioctls': (commands.run_ioctls, add_ioctls,
+    'ioctls': (commands.run_ioctls, options(
+        kernel('6.12'), cpus('1,8', commands.MOST_CPUS),
+        machines('%(default)s', f'{STOCK},{PINNED}')),
                'count accesses to the registers',
                'Counts KVM_GET_ONE_REG and KVM_SET_ONE_REG by class of '
                'register (firmware,\nfirmware bitmaps, all others): at the '
@@ -309,8 +276,9 @@ def parse(known: Commands,
     for name, (function, add, line, text) in known.items():
         command = parsers.add_parser(
             name, help=line, description=text,
-            parents=[common_options(arm=name != 'x86')],
             formatter_class=Help)
+        OF_THE_LAB.get(name, options(BUILD, HOSTS))(
+            command.add_argument_group('the lab'))
         add(command)
         command.set_defaults(function=function)
     args = parser.parse_args(words)

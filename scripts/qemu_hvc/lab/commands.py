@@ -9,24 +9,25 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
+import re
 import shlex
+import subprocess
 from typing import TypeVar
 
 from ..contract import read_text
 from ..fleet import Fleet
 from . import (firmware, fleet, host, ioctls, journey_table, journeys, kernels,
-               linux, live, places, programs, qemu_build, render)
+               linux, live, matrix_set, matrix_table, places, programs,
+               qemu_build, render)
 from .common import LabError, say
 from .host import Hardware
 from .kernels import Kernel
 from .matrix import Matrix, from_json, machine_list
+from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
 
 T = TypeVar('T')
 U = TypeVar('U')
 
-DEBIAN = 'debian'
-PINNED = 'virt-hvc-10.0'
-MACHINES = ('virt', 'virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
 # That KVM's GICv3 has; the lab's guest uses eight of them.
 MOST_CPUS = 512
 # Each service alone, and none: what is not chosen must not be found.
@@ -39,27 +40,41 @@ def newest_outer() -> Path:
     return kernels.fetch('qemu-debian', 'aarch64', 'trixie-backports')
 
 
-def outer_qemu(args: argparse.Namespace) -> Path:
-    if args.outer == Path(DEBIAN):
+def outer_qemu(outer: Path | None, build: Path) -> Path:
+    """What an option --outer names"""
+    if outer == Path(DEBIAN):
         return newest_outer()
-    path = args.outer or args.build / 'qemu/qemu-system-aarch64'
+    path = outer or build / 'qemu/qemu-system-aarch64'
     if not path.is_file():
         raise LabError(f'{path} is not there; needed: a qemu-system-aarch64 '
                        'with TCG to emulate the hosts; run '
-                       f'"scripts/build-qemu {args.build}" or name one with '
+                       f'"scripts/build-qemu {build}" or name one with '
                        '--outer')
     return path.resolve()
 
 
+def version_of(program: Path) -> str:
+    """A QEMU's own, such as 11.1.3"""
+    said = subprocess.run([program, '--version'], stdout=subprocess.PIPE,
+                          text=True, check=False).stdout
+    version = re.search(r'version (\S+)', said)
+    return version[1] if version else 'unknown'
+
+
 def hardware_of(args: argparse.Namespace) -> Hardware:
-    return Hardware(outer_qemu(args), args.cpu, args.append, gic=args.gic)
+    return Hardware(outer_qemu(args.outer, args.build), args.cpu, args.append,
+                    gic=args.gic)
 
 
 def inner_qemu(args: argparse.Namespace) -> Path:
     """What --qemu names; built if it is one of ours."""
-    if args.qemu in ('patched', 'stock'):
-        return qemu_build.build_qemu(args.build, args.qemu == 'stock')
-    path = Path(args.qemu)
+    return named_qemu(args.qemu, args.build)
+
+
+def named_qemu(name: str, build: Path) -> Path:
+    if name in ('patched', 'stock'):
+        return qemu_build.build_qemu(build, name == 'stock')
+    path = Path(name)
     if not path.is_file():
         raise LabError(f'--qemu {path}: no such file; needed: a static '
                        'qemu-system-aarch64 for arm64 with KVM, or "patched" '
@@ -141,22 +156,54 @@ def run_run(args: argparse.Namespace) -> int:
 def run_matrix(args: argparse.Namespace) -> int:
     hardware = hardware_of(args)
     chosen = kernels.have(args.kernels)
-    profile = profile_of(args, chosen)
     machines = machine_list(args.machine) if args.machine else \
-        ['virt'] if args.qemu == 'stock' else list(MACHINES)
+        [STOCK] if args.qemu == 'stock' else list(MACHINES)
     matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
-                    machines, profile, args.jobs,
+                    machines, named_kernel(args.profile, chosen), args.jobs,
                     target_of(args, hardware), args.to_options and
-                    f',{args.to_options}')
+                    f',{args.to_options}', outer=version_of(hardware.outer))
     programs.guest()
     programs.initramfs()
     matrix.run()
     show(args, matrix)
     write(args.json, matrix.as_json())
+    return complain(matrix)
+
+
+def complain(matrix: Matrix) -> bool:
+    """Whether there are cells that must not be, with a line about each"""
     for cell in matrix.problems():
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
-            f'{cell.verdict}')
+            f'{cell.problem}: {cell.verdict}')
     return bool(matrix.problems())
+
+
+def run_matrices(args: argparse.Namespace) -> int:
+    rows = named(matrix_table.ROWS, args.name, 'matrix', 'matrices')
+    if args.list:
+        for row in rows:
+            print(f'{row.name}\n  {row}')
+        return 0
+    directory = args.directory or args.build / 'matrices'
+    if args.manual:
+        matrix_set.show_in_manual(directory, rows)
+        return 0
+    problems = False
+    for row in rows:
+        matrix = matrix_set.run(directory, row.name, matrix_of(row, args))
+        print(render.as_text(matrix))
+        problems |= complain(matrix)
+    return problems
+
+
+def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
+    """That of the row, not run yet"""
+    outer = outer_qemu(Path(row.outer) if row.outer else None, args.build)
+    chosen = kernels.have(','.join(row.kernels))
+    return Matrix(Hardware(outer, row.cpu), named_qemu(row.qemu, args.build),
+                  row.qemu, chosen, list(row.machines),
+                  named_kernel(row.profile, chosen), args.jobs,
+                  outer=version_of(outer))
 
 
 def target_of(args: argparse.Namespace,
@@ -178,7 +225,7 @@ def run_kernels(args: argparse.Namespace) -> int:
 
 
 def run_journeys(args: argparse.Namespace) -> int:
-    chosen = chosen_journeys(args.journey, args.quick)
+    chosen = chosen_journeys(args.name, args.quick)
     if args.list:
         for journey in chosen:
             print(journey.name, *(f'  {letter}: {site}' for letter, site in
@@ -198,17 +245,22 @@ def run_journeys(args: argparse.Namespace) -> int:
     return bool(problems)
 
 
-def chosen_journeys(names: Sequence[str],
-                    quick: bool = False) -> list[journeys.Journey]:
+def named(rows: Sequence[T], names: Sequence[str], one: str,
+          command: str) -> list[T]:
     """Those whose names have one of these words in them, or all"""
-    chosen = [journey for journey in journey_table.JOURNEYS
-              if (journey.quick or not quick) and
-              (not names or any(name in journey.name for name in names))]
+    chosen = [row for row in rows
+              if not names or any(name in row.name for name in names)]
     if not chosen:
-        raise LabError(f'no journey has {" or ".join(map(repr, names))} in its '
-                       'name; needed: one of those that "kvm-lab journeys '
+        raise LabError(f'no {one} has {" or ".join(map(repr, names))} in its '
+                       f'name; needed: one of those that "kvm-lab {command} '
                        '--list" shows; correct it')
     return chosen
+
+
+def chosen_journeys(names: Sequence[str],
+                    quick: bool = False) -> list[journeys.Journey]:
+    return named([journey for journey in journey_table.JOURNEYS
+                  if journey.quick or not quick], names, 'journey', 'journeys')
 
 
 def journey_places(hardware: Hardware, qemu: Path) -> places.Places:
@@ -216,14 +268,15 @@ def journey_places(hardware: Hardware, qemu: Path) -> places.Places:
                            functools.cache(kernels.one), qemu)
 
 
-def profile_of(args: argparse.Namespace,
-               chosen: Sequence[Kernel]) -> Kernel | None:
-    if not args.profile:
+def named_kernel(name: str | None,
+                 chosen: Sequence[Kernel]) -> Kernel | None:
+    """What an option --profile names"""
+    if not name:
         return None
     for kernel in chosen:
-        if kernel.name == args.profile:
+        if kernel.name == name:
             return kernel
-    raise LabError(f'--profile {args.profile} is none of the kernels '
+    raise LabError(f'--profile {name} is none of the kernels '
                    f'{", ".join(k.name for k in chosen)}; needed: one of '
                    'them; correct it')
 
@@ -231,7 +284,7 @@ def profile_of(args: argparse.Namespace,
 def run_fleet(args: argparse.Namespace) -> int:
     hardware = hardware_of(args)
     chosen = kernels.have(args.kernels)
-    profile = profile_of(args, chosen)
+    profile = named_kernel(args.profile, chosen)
     qemu = inner_qemu(args)
     programs.initramfs()
     try:

@@ -22,13 +22,11 @@ from .common import LabError, say
 from .host import Host
 from .moves import LIVE, WAYS, Move
 from .places import Places, Site
-from .verdict import (Guest, Kind, Preflight, Verdict, contract_of, one_line,
-                      start_incoming, start_refused)
+from .verdict import (OURS, Guest, Kind, Preflight, Verdict, contract_of,
+                      one_line, start_incoming, start_refused)
 from .vm import Vm, VmEnded
 
 PROFILE = 'profile.json'
-# What our refusals begin with
-OURS = 'guest-abi: '
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ those of all kernels are loaded.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+import contextlib
 from dataclasses import dataclass, field
+import datetime
 import json
 from pathlib import Path
 import tempfile
@@ -28,12 +30,28 @@ PROFILE = 'profile.json'
 
 @dataclass
 class Saved:
-    """A VM as one kernel saved it, or why it did not."""
+    """A VM as one kernel saved it, or why it did not; version: of its QEMU."""
     source: str
     machine: str
-    state: Path
     guest: Guest | None = None
     refused: Verdict | None = None
+    version: str = ''
+
+    def as_object(self) -> dict:
+        return {'machine': self.machine, 'on': self.source,
+                'answers': self.guest and self.guest.answers,
+                'guest-abi': self.guest and self.guest.guest_abi,
+                'refused': self.refused and self.refused.as_object(),
+                'version': self.version}
+
+    @classmethod
+    def of(cls, values: dict, kernel: Kernel) -> 'Saved':
+        """What as_object() gave"""
+        return cls(values['on'], values['machine'],
+                   Guest(kernel, values['answers'], values['guest-abi'])
+                   if values['answers'] else None,
+                   Verdict.of(values['refused']) if values['refused'] else None,
+                   values['version'])
 
 
 @dataclass
@@ -43,6 +61,35 @@ class Cell:
     target: str
     verdict: Verdict
     seconds: float = 0
+
+    def as_object(self) -> dict:
+        return {'machine': self.machine, 'from': self.source,
+                'to': self.target, **self.verdict.as_object(),
+                'seconds': self.seconds}
+
+    @classmethod
+    def of(cls, values: dict) -> 'Cell':
+        """What as_object() gave"""
+        return cls(values['machine'], values['from'], values['to'],
+                   Verdict.of(values), values['seconds'])
+
+    @property
+    def problem(self) -> str:
+        """What must not be: a failure, a preflight that says otherwise than
+        the migration; of pinned VMs a silent change, a refusal that could
+        have come earlier, or one without a name. '' if it may"""
+        verdict, kind = self.verdict, self.verdict.kind
+        if kind in (Kind.FAILED, Kind.DISAGREES):
+            return kind.title
+        if kind is Kind.OK or not self.machine.startswith(PINNED):
+            return ''
+        if kind is Kind.CHANGED:
+            return 'a silent change'
+        if not verdict.named:
+            return 'refused without a name'
+        if kind is Kind.LATE and not verdict.announced:
+            return 'refused late, and nobody was warned'
+        return ''
 
 
 @dataclass
@@ -59,18 +106,26 @@ class Matrix:
     target: Hardware | None = None
     # What is added to each machine where it is loaded, such as ",its=on"
     target_options: str = ''
-    # What QEMU calls itself
+    # What QEMU calls itself, and the outer one
     version: str = ''
+    outer: str = ''
+    date: str = ''
+    # Stands for all programs that took part
+    build: str = ''
     saved: dict[tuple[str, str], Saved] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
 
-    def run(self) -> None:
-        with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp:
-            self.directory = Path(tmp)
+    def run(self, directory: Path | None = None) -> None:
+        """directory: for what is found on the way; it may have what an earlier
+        run with the same programs left. A temporary one if there is none."""
+        with contextlib.ExitStack() as stack:
+            self.directory = directory or Path(stack.enter_context(
+                tempfile.TemporaryDirectory(prefix='kvm-lab-')))
             first = [k for k in self.kernels if k == self.profile]
             self._all(self._save, first)
             self._all(self._save, [k for k in self.kernels if k not in first])
             self._all(self._load, self.kernels)
+        self.date = datetime.date.today().isoformat()
         order = {kernel.name: i for i, kernel in enumerate(self.kernels)}
         self.cells.sort(key=lambda cell: (self.machines.index(cell.machine),
                                           order[cell.source],
@@ -82,6 +137,25 @@ class Matrix:
             # Taking the results raises what a step raised.
             list(pool.map(step, kernels))
 
+    # --- what is found on the way ---
+
+    def _path(self, machine: str, *words: str) -> Path:
+        """A file about one machine"""
+        return self.directory / '.'.join(
+            [str(self.machines.index(machine)), *words])
+
+    def _found(self, path: Path) -> dict | None:
+        """What an earlier run wrote there"""
+        with contextlib.suppress(FileNotFoundError):
+            return json.loads(path.read_text(encoding='utf-8'))
+        return None
+
+    def _keep(self, path: Path, values: dict) -> None:
+        """Whole or not at all, as this program may be ended"""
+        new = path.with_name(f'{path.name}.new')
+        new.write_text(json.dumps(values), encoding='utf-8')
+        new.rename(path)
+
     def _hosts(self, hardware: Hardware, kernel: Kernel) -> Hosts:
         return Hosts(lambda: Host(hardware, kernel, {
             'qemu': self.qemu, 'guest': programs.guest()}))
@@ -89,7 +163,7 @@ class Matrix:
     # --- profiles ---
 
     def _profile_path(self, machine: str) -> Path:
-        return self.directory / f'{self.machines.index(machine)}.{PROFILE}'
+        return self._path(machine, PROFILE)
 
     def _takes_profile(self, kernel: Kernel) -> bool:
         return self.profile is not None and \
@@ -109,19 +183,31 @@ class Matrix:
     def _save(self, kernel: Kernel) -> None:
         with self._hosts(self.hardware, kernel) as hosts:
             for machine in self.machines:
-                saved = Saved(kernel.name, machine, self.directory /
-                              f'{kernel.name}.'
-                              f'{self.machines.index(machine)}.state')
-                started = time.monotonic()
-                try:
-                    self._save_one(hosts.get(), saved)
-                except LabError as error:
-                    saved.refused = Verdict(Kind.FAILED, one_line(str(error)))
-                    hosts.drop()
-                self.saved[kernel.name, machine] = saved
-                say(f'{kernel.name:5} {machine}: '
-                    f'{saved.refused or "saved"} '
-                    f'({time.monotonic() - started:.1f} s)')
+                self.saved[kernel.name, machine] = self._saved(hosts, kernel,
+                                                               machine)
+
+    def _saved(self, hosts: Hosts, kernel: Kernel, machine: str) -> Saved:
+        path = self._path(machine, kernel.name, 'saved')
+        known = self._found(path)
+        if known:
+            saved = Saved.of(known, kernel)
+        else:
+            saved = Saved(kernel.name, machine)
+            started = time.monotonic()
+            try:
+                self._save_one(hosts.get(), saved)
+            except LabError as error:
+                saved.refused = Verdict(Kind.FAILED, one_line(str(error)))
+                hosts.drop()
+            if not (saved.refused and saved.refused.kind is Kind.FAILED):
+                self._keep(path, saved.as_object())
+            say(f'{kernel.name:5} {machine}: {saved.refused or "saved"} '
+                f'({time.monotonic() - started:.1f} s)')
+        self.version = self.version or saved.version
+        return saved
+
+    def _state(self, saved: Saved) -> Path:
+        return self._path(saved.machine, saved.source, 'state')
 
     def _save_one(self, host: Host, saved: Saved) -> None:
         vm = Vm(host, 'save')
@@ -130,17 +216,17 @@ class Matrix:
         except VmEnded as end:
             saved.refused = start_refused(end)
             return
-        self.version = version_of(vm)
+        saved.version = version_of(vm)
         guest = bare_guest.LabGuest(vm)
         guest.booted()
         saved.guest = Guest(host.kernel, guest.answers(), contract_of(vm))
         if host.kernel == self.profile and saved.guest.guest_abi:
-            self._profile_path(saved.machine).write_text(
-                json.dumps(saved.guest.guest_abi, indent=1), encoding='utf-8')
+            self._keep(self._profile_path(saved.machine),
+                       saved.guest.guest_abi)
         vm.qmp('stop')
         vm.migrate('file:state')
         vm.quit()
-        host.fetch('state', saved.state)
+        host.fetch('state', self._state(saved))
 
     # --- second boot: load ---
 
@@ -148,14 +234,23 @@ class Matrix:
         with self._hosts(self.target or self.hardware, kernel) as hosts:
             for machine in self.machines:
                 for source in self.kernels:
-                    started = time.monotonic()
-                    saved = self.saved[source.name, machine]
-                    verdict = self._load_one(hosts, saved)
-                    cell = Cell(machine, source.name, kernel.name, verdict,
-                                round(time.monotonic() - started, 1))
-                    self.cells.append(cell)
-                    say(f'{cell.source:>5} to {cell.target:5} {machine}: '
-                        f'{verdict} ({cell.seconds} s)')
+                    self.cells.append(self._cell(
+                        hosts, kernel, self.saved[source.name, machine]))
+
+    def _cell(self, hosts: Hosts, kernel: Kernel, saved: Saved) -> Cell:
+        path = self._path(saved.machine, saved.source, 'to', kernel.name)
+        known = self._found(path)
+        if known:
+            return Cell.of(known)
+        started = time.monotonic()
+        verdict = self._load_one(hosts, saved)
+        cell = Cell(saved.machine, saved.source, kernel.name, verdict,
+                    round(time.monotonic() - started, 1))
+        say(f'{cell.source:>5} to {cell.target:5} {cell.machine}: '
+            f'{verdict} ({cell.seconds} s)')
+        if verdict.kind is not Kind.FAILED:
+            self._keep(path, cell.as_object())
+        return cell
 
     def _load_one(self, hosts: Hosts, saved: Saved) -> Verdict:
         if saved.refused:
@@ -163,7 +258,7 @@ class Matrix:
                            f'on {saved.source}: {saved.refused.text}')
         try:
             host = hosts.get()
-            host.bring('state', saved.state)
+            host.bring('state', self._state(saved))
             return Loading(Vm(host, 'load'),
                            self._options(host, saved.machine,
                                          self.target_options), 'state',
@@ -175,12 +270,12 @@ class Matrix:
     # --- results ---
 
     def problems(self) -> list[Cell]:
-        """What must not be: a failure, a preflight that says otherwise than the
-        migration, or a silent change of pinned VMs."""
-        return [cell for cell in self.cells
-                if cell.verdict.kind in (Kind.FAILED, Kind.DISAGREES) or
-                (cell.verdict.kind is Kind.CHANGED and
-                 cell.machine.startswith(PINNED))]
+        return [cell for cell in self.cells if cell.problem]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is worth another try"""
+        return all(cell.verdict.kind is not Kind.FAILED for cell in self.cells)
 
     def cell(self, machine: str, source: str, target: str) -> Cell:
         return next(cell for cell in self.cells if
@@ -191,24 +286,17 @@ class Matrix:
         return json.dumps({
             'qemu': self.qemu_name,
             'version': self.version,
+            'outer': self.outer,
+            'date': self.date,
+            'build': self.build,
             'hosts': self.hardware.as_object(),
             'target': self.target and self.target.as_object(),
             'target-options': self.target_options,
             'profile': self.profile and self.profile.name,
             'kernels': {k.name: k.release for k in self.kernels},
             'machines': self.machines,
-            'cells': [{
-                'machine': cell.machine, 'from': cell.source,
-                'to': cell.target, 'verdict': cell.verdict.kind.title,
-                'text': cell.verdict.text, 'notes': cell.verdict.notes,
-                'aside': cell.verdict.aside,
-                'seconds': cell.seconds} for cell in self.cells],
-            'saved': [{
-                'machine': saved.machine, 'on': saved.source,
-                'answers': saved.guest and saved.guest.answers,
-                'guest-abi': saved.guest and saved.guest.guest_abi,
-                'refused': str(saved.refused) if saved.refused else None}
-                for saved in self.saved.values()],
+            'cells': [cell.as_object() for cell in self.cells],
+            'saved': [saved.as_object() for saved in self.saved.values()],
         }, indent=1) + '\n'
 
 
@@ -224,14 +312,11 @@ def from_json(text: str) -> Matrix:
                         Path(), values['qemu'], list(kernels.values()),
                         values['machines'],
                         values['profile'] and kernels[values['profile']],
-                        version=values['version'],
+                        version=values['version'], outer=values['outer'],
+                        date=values['date'], build=values['build'],
                         target=target and Hardware(Path(), **target),
                         target_options=values['target-options'])
-        matrix.cells = [
-            Cell(cell['machine'], cell['from'], cell['to'],
-                 Verdict(Kind.of(cell['verdict']), cell['text'],
-                         cell['notes'], cell['aside']), cell['seconds'])
-            for cell in values['cells']]
+        matrix.cells = [Cell.of(cell) for cell in values['cells']]
         for machine in matrix.machines:
             for source in kernels:
                 for target in kernels:

@@ -12,8 +12,8 @@ from .verdict import Kind
 
 
 def heading(matrix: Matrix) -> str:
-    text = f'QEMU {matrix.version} ({matrix.qemu_name}), hosts with ' \
-        f'{matrix.hardware}'
+    text = f'{matrix.date}, QEMU {matrix.version} ({matrix.qemu_name}), ' \
+        f'hosts with {matrix.hardware} (QEMU {matrix.outer})'
     if matrix.target:
         text += f', to hosts with {matrix.target}'
     if matrix.target_options:
@@ -65,7 +65,8 @@ def summary(matrix: Matrix, machine: str) -> str:
         f'{count} {kind.title}' for kind, count in counts if count)
 
 
-def as_text(matrix: Matrix) -> str:
+def as_text(matrix: Matrix, width: int = 0) -> str:
+    """width: how long a line about a reason may be, 0 for any length"""
     lines = [heading(matrix), '']
     notes = Notes()
     for machine in matrix.machines:
@@ -75,8 +76,9 @@ def as_text(matrix: Matrix) -> str:
     lines += [f'{kind.value.short:8} {kind.title}: {kind.value.meaning}'
               for kind in Kind
               if any(cell.verdict.kind is kind for cell in matrix.cells)]
-    lines += ['', *(f'{letter}: {text}'
-                    for text, letter in notes.texts.items()), '']
+    reasons = [f'{letter}: {text}' for text, letter in notes.texts.items()]
+    lines += ['', *(line if not width or len(line) <= width else
+                    f'{line[:width - 4]} ...' for line in reasons), '']
     lines += ['kernels: ' + ', '.join(kernel.release
                                       for kernel in matrix.kernels)]
     return '\n'.join(lines) + '\n'
@@ -88,6 +90,8 @@ CELL_WIDTH, CELL_HEIGHT = 58, 30
 LEFT, TOP, GAP = 60, 70, 40
 LEGEND_LINE = 22
 GRIDS_PER_ROW = 2
+# At most, of a sans-serif font of that size
+LETTER_WIDTH = 7
 # Of a tooltip
 TITLE_LENGTH = 300
 
@@ -154,7 +158,8 @@ def as_svg(matrix: Matrix) -> str:
     across = min(count, GRIDS_PER_ROW)
     width = side * CELL_WIDTH + LEFT + GAP
     height = side * CELL_HEIGHT + GAP + 30
-    svg.text(LEFT, 22, f'{heading(matrix)}; from row to column')
+    title = f'{heading(matrix)}; from row to column'
+    svg.text(LEFT, 22, title)
     for number, machine in enumerate(matrix.machines):
         row, column = divmod(number, GRIDS_PER_ROW)
         draw_grid(svg, matrix, machine, LEFT + column * width,
@@ -164,5 +169,6 @@ def as_svg(matrix: Matrix) -> str:
         y = bottom + line * LEGEND_LINE
         svg.box(LEFT, y, 16, 16, kind.value.colour, kind.title)
         svg.text(LEFT + 24, y + 13, f'{kind.title}: {kind.value.meaning}')
-    return svg.document(max(LEFT + across * width - GAP, 760),
+    return svg.document(max(LEFT + across * width - GAP, 760,
+                            LEFT + len(title) * LETTER_WIDTH),
                         bottom + len(Kind) * LEGEND_LINE + 10)

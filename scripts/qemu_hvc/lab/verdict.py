@@ -16,7 +16,11 @@ SECTION_START = 'qemu_loadvm_state_section_startfull'
 SECTION_PART = 'qemu_loadvm_state_section_partend'
 # What QEMU warns of before RAM, where only a value that the guest still changes
 # will tell
-ANNOUNCED = 'the migration will be refused then'
+ANNOUNCED = re.compile(r"kernel does not list registers of the incoming VM: "
+                       r'(?P<names>[^;]*); .*the migration will be refused then')
+# What our refusals begin with; at the start of a VM they name an option
+OURS = 'guest-abi: '
+OURS_AT_START = re.compile('guest-abi|hvc-services')
 POSTCOPY_RUN = 'loadvm_postcopy_handle_run'
 
 
@@ -64,10 +68,35 @@ class Verdict:
     notes: str = ''
     aside: str = ''
 
+    def as_object(self) -> dict[str, str]:
+        return {'verdict': self.kind.title, 'text': self.text,
+                'notes': self.notes, 'aside': self.aside}
+
+    @classmethod
+    def of(cls, values: dict[str, str]) -> 'Verdict':
+        """What as_object() gave"""
+        return cls(Kind.of(values['verdict']), values['text'],
+                   values['notes'], values['aside'])
+
     @property
     def remark(self) -> str:
         """What is to be known about it."""
         return self.text or self.aside and f"the kernel's own: {self.aside}"
+
+    @property
+    def announced(self) -> bool:
+        """A refusal that had to wait for a value, which changes while the guest
+        runs: QEMU had warned of a register that is named in it."""
+        warning = ANNOUNCED.search(self.notes)
+        return warning is not None and any(
+            name in self.text for name in warning['names'].split(', '))
+
+    @property
+    def named(self) -> bool:
+        """Of a refusal: its text is one of ours, which say what and why."""
+        return self.text.startswith(OURS) or (
+            self.kind is Kind.START and
+            OURS_AT_START.search(self.text) is not None)
 
     def __str__(self) -> str:
         return self.kind.title + (f': {self.remark}' if self.remark else '')
@@ -126,8 +155,7 @@ class Preflight:
     def judge(self, verdict: Verdict) -> Verdict:
         """The migration's verdict, if the preflight was right"""
         refused = verdict.kind in (Kind.EARLY, Kind.LATE)
-        if verdict.kind is Kind.LATE and ANNOUNCED in verdict.notes:
-            # It had to wait for a value that changes while the guest runs.
+        if verdict.kind is Kind.LATE and verdict.announced:
             return verdict
         if not self.asked or verdict.kind is Kind.FAILED or \
            refused == bool(self.refusals):

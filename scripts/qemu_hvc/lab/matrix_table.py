@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""The matrices of the manual's page about rollback."""
+
+from dataclasses import dataclass
+
+DEBIAN = 'debian'
+STOCK = 'virt'
+PINNED = 'virt-hvc-10.0'
+TYPES = ('virt-hvc-9.0', 'virt-hvc-9.2', PINNED)
+MACHINES = (STOCK, *TYPES)
+
+# Where KVM's registers changed, and the newest
+CHANGES = ('6.1', '6.12', '6.16', '7.0', '7.2', 'newest')
+# What distributions have, and the newest
+FLEET = ('6.1', '6.12', '6.18', 'newest')
+FEW = ('5.10', '6.1', '6.12', '6.16', 'newest')
+
+GICS = ('virt-hvc-9.2', 'virt-hvc-9.2,gic-version=2,kernel-irqchip=off')
+# LPA2 makes every VM take seconds to start.
+MAX = 'max,lpa2=off'
+
+
+@dataclass(frozen=True)
+class Row:
+    """A matrix: the options of "kvm-lab matrix"; picture: the manual has it as
+    SVG, too."""
+    name: str
+    kernels: tuple[str, ...]
+    machines: tuple[str, ...]
+    cpu: str = 'neoverse-n1'
+    outer: str = ''
+    profile: str = ''
+    qemu: str = 'patched'
+    picture: bool = False
+
+    def __str__(self) -> str:
+        words = [f'{len(self.kernels)} kernels', ' and '.join(self.machines),
+                 f'CPU {self.cpu}']
+        if self.outer:
+            words.append(f'outer QEMU {self.outer}')
+        if self.profile:
+            words.append(f'profile of {self.profile}')
+        if self.qemu != 'patched':
+            words.append(f'{self.qemu} QEMU')
+        return ', '.join(words)
+
+
+ROWS = (
+    Row('gics', FLEET, GICS, picture=True),
+    Row('gics-profile', FLEET, GICS, profile='6.1', picture=True),
+    Row('gics-max', FLEET, GICS, MAX, DEBIAN, picture=True),
+    Row('gics-max-profile', FLEET, GICS, MAX, DEBIAN, '6.1', picture=True),
+    Row('profile', CHANGES, TYPES, profile='6.1', picture=True),
+    Row('types', ('5.10', *CHANGES), MACHINES, picture=True),
+    Row('between', ('6.12', '6.17', '6.18', '6.19', '7.1', 'newest'),
+        (PINNED,)),
+    Row('stock', ('5.10', *CHANGES), (STOCK,), qemu='stock', picture=True),
+    *(Row(cpu.partition(',')[0], FEW, ('virt-hvc-9.0', PINNED), cpu)
+      for cpu in ('cortex-a53', 'cortex-a72', MAX)),
+)
