@@ -19,8 +19,8 @@ import unittest.mock
 
 from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
-from qemu_hvc.lab import (bare_guest, downtime, journey_table, journeys,
-                          kernels, matrix_set, moves)
+from qemu_hvc.lab import (bare_guest, downtime, journey_set, journey_table,
+                          journeys, kernels, matrix_set, moves)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
@@ -415,6 +415,36 @@ class LabRules(unittest.TestCase):
                 self.assertIn(journey.by, moves.WAYS)
                 self.assertTrue(journey.stops())
                 self.assertIn(journey.cpus, (1, 2, 4))
+
+    def test_journeys_kept(self):
+        places = unittest.mock.Mock()
+        places.find.return_value = NEW
+        table = journey_table.GENERAL[:3]
+        made = []
+
+        def run(places, chosen):
+            del places
+            for journey in chosen:
+                made.append(journey.name)
+                yield journeys.Result(journey, Verdict(
+                    Kind.LATE if journey is table[1] else Kind.OK))
+
+        def go(qemu):
+            made.clear()
+            programs.write_text(qemu, encoding='utf-8')
+            kept = journey_set.Kept(Path(folder) / 'kept',
+                                    Hardware(programs), programs)
+            return [result.journey.name for result in kept.run(places, table)]
+        names = [journey.name for journey in table]
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(journeys, 'run', run), \
+                unittest.mock.patch.object(journey_set, 'programs'):
+            programs = Path(folder) / 'qemu'
+            self.assertEqual((go('one'), made), (names, names))
+            # Only the one that did not go as expected
+            self.assertEqual((sorted(go('one')), made),
+                             (sorted(names), [names[1]]))
+            self.assertEqual((go('two'), made), (names, names))
 
     def test_expectation(self):
         plain = journey_table.GENERAL[0]

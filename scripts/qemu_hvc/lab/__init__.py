@@ -14,6 +14,7 @@ verdict     what became of a migration
 journeys    a guest that goes from host to host
 journey_table
             which journeys there are
+journey_set results of journeys that are kept
 places      the hosts of journeys
 moves       the ways to move a guest
 matrix      every kernel to every kernel
@@ -21,6 +22,7 @@ matrix_set  matrices that are kept, and shown in the manual
 matrix_table
             which matrices the manual has
 render      the matrix as text and as SVG
+page        results in the manual
 live        live migration, reboot, CPU hotplug, snapshots inside one host
 linux       what a Linux guest finds
 fleet       what guest-abi-probe says on each kernel

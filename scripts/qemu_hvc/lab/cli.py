@@ -210,7 +210,13 @@ COMMANDS = {
     'journeys': (commands.run_journeys, options(
         names('journeys'),
         option('--quick', action='store_true',
-               help='only those that the suite kvm has')),
+               help='only those that the suite kvm has'),
+        option('--keep', metavar='FILE', type=Path,
+               help='keep the results there, and go on no journey whose '
+               'result it has, if the programs are the same'),
+        option('--manual', action='store_true',
+               help='go nowhere, but put the results of FILE into the page '
+               'docs/rollback-matrix.md')),
                  'there and back, step by step',
                  'A guest goes from host to host: there and back, with resets '
                  'on the way, over three\nkernels, by file, by mapped-ram, '

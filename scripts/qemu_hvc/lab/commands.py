@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from ..contract import read_text
 from ..fleet import Fleet
-from . import (firmware, fleet, host, ioctls, journey_table, journeys, kernels,
-               linux, live, matrix_set, matrix_table, places, programs,
-               qemu_build, render)
+from . import (firmware, fleet, host, ioctls, journey_set, journey_table,
+               journeys, kernels, linux, live, matrix_set, matrix_table,
+               places, programs, qemu_build, render)
 from .common import LabError, say
 from .host import Hardware
 from .kernels import Kernel
@@ -227,15 +227,19 @@ def run_kernels(args: argparse.Namespace) -> int:
 def run_journeys(args: argparse.Namespace) -> int:
     chosen = chosen_journeys(args.name, args.quick)
     if args.list:
-        for journey in chosen:
-            print(journey.name, *(f'  {letter}: {site}' for letter, site in
-                                  zip('ABC', journey.sites)),
-                  f'  {journey.path}, by {journey.by}, {journey.cpus} CPUs, '
-                  f'{journey.machine}', sep='\n')
+        print(*chosen, sep='\n')
         return 0
+    if args.manual:
+        if not args.keep:
+            raise LabError('--manual without a file; needed: the one that '
+                           'has the results; give it with --keep')
+        journey_set.show_in_manual(args.keep, chosen)
+        return 0
+    hardware, qemu = hardware_of(args), inner_qemu(args)
+    kept = journey_set.Kept(args.keep, hardware, qemu)
     problems = 0
-    with journey_places(hardware_of(args), inner_qemu(args)) as hosts:
-        for result in journeys.run(hosts, chosen):
+    with journey_places(hardware, qemu) as hosts:
+        for result in kept.run(hosts, chosen):
             print(f'{result.journey.name}\n  {result.at}: {result}',
                   flush=True)
             if result.problem:

@@ -9,6 +9,7 @@ with what it said at the start.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+import datetime
 import functools
 import json
 from pathlib import Path
@@ -50,6 +51,15 @@ class Journey:
     def site(self, letter: str) -> Site:
         return self.sites['ABC'.index(letter)]
 
+    def __str__(self) -> str:
+        """What it is, in lines"""
+        way = f'{self.path}, by {self.by}, {self.cpus} CPUs, {self.machine}'
+        if self.profile:
+            way += f', profile of {self.profile}'
+        return '\n'.join([self.name, *(
+            f'  {letter}: {site}' for letter, site in zip('ABC', self.sites)),
+            f'  {way}'])
+
     def stops(self) -> list[Site]:
         """The sites that it needs"""
         letters = {word for word in self.path.split() if word in tuple('ABC')}
@@ -64,6 +74,17 @@ class Result:
     # Where it ended: words of the path
     at: str = ''
     seconds: float = 0
+    date: str = ''
+
+    def as_object(self) -> dict:
+        return {**self.verdict.as_object(), 'at': self.at,
+                'seconds': self.seconds, 'date': self.date}
+
+    @classmethod
+    def of(cls, values: dict, journey: Journey) -> 'Result':
+        """What as_object() gave"""
+        return cls(journey, Verdict.of(values), values['at'],
+                   values['seconds'], values['date'])
 
     @property
     def problem(self) -> str:
@@ -260,7 +281,8 @@ def go(traveller: Traveller, result: Result) -> Verdict:
 
 def travel(places: Places, journey: Journey) -> Result:
     started = time.monotonic()
-    result = Result(journey, Verdict(Kind.OK))
+    result = Result(journey, Verdict(Kind.OK),
+                    date=datetime.date.today().isoformat())
     with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp:
         try:
             result.verdict = go(Traveller(places, journey, Path(tmp)), result)
@@ -269,7 +291,7 @@ def travel(places: Places, journey: Journey) -> Result:
         if result.verdict.kind is not Kind.OK:
             # A VM may be left, and a tunnel.
             places.drop(journey.stops())
-    result.seconds = time.monotonic() - started
+    result.seconds = round(time.monotonic() - started, 1)
     return result
 
 

@@ -11,17 +11,12 @@ from collections.abc import Iterable
 import hashlib
 import json
 from pathlib import Path
-import re
 import shutil
 
-from ..paths import ROOT
-from . import programs, render
+from . import page, programs, render
 from .common import LabError, say
 from .matrix import Matrix, from_json
-
-PAGE = ROOT / 'docs/rollback-matrix.md'
-# Of the lines with reasons, which name all misfits
-PAGE_WIDTH = 200
+from .matrix_table import Row
 
 
 def build_of(matrix: Matrix) -> str:
@@ -75,33 +70,16 @@ def run(directory: Path, name: str, matrix: Matrix) -> Matrix:
     return matrix
 
 
-def block(name: str) -> re.Pattern:
-    """Where a matrix is on the manual's page"""
-    return re.compile(rf'(?<=<!-- matrix: {re.escape(name)} -->\n\n)'
-                      r'```text\n.*?^```\n', re.M | re.S)
-
-
-def picture(name: str) -> Path:
-    return PAGE.with_name(f'rollback-matrix-{name}.svg')
-
-
-def show_in_manual(directory: Path, rows: Iterable) -> None:
+def show_in_manual(directory: Path, rows: Iterable[Row]) -> None:
     """Puts what the folder has of these into the page, and draws pictures."""
-    text = PAGE.read_text(encoding='utf-8')
+    results = {}
     for row in rows:
         matrix = read(directory / f'{row.name}.json')
         if not matrix:
             say(f'{row.name}: not in {directory}, the page keeps what it has')
             continue
-        shown = f'```text\n{render.as_text(matrix, PAGE_WIDTH)}```\n'
-        text, count = block(row.name).subn(lambda _, shown=shown: shown, text)
-        if count != 1:
-            raise LabError(f'{PAGE} has {count} places for the matrix '
-                           f'{row.name}; needed: one, a line '
-                           f'"<!-- matrix: {row.name} -->" and a block of text '
-                           'below it; correct the page')
+        results[page.matrix(row.name)] = render.as_text(matrix)
         if row.picture:
-            picture(row.name).write_text(render.as_svg(matrix),
-                                         encoding='utf-8')
-    PAGE.write_text(text, encoding='utf-8')
-    say(f'wrote {PAGE}')
+            page.picture(row.name).write_text(render.as_svg(matrix),
+                                              encoding='utf-8')
+    page.put(results)

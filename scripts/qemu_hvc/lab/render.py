@@ -65,8 +65,7 @@ def summary(matrix: Matrix, machine: str) -> str:
         f'{count} {kind.title}' for kind, count in counts if count)
 
 
-def as_text(matrix: Matrix, width: int = 0) -> str:
-    """width: how long a line about a reason may be, 0 for any length"""
+def as_text(matrix: Matrix) -> str:
     lines = [heading(matrix), '']
     notes = Notes()
     for machine in matrix.machines:
@@ -76,9 +75,8 @@ def as_text(matrix: Matrix, width: int = 0) -> str:
     lines += [f'{kind.value.short:8} {kind.title}: {kind.value.meaning}'
               for kind in Kind
               if any(cell.verdict.kind is kind for cell in matrix.cells)]
-    reasons = [f'{letter}: {text}' for text, letter in notes.texts.items()]
-    lines += ['', *(line if not width or len(line) <= width else
-                    f'{line[:width - 4]} ...' for line in reasons), '']
+    lines += ['', *(f'{letter}: {text}'
+                    for text, letter in notes.texts.items()), '']
     lines += ['kernels: ' + ', '.join(kernel.release
                                       for kernel in matrix.kernels)]
     return '\n'.join(lines) + '\n'

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""The results of journeys, kept in a file, and shown in the manual."""
+
+from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from pathlib import Path
+
+from . import journeys, page, programs
+from .common import LabError, say
+from .host import Hardware
+from .journeys import Journey, Result
+from .places import Places
+
+
+def read(path: Path) -> dict:
+    """{} if there is no such file"""
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+        return {'build': values['build'], 'results': dict(values['results'])}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LabError(f'{path}: not results of journeys ({error!r}); needed: '
+                       'what "kvm-lab journeys --keep FILE" wrote') from error
+
+
+class Kept:
+    """Results of the same programs, for which a journey is not made again; of
+    none without a file. One that did not go as expected is."""
+
+    def __init__(self, path: Path | None, hardware: Hardware,
+                 qemu: Path) -> None:
+        self.path = path
+        digest = hashlib.sha256()
+        for program in (qemu, hardware.outer):
+            digest.update(program.read_bytes())
+        # The names of these two have digests of what is in them.
+        digest.update(f'{programs.guest().name} {programs.initramfs().name} '
+                      f'{hardware}'.encode())
+        self.build = digest.hexdigest()[:16]
+        known = read(path) if path else {}
+        self.results = known['results'] \
+            if known.get('build') == self.build else {}
+
+    def _known(self, places: Places, journey: Journey) -> Result | None:
+        values = self.results.get(journey.name)
+        if not values or values['journey'] != self._of(places, journey):
+            return None
+        result = Result.of(values, journey)
+        return None if result.problem else result
+
+    def _of(self, places: Places, journey: Journey) -> str:
+        """What it was, with what kernels"""
+        releases = [places.find(site.kernel).release
+                    for site in journey.stops()]
+        return f'{journey}\n{" ".join(releases)}'
+
+    def run(self, places: Places,
+            chosen: Sequence[Journey]) -> Iterator[Result]:
+        known = {journey.name: self._known(places, journey)
+                 for journey in chosen}
+        yield from filter(None, known.values())
+        for result in journeys.run(places, [
+                journey for journey in chosen if not known[journey.name]]):
+            self.results[result.journey.name] = {
+                'journey': self._of(places, result.journey),
+                **result.as_object()}
+            if self.path:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.write_text(json.dumps(
+                    {'build': self.build, 'results': self.results}, indent=1),
+                    encoding='utf-8')
+            yield result
+
+
+def show_in_manual(path: Path, chosen: Sequence[Journey]) -> None:
+    """Puts what the file has of these into the page."""
+    results = read(path).get('results', {})
+    lines = []
+    for journey in chosen:
+        if journey.name in results:
+            result = Result.of(results[journey.name], journey)
+            lines.append(f'{journey}\n  {result.date}: {result.verdict}')
+        else:
+            say(f'{journey.name}: not in {path}')
+    page.put({page.JOURNEYS: '\n'.join(lines)})
