@@ -247,6 +247,17 @@ class LabRules(unittest.TestCase):
             self.assertEqual(self.told(told(old), told(new))[0], [])
             self.assertEqual(len(self.told(told(new), told(old))[0]), 1)
 
+    def test_registers_of_the_hosts_gic(self):
+        name = bare_guest.public_name('S3_0_C4_C6_0')
+        self.assertEqual(name, 'ICC_PMR_EL1')
+        for gic, own in (({}, 1), ({'GICR_CTLR': '0'}, 0)):
+            one, other = ({name: value, **gic} for value in ('0', 'f0'))
+            for target in (OLD, NEW):
+                self.assertEqual(len(self.told(one, other, OLD, target)[1]),
+                                 own)
+            # Later kernels do not let a guest reach it.
+            self.assertEqual(len(self.told(one, other, NEW, NEW)[0]), 1)
+
     def test_fields_only(self):
         def shown(value):
             return {'ID_AA64MMFR2_EL1': value}

@@ -25,25 +25,31 @@ class Own:
 
     name: of the answer, a pattern; bits: those that may differ, 0 for all of
     them; before: only if one of the two kernels is older than that, or, with
-    leaves, the one that the guest comes from; more: only if it grows.
+    leaves, the one that the guest comes from, or, with either, both may be;
+    more: only if it grows; lacks: only of a guest without such an answer.
     """
     name: str
     why: str
     bits: int = 0
     before: str = ''
     leaves: bool = False
+    either: bool = False
     more: bool = False
+    lacks: str = ''
 
     def covers(self, change: 'Change') -> bool:
         return re.fullmatch(self.name, change.plain_name) is not None and \
             (not self.before or self._is_of(change)) and \
             (not self.bits or change.only_in(self.bits)) and \
-            (not self.more or change.grows())
+            (not self.more or change.grows()) and \
+            self.lacks not in change.answers
 
     def _is_of(self, change: 'Change') -> bool:
         source = change.source.before(self.before)
-        return source if self.leaves else \
-            source != change.target.before(self.before)
+        target = change.target.before(self.before)
+        if self.either:
+            return source or target
+        return source if self.leaves else source != target
 
 
 # The contract page of the manual has the same rows.
@@ -68,6 +74,9 @@ KERNELS_OWN = (
     Own('SMPRI_EL1|SMIDR_EL1|TPIDR2_EL0|GCS(CR|PR|CRE0)_EL[01]',
         'up to 6.12 some registers of features that a guest does not have are '
         'not trapped'),
+    Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',
+        "up to 6.11 a guest without a GICv3 of the kernel's reaches registers "
+        "of the host's", before='6.12', either=True, lacks='GICR_CTLR'),
     Own('SMC', 'SMC is answered from 6.4 on', before='6.4'),
     # KVM has an offset for it from 6.4 on.
     Own('WORK_PHYSICAL_COUNTER_BACK', "up to 6.3 the guest reads the host's "
@@ -79,12 +88,14 @@ KERNELS_OWN = (
 
 @dataclass(frozen=True)
 class Change:
-    """One answer before and after a move from one kernel to another"""
+    """One answer before and after a move from one kernel to another; answers:
+    all of those before"""
     name: str
     old: str
     new: str
     source: Kernel
     target: Kernel
+    answers: Answers
 
     @property
     def plain_name(self) -> str:
@@ -136,7 +147,12 @@ REGISTERS = {
     'S3_3_C9_C12_6': 'PMCEID0_EL0', 'S3_3_C9_C12_7': 'PMCEID1_EL0',
     'S3_0_C9_C14_1': 'PMINTENSET_EL1', 'S3_0_C9_C14_2': 'PMINTENCLR_EL1',
     'S3_0_C9_C14_6': 'PMMIR_EL1', 'S3_0_C12_C12_4': 'ICC_CTLR_EL1',
-    'S3_0_C12_C12_5': 'ICC_SRE_EL1', 'S3_0_C1_C0_0': 'SCTLR_EL1',
+    'S3_0_C12_C12_5': 'ICC_SRE_EL1', 'S3_0_C4_C6_0': 'ICC_PMR_EL1',
+    'S3_0_C12_C8_3': 'ICC_BPR0_EL1', 'S3_0_C12_C12_3': 'ICC_BPR1_EL1',
+    'S3_0_C12_C12_6': 'ICC_IGRPEN0_EL1', 'S3_0_C12_C12_7': 'ICC_IGRPEN1_EL1',
+    **{f'S3_0_C12_C8_{4 + n}': f'ICC_AP0R{n}_EL1' for n in range(4)},
+    **{f'S3_0_C12_C9_{n}': f'ICC_AP1R{n}_EL1' for n in range(4)},
+    'S3_0_C1_C0_0': 'SCTLR_EL1',
     'S3_0_C1_C0_3': 'SCTLR2_EL1', 'S3_0_C2_C0_3': 'TCR2_EL1',
     'S3_0_C10_C2_2': 'PIRE0_EL1', 'S3_0_C10_C2_3': 'PIR_EL1',
     'S3_0_C10_C2_4': 'POR_EL1', 'S3_0_C10_C2_1': 'MAIR2_EL1',
@@ -224,7 +240,7 @@ def changes(before: Answers, after: Answers, source: Kernel,
     for name in sorted({*before, *after},
                        key=lambda name: (' ' in name, name)):
         old, new = before.get(name, MISSING), after.get(name, MISSING)
-        change = Change(name, old, new, source, target)
+        change = Change(name, old, new, source, target, before)
         if old != new and (change.plain_name, old, new) not in seen:
             seen.add((change.plain_name, old, new))
             yield change
