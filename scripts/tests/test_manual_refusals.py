@@ -132,10 +132,19 @@ def unquote(literal):
     return ast.literal_eval('"""' + literal.replace('"""', '\\"""') + '"""')
 
 
+def with_own_headers(path):
+    """A C file with the headers of its folder in it, and no others"""
+    def content(line):
+        header = line[1] and path.with_name(line[1])
+        return with_own_headers(header) if header and header.is_file() else ''
+
+    return re.sub(r'^ *# *include (?:"([^"/]+)"|.*)$', content,
+                  path.read_text(encoding='utf-8'), flags=re.M)
+
+
 def c_texts(path):
     """String literals of a test, with its macros expanded"""
-    source = re.sub(r'^ *# *include.*$', '',
-                    path.read_text(encoding='utf-8'), flags=re.M)
+    source = with_own_headers(path)
     code = subprocess.run([CC, '-E', '-P', '-x', 'c', '-'], input=source,
                           text=True, capture_output=True, check=True).stdout
     found, end = [], None

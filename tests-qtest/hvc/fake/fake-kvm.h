@@ -63,6 +63,13 @@
 #define FAKE_ICC_CTLR      0xe00000060000c664ULL
 #define FAKE_GITS_IIDR     0xe000000800000004ULL
 
+/* Fields that kernels have shown by mistake */
+#define FAKE_PFR0_MPAM      (0xfULL << 40)
+#define FAKE_PFR1_MPAM_FRAC (0xfULL << 16)
+#define FAKE_PFR1_MTE_FRAC  (0xfULL << 40)
+#define FAKE_DFR0_PMUVER    (0xfULL << 8)
+#define FAKE_MMFR2_NV       (0xfULL << 24)
+
 /* What Linux puts into a register that has no reset value */
 #define FAKE_RESET_PATTERN 0x1de7ec7edbadc0deULL
 

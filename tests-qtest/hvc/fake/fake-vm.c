@@ -27,6 +27,17 @@ const char *guest_abi_machine_type(void)
     return FAKE_VM_MACHINE;
 }
 
+HvcVm *fake_vm_new(const FakeKvm *fake)
+{
+    HvcVm *vm = hvc_vm_new(&(HvcSet) { .psci_version = 0x10000 },
+                           FAKE_VM_OPTIONS);
+
+    vm->kernel = fake->kvm;
+    vm->recipe = fake->recipe;
+    vm->recipe.cpus = 2;
+    return vm;
+}
+
 /* What migration/guest-abi-qmp.c calls, and nobody needs here */
 
 int monitor_printf(Monitor *mon, const char *fmt, ...)

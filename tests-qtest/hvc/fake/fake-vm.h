@@ -9,9 +9,22 @@
 #ifndef TESTS_QTEST_HVC_FAKE_VM_H
 #define TESTS_QTEST_HVC_FAKE_VM_H
 
+#include "target/arm/hvc/vm.h"
+#include "fake-kvm.h"
+
 #define FAKE_VM_MACHINE "virt-hvc-10.0"
+#define FAKE_VM_OPTIONS "hvc-services=X"
 
 /* What migration_incoming_postcopy_advised() says */
 extern bool fake_vm_postcopy_advised;
+
+/**
+ * fake_vm_new: a VM of two CPUs, without services, promised nothing yet
+ * @fake: its kernel, and how VMs are made there
+ *
+ * Returns: the VM; the caller frees it with hvc_vm_free(), unless it becomes
+ * the process' by hvc_kvm_promise().
+ */
+HvcVm *fake_vm_new(const FakeKvm *fake);
 
 #endif

@@ -3,211 +3,18 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
- *
- * A process has one VM, and a VM has one contract: each test runs in a process
- * of its own.
  */
 
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qapi/error.h"
 #include "qapi/qapi-commands-guest-abi.h"
-#include "qapi/qapi-visit-guest-abi.h"
-#include "qapi/qobject-output-visitor.h"
-#include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include "qemu/module.h"
 #include "migration/qemu-compat.h"
 #include "target/arm/hvc/contract-entries.h"
-#include "target/arm/hvc/kvm-contract.h"
 #include "../fake/contract-loader.h"
-#include "../fake/fake-kvm.h"
 #include "../fake/fake-vm.h"
-
-/* Where one process leaves what another one reads */
-#define DIR_VARIABLE "TEST_HVC_KVM_ABI_DIR"
-
-#define OTHER_REGISTER(name, came, here, why, fields, remedy) \
-    "guest-abi: incoming VM has " name " = " came ", this VM has " here \
-    " and " why " (" fields "); " remedy
-#define PREFIX "guest-abi: "
-#define TAKES_NO_OTHER "its kernel and CPU take no other value"
-#define SAME_CPU       "use a host with the source's CPU"
-#define PROFILE \
-    "start the source VM with guest-abi-profile=FILE, FILE being " \
-    "query-guest-abi of a VM on this host, or use a host like the source"
-#define OTHER_VALUE(name, came, here, fields) \
-    OTHER_REGISTER(name, came, here, TAKES_NO_OTHER, fields, PROFILE)
-#define OTHER_CPU(name, came, here, fields) \
-    OTHER_REGISTER(name, came, here, TAKES_NO_OTHER, fields, SAME_CPU)
-
-/* Fields that kernels have shown by mistake */
-#define PFR0_MPAM      (0xfULL << 40)
-#define PFR1_MPAM_FRAC (0xfULL << 16)
-#define MMFR2_NV       (0xfULL << 24)
-
-/* As target/arm/hvc/abi.c has them: what is behind @opaque is no promise. */
-static void add_services(void)
-{
-    guest_abi_add(&(GuestAbiDefinition) {
-        .name = "arm.std-bmap", .rule = GUEST_ABI_RULE_EXACT,
-        .opaque = (void *)1,
-    });
-}
-
-static bool adopted(Error **errp)
-{
-    hvc_kvm_adopt(hvc_vm);
-    return true;
-}
-
-/* A VM of @fake's kernel; its vCPUs do not matter here. */
-static HvcVm *new_hvc_vm(const FakeKvm *fake)
-{
-    HvcVm *vm = hvc_vm_new(&(HvcSet) { .psci_version = 0x10000 },
-                           "hvc-services=X");
-
-    vm->kernel = fake->kvm;
-    vm->recipe = (HvcVmRecipe) { .cpus = 2, .gic_version = 3, .gic = 3 };
-    guest_abi_set_adopted(adopted);
-    return vm;
-}
-
-static void promise(const FakeKvm *fake)
-{
-    g_assert_null(hvc_vm);
-    g_assert_true(hvc_kvm_promise(new_hvc_vm(fake), &error_abort));
-    g_assert_nonnull(hvc_vm);
-    g_assert_cmpuint(fake->there, ==, 0);
-}
-
-static uint64_t promised(const char *name)
-{
-    const GuestAbiDefinition *definition = guest_abi_definition_by_name(name);
-
-    g_assert_nonnull(definition);
-    return definition->promised;
-}
-
-/* The contract as it is now: what is needed, in order */
-static void assert_contract(const GuestAbiValue *values, unsigned count)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; guest_abi_definition(i); i++) {
-        const GuestAbiDefinition *definition = guest_abi_definition(i);
-
-        if (guest_abi_is_needed(definition)) {
-            g_test_message("%s = 0x%" PRIx64, definition->name,
-                           definition->promised);
-            g_assert_cmpuint(n, <, count);
-            g_assert_cmpstr(definition->name, ==, values[n].name);
-            g_assert_cmphex(definition->promised, ==, values[n].value);
-            n++;
-        }
-    }
-    g_assert_cmpuint(n, ==, count);
-}
-
-/* Would a value fit? NULL: yes */
-static void check_value(const char *name, uint64_t value, const char *refusal)
-{
-    g_autoptr(GuestAbiIncoming) incoming = contract_own_but(name, &value);
-    g_autofree char *text = contract_refusal(incoming, name);
-
-    g_test_message("%s = 0x%" PRIx64, name, value);
-    g_assert_cmpstr(text, ==, refusal);
-}
-
-static void check_refused(const char *name, uint64_t value)
-{
-    g_autoptr(GuestAbiIncoming) incoming = contract_own_but(name, &value);
-    g_autofree char *text = contract_refusal(incoming, name);
-
-    g_assert_nonnull(text);
-}
-
-static bool can_be_missing(const char *name)
-{
-    g_autoptr(GuestAbiIncoming) incoming = contract_own_but(name, NULL);
-    g_autofree char *text = contract_refusal(incoming, name);
-
-    return !text;
-}
-
-/* Promising */
-
-static const GuestAbiValue on_5_10[] = {
-    { "arm.pv-time-discovery", 1 },
-    { "arm.gic", 0x103 },
-    { "arm.its", 0 },
-    { "arm.smccc-arch-workaround-1", 2 },
-    { "arm.smccc-arch-workaround-2", 0 },
-    { "arm.smccc-arch-workaround-3", 1 },
-    { "arm.midr-el1", 0x414fd0c1 },
-    { "arm.id-aa64pfr0-el1", 0x1100000011110112 },
-    { "arm.id-aa64dfr0-el1", 0x10305408 },
-    { "arm.id-aa64mmfr3-el1", 0 },
-    { "arm.clidr-el1", 0x82000023 },
-    { "arm.ctr-el0", 0x9444c004 },
-    { "arm.ccsidr-el1.l1-data", 0x701fe01a },
-    { "arm.ccsidr-el1.l1-instruction", 0x201fe01a },
-    { "arm.ccsidr-el1.l2-data", 0x70ffe03a },
-};
-
-static const GuestAbiValue on_6_1[] = {
-    { "arm.pv-time-discovery", 0 },
-    { "arm.gic", 0x103 },
-    { "arm.its", 0 },
-    { "arm.smccc-arch-workaround-1", 2 },
-    { "arm.smccc-arch-workaround-2", 0 },
-    { "arm.smccc-arch-workaround-3", 1 },
-    { "arm.midr-el1", 0x414fd0c1 },
-    { "arm.id-aa64pfr0-el1", 0x1100000011110112 },
-    { "arm.id-aa64dfr0-el1", 0x10305406 },
-    { "arm.id-aa64mmfr3-el1", 0 },
-    { "arm.clidr-el1", 0x82000023 },
-    { "arm.ctr-el0", 0x9444c004 },
-    { "arm.ccsidr-el1.l1-data", 0x701fe01a },
-    { "arm.ccsidr-el1.l1-instruction", 0x201fe01a },
-    { "arm.ccsidr-el1.l2-data", 0x70ffe03a },
-};
-
-/* 6.12 invents an L1 instruction cache and an L2, and lists fourteen. */
-static const GuestAbiValue on_6_12[] = {
-    { "arm.pv-time-discovery", 0 },
-    { "arm.gic", 0x103 },
-    { "arm.its", 0 },
-    { "arm.smccc-arch-workaround-1", 2 },
-    { "arm.smccc-arch-workaround-2", 0 },
-    { "arm.smccc-arch-workaround-3", 1 },
-    { "arm.midr-el1", 0x414fd0c1 },
-    { "arm.id-aa64pfr0-el1", 0x1100000011110112 },
-    { "arm.id-aa64dfr0-el1", 0x10305408 },
-    { "arm.id-aa64mmfr3-el1", 0 },
-    { "arm.clidr-el1", 0x02000021 },
-    { "arm.ctr-el0", 0x9444c004 },
-    { "arm.ccsidr-el1.l1-instruction", 2 },
-    { "arm.ccsidr-el1.l2-data", 2 },
-};
-
-static const GuestAbiValue on_7_3[] = {
-    { "arm.pv-time-discovery", 0 },
-    { "arm.gic", 0x103 },
-    { "arm.its", 0 },
-    { "arm.smccc-arch-workaround-1", 2 },
-    { "arm.smccc-arch-workaround-2", 0 },
-    { "arm.smccc-arch-workaround-3", 1 },
-    { "arm.midr-el1", 0x414fd0c1 },
-    { "arm.id-aa64pfr0-el1", 0x1100000011110112 },
-    { "arm.id-aa64dfr0-el1", 0x10305408 },
-    { "arm.id-aa64mmfr3-el1", 0 },
-    { "arm.pmmir-el1", 0 },
-    { "arm.clidr-el1", 0x02000021 },
-    { "arm.ctr-el0", 0x9444c004 },
-    { "arm.ccsidr-el1.l1-instruction", 2 },
-    { "arm.ccsidr-el1.l2-data", 2 },
-};
+#include "contract-util.h"
 
 /* The VM itself is not touched. */
 static void check_promise(FakeKernel kernel, const GuestAbiValue *values,
@@ -375,7 +182,7 @@ static void check_no_promise(HvcVm *vm, const char *refusal)
 static void test_promise_unreadable(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(HvcVm) vm = new_hvc_vm(fake);
+    g_autoptr(HvcVm) vm = contract_vm_new(fake);
 
     fake_kvm_register(fake, FAKE_WORKAROUND_2)->get_errno = EIO;
     check_no_promise(vm, "cannot read this host's SMCCC_ARCH_WORKAROUND_2 "
@@ -390,7 +197,7 @@ static void test_promise_unreadable(void)
 static void test_promise_first_run(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    HvcVm *vm = new_hvc_vm(fake);
+    HvcVm *vm = contract_vm_new(fake);
 
     vm->recipe.gic_version = 2;
     vm->recipe.gic = 0;
@@ -426,7 +233,7 @@ static void test_promise_first_run(void)
 static void test_gic_revision(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    HvcVm *vm = new_hvc_vm(fake);
+    HvcVm *vm = contract_vm_new(fake);
 
     fake_kvm_add_gic(fake, FAKE_6_12);
     /* Linux 5.19 until the fix takes the write, and keeps 3. */
@@ -451,7 +258,7 @@ static void test_gic_revision(void)
 static void test_gic_revision_old(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_5_10);
-    HvcVm *vm = new_hvc_vm(fake);
+    HvcVm *vm = contract_vm_new(fake);
 
     fake_kvm_add_gic(fake, FAKE_5_10);
     vm->gic_revision = 3;
@@ -607,9 +414,9 @@ static void test_accept_mistakes(void)
         uint64_t id, field;
         const char *entry;
     } cases[] = {
-        { FAKE_PFR0, PFR0_MPAM, "arm.id-aa64pfr0-el1" },
-        { FAKE_PFR1, PFR1_MPAM_FRAC, "arm.id-aa64pfr1-el1" },
-        { FAKE_MMFR2, MMFR2_NV, "arm.id-aa64mmfr2-el1" },
+        { FAKE_PFR0, FAKE_PFR0_MPAM, "arm.id-aa64pfr0-el1" },
+        { FAKE_PFR1, FAKE_PFR1_MPAM_FRAC, "arm.id-aa64pfr1-el1" },
+        { FAKE_MMFR2, FAKE_MMFR2_NV, "arm.id-aa64mmfr2-el1" },
     };
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
 
@@ -821,403 +628,6 @@ static void test_missing(void)
     }
 }
 
-/* Loading */
-
-/* One misfit's text can be among those of others; NULL: there is none. */
-static void assert_says(const char *text, const char *misfit)
-{
-    if (!misfit) {
-        g_assert_cmpstr(text, ==, NULL);
-    } else {
-        misfit += g_str_has_prefix(misfit, PREFIX) ? strlen(PREFIX) : 0;
-        g_test_message("%s", text);
-        g_assert_nonnull(strstr(text, misfit));
-    }
-}
-
-static void check_load(GByteArray *section, const char *refusal)
-{
-    uint8_t footer = CONTRACT_FOOTER;
-    g_auto(Loading) loading = { };
-
-    g_byte_array_append(section, &footer, 1);
-    loading = contract_load(section->data, section->len, 1);
-    g_byte_array_set_size(section, section->len - 1);
-    assert_says(loading.refusal, refusal);
-    g_assert_true(loading.loaded == !refusal);
-}
-
-static void check_saved(const GuestAbiValue *values, unsigned count)
-{
-    g_autoptr(GByteArray) saved = contract_save();
-    g_autoptr(GuestAbiIncoming) content = guest_abi_incoming_from_section(
-        saved->data + 4, saved->len - 4, &error_abort);
-
-    g_assert_cmpuint(guest_abi_incoming_count(content), ==, count);
-    for (unsigned i = 0; i < count; i++) {
-        const GuestAbiValue *value = guest_abi_incoming_entry(content, i);
-
-        g_assert_cmpstr(value->name, ==, values[i].name);
-        g_assert_cmphex(value->value, ==, values[i].value);
-    }
-    g_assert_nonnull(guest_abi_incoming_part(content, HVC_LIST_PART));
-    /* A page or two, and not more with what kernels will yet list */
-    g_assert_cmpuint(saved->len, <, 8192);
-}
-
-#define LOAD(values, refusal) do {                                      \
-        g_autoptr(GByteArray) section = contract_section(values,              \
-                                                   ARRAY_SIZE(values)); \
-        check_load(section, refusal);                                   \
-    } while (0)
-
-/* What came is what the guest has from now on, also for the next host. */
-static void test_adopt(void)
-{
-    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(FakeKvm) before = fake_kvm_new(FAKE_6_12);
-    GuestAbiValue levels[ARRAY_SIZE(on_6_1)];
-
-    guest_abi_migrate();
-    promise(fake);
-    check_saved(on_6_12, ARRAY_SIZE(on_6_12));
-
-    /* A guest that was told level 1 keeps it where there is level 2. */
-    memcpy(levels, on_6_1, sizeof(levels));
-    levels[3].value = 1;
-    LOAD(levels, NULL);
-    assert_contract(levels, ARRAY_SIZE(levels));
-    check_saved(levels, ARRAY_SIZE(levels));
-    /* The registers themselves come with the vCPUs. */
-    fake_kvm_assert_same(fake, before, true);
-
-    /* And back again: a cache is gone, but its register can be taken on */
-    LOAD(on_6_12, NULL);
-    assert_contract(on_6_12, ARRAY_SIZE(on_6_12));
-    check_saved(on_6_12, ARRAY_SIZE(on_6_12));
-    LOAD(on_6_1, NULL);
-    check_saved(on_6_1, ARRAY_SIZE(on_6_1));
-}
-
-/* Entries of services are among those of registers. */
-static void test_adopt_services(void)
-{
-    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-
-    guest_abi_migrate();
-    add_services();
-    promise(fake);
-    g_assert_cmphex(hvc_contract_id(
-        guest_abi_definition_by_name("arm.std-bmap")), ==, 0);
-    g_assert_cmphex(hvc_contract_id(
-        guest_abi_definition_by_name("arm.clidr-el1")), ==, FAKE_CLIDR);
-    LOAD(on_6_1, NULL);
-    g_assert_cmphex(hvc_contract_value(&hvc_vm->contract, FAKE_CLIDR), ==,
-                    0x82000023);
-    g_assert_cmphex(hvc_contract_value(&hvc_vm->contract, FAKE_DFR0), ==,
-                    0x10305406);
-}
-
-/* What did not come is 0; of a cache it says that there is none. */
-static void test_adopt_missing(void)
-{
-    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
-    FakeRegister reserved = {
-        .id = 0x603000000013c03d, /* S3_0_C0_C7_5 */
-        .kind = FAKE_ID,
-        .value = 0x6,
-        .limit = 0x6,
-    };
-    GuestAbiValue values[ARRAY_SIZE(on_6_12)];
-    unsigned n = 0;
-
-    guest_abi_migrate();
-    fake_kvm_add(fake, &reserved);
-    promise(fake);
-    g_assert_cmphex(promised("arm.s3-0-c0-c7-5"), ==, 0x6);
-    for (unsigned i = 0; i < ARRAY_SIZE(on_6_12); i++) {
-        if (!g_str_has_prefix(on_6_12[i].name, "arm.clidr") &&
-            !g_str_has_prefix(on_6_12[i].name, "arm.ccsidr") &&
-            !g_str_has_prefix(on_6_12[i].name, "arm.id-aa64dfr0")) {
-            values[n++] = on_6_12[i];
-        }
-    }
-    g_assert_cmpuint(n, ==, ARRAY_SIZE(on_6_12) - 4);
-    {
-        g_autoptr(GByteArray) section = contract_section(values, n);
-
-        check_load(section, NULL);
-    }
-    g_assert_cmphex(promised("arm.s3-0-c0-c7-5"), ==, 0);
-    g_assert_cmphex(promised("arm.pmmir-el1"), ==, 0);
-    g_assert_cmphex(promised("arm.clidr-el1"), ==, 0);
-    g_assert_cmphex(promised("arm.id-aa64dfr0-el1"), ==, 0);
-    g_assert_cmphex(promised("arm.midr-el1"), ==, 0x414fd0c1);
-    g_assert_false(guest_abi_is_needed(
-        guest_abi_definition_by_name("arm.ccsidr-el1.l2-data")));
-}
-
-/* A contract that is refused leaves this one as it was. */
-static void test_adopt_refused(void)
-{
-    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(FakeKvm) before = fake_kvm_new(FAKE_6_12);
-    GuestAbiValue values[ARRAY_SIZE(on_6_1)];
-
-    guest_abi_migrate();
-    promise(fake);
-    memcpy(values, on_6_1, sizeof(values));
-    values[ARRAY_SIZE(values) - 1].value = 0x0;
-    LOAD(values, OTHER_VALUE("CCSIDR_EL1[L2 data]", "0x0", "0x2",
-                             "LineSize 0 -> 2"));
-    assert_contract(on_6_12, ARRAY_SIZE(on_6_12));
-    fake_kvm_assert_same(fake, before, true);
-}
-
-/* CLIDR_EL1 is named before the caches, which differ as well. */
-static void test_clidr_first(void)
-{
-    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_1);
-    GuestAbiValue values[ARRAY_SIZE(on_6_12)];
-
-    guest_abi_migrate();
-    promise(fake);
-    memcpy(values, on_6_12, sizeof(values));
-    values[8].value = 0x10305406;
-    LOAD(values, OTHER_VALUE("CLIDR_EL1", "0x2000021", "0x82000023",
-                             "Ctype1 1 -> 3, ICB 0 -> 2"));
-}
-
-/* From each kernel to each other one, as the contract has it */
-
-/**
- * Journey: a VM is made on one kernel and goes to another
- * @from, @to: the kernels
- * @profile: both sides are made with the profile of 6.1
- */
-typedef struct Journey {
-    FakeKernel from, to;
-    bool profile;
-} Journey;
-
-static char *path_of(const char *what, FakeKernel kernel, bool profile)
-{
-    g_autofree char *name = g_strdup_printf("%s-%s%s", what,
-                                            fake_kvm_name(kernel),
-                                            profile ? "-profile" : "");
-
-    return g_build_filename(g_getenv(DIR_VARIABLE), name, NULL);
-}
-
-static FakeKvm *new_vm(FakeKernel kernel, bool with_profile)
-{
-    FakeKvm *fake = fake_kvm_new(kernel);
-
-    /* What Linux 5.13 to 5.18 cannot hide is for another test. */
-    fake->kvm.ptp = false;
-    if (with_profile) {
-        g_autofree char *file = path_of("query", FAKE_6_1, false);
-        HvcVm *vm = new_hvc_vm(fake);
-
-        vm->profile = hvc_kvm_profile_load(file, &error_abort);
-        g_assert_true(hvc_kvm_promise(vm, &error_abort));
-    } else {
-        promise(fake);
-    }
-    guest_abi_migrate();
-    return fake;
-}
-
-/* What query-guest-abi answers, as a monitor shows it */
-static void write_query(const char *file)
-{
-    g_autoptr(GuestAbiContract) contract = qmp_query_guest_abi(&error_abort);
-    QObject *object;
-    Visitor *visitor = qobject_output_visitor_new(&object);
-    g_autoptr(GString) json = NULL;
-    g_autofree char *reply = NULL;
-
-    visit_type_GuestAbiContract(visitor, NULL, &contract, &error_abort);
-    visit_complete(visitor, &object);
-    visit_free(visitor);
-    json = qobject_to_json_pretty(object, true);
-    qobject_unref(object);
-    reply = g_strdup_printf("{\"return\": %s}\n", json->str);
-    g_assert_true(g_file_set_contents(file, reply, -1, NULL));
-}
-
-static void test_source(gconstpointer data)
-{
-    const Journey *journey = data;
-    g_autofree char *query = path_of("query", journey->from, journey->profile);
-    g_autofree char *file = path_of("section", journey->from,
-                                    journey->profile);
-    g_autoptr(FakeKvm) fake = new_vm(journey->from, journey->profile);
-    g_autoptr(GByteArray) section = contract_save();
-
-    write_query(query);
-    g_assert_true(g_file_set_contents(file, (const char *)section->data,
-                                      section->len, NULL));
-}
-
-/* Columns: 5.10, 5.15, 6.1, 6.12, 6.16, 7.3; see obstacles */
-static const char *const goes[FAKE_KERNELS] = {
-    "yypppp",
-    "yypppp",
-    "ppyyyy",
-    "ppdyyy",
-    "ppdyyy",
-    "ppdyyy",
-};
-
-static const struct {
-    char letter;
-    const char *refusal;
-} obstacles[] = {
-    { 'y', NULL },
-    { 'p', "hvc service 'pv-time'" },
-    { 'd', OTHER_VALUE("ID_AA64DFR0_EL1", "0x10305408", "0x10305406",
-                       "DebugVer 8 -> 6") },
-};
-
-static void check_arrival(const Journey *journey, const Loading *loading)
-{
-    char letter = goes[journey->from][journey->to];
-    unsigned i = 0;
-
-    g_test_message("%s", loading->refusal);
-    while (!journey->profile && obstacles[i].letter != letter) {
-        i++;
-        g_assert_cmpuint(i, <, ARRAY_SIZE(obstacles));
-    }
-    g_assert_true(loading->loaded == !obstacles[i].refusal);
-    assert_says(loading->refusal, obstacles[i].refusal);
-}
-
-static void test_destination(gconstpointer data)
-{
-    const Journey *journey = data;
-    g_autofree char *file = path_of("section", journey->from,
-                                    journey->profile);
-    g_autofree char *content = NULL;
-    g_autoptr(FakeKvm) fake = new_vm(journey->to, journey->profile);
-    g_autoptr(FakeKvm) before = fake_kvm_new(journey->to);
-    g_autoptr(GByteArray) section = g_byte_array_new();
-    g_auto(Loading) loading = { };
-    uint8_t footer = CONTRACT_FOOTER;
-    gsize size;
-
-    g_assert_true(g_file_get_contents(file, &content, &size, NULL));
-    g_byte_array_append(section, (uint8_t *)content, size);
-    g_byte_array_append(section, &footer, 1);
-    loading = contract_load(section->data, section->len, 1);
-    check_arrival(journey, &loading);
-    if (loading.loaded) {
-        /* The next host hears of the same, but for what is 0. */
-        g_autoptr(GByteArray) saved = contract_save();
-
-        g_autoptr(GuestAbiIncoming) came = guest_abi_incoming_from_section(
-            (uint8_t *)content + 4, size - 4, &error_abort);
-        g_autoptr(GuestAbiIncoming) goes_on = guest_abi_incoming_from_section(
-            saved->data + 4, saved->len - 4, &error_abort);
-
-        for (unsigned i = 0; i < guest_abi_incoming_count(goes_on); i++) {
-            const GuestAbiValue *now = guest_abi_incoming_entry(goes_on, i);
-            const GuestAbiValue *then = guest_abi_incoming_value(came,
-                                                                 now->name);
-
-            g_test_message("%s", now->name);
-            g_assert_cmphex(now->value, ==, then ? then->value : 0);
-        }
-    }
-    fake_kvm_assert_same(fake, before, true);
-}
-
-static void run_subprocess(const char *path)
-{
-    g_test_message("%s", path);
-    g_test_trap_subprocess(path, 0, 0);
-    g_test_trap_assert_passed();
-}
-
-static char *subprocess_path(const Journey *journey, bool source)
-{
-    return source
-        ? g_strdup_printf("/hvc-kvm-contract/subprocess/source/%s/%d",
-                          fake_kvm_name(journey->from), journey->profile)
-        : g_strdup_printf("/hvc-kvm-contract/subprocess/destination/%s/%s/%d",
-                          fake_kvm_name(journey->from),
-                          fake_kvm_name(journey->to), journey->profile);
-}
-
-static void add_journeys(void)
-{
-    for (FakeKernel from = 0; from < FAKE_KERNELS; from++) {
-        for (FakeKernel to = 0; to < FAKE_KERNELS; to++) {
-            for (int profile = 0; profile < 2; profile++) {
-                Journey journey = { from, to, profile };
-                g_autofree char *source = subprocess_path(&journey, true);
-                g_autofree char *destination = subprocess_path(&journey,
-                                                               false);
-
-                if (!to) {
-                    g_test_add_data_func_full(
-                        source, g_memdup2(&journey, sizeof(journey)),
-                        test_source, g_free);
-                }
-                g_test_add_data_func_full(
-                    destination, g_memdup2(&journey, sizeof(journey)),
-                    test_destination, g_free);
-            }
-        }
-    }
-}
-
-static void run_journeys(bool profile)
-{
-    FakeKernel oldest = profile ? FAKE_6_1 : FAKE_5_10;
-
-    for (FakeKernel from = oldest; from < FAKE_KERNELS; from++) {
-        g_autofree char *source = subprocess_path(
-            &(Journey) { from, from, profile }, true);
-
-        run_subprocess(source);
-        for (FakeKernel to = oldest; to < FAKE_KERNELS; to++) {
-            g_autofree char *destination = subprocess_path(
-                &(Journey) { from, to, profile }, false);
-
-            run_subprocess(destination);
-        }
-    }
-}
-
-static void remove_files(const char *dir)
-{
-    g_autoptr(GDir) open = g_dir_open(dir, 0, NULL);
-    const char *name;
-
-    while (open && (name = g_dir_read_name(open))) {
-        g_autofree char *file = g_build_filename(dir, name, NULL);
-
-        g_unlink(file);
-    }
-    g_rmdir(dir);
-}
-
-static void test_journeys(void)
-{
-    g_autofree char *dir = g_dir_make_tmp("test-hvc-kvm-abi-XXXXXX", NULL);
-
-    g_assert_nonnull(dir);
-    g_setenv(DIR_VARIABLE, dir, true);
-    run_journeys(false);
-    /* With the profile of 6.1: from each to each */
-    run_journeys(true);
-    remove_files(dir);
-}
-
-/* The other tests, each in a process of its own */
-
 /**
  * Test: a test in a process of its own
  * @path: its name
@@ -1291,7 +701,6 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
         g_test_add_data_func(tests[i].path, &tests[i], test_alone);
     }
-    add_journeys();
-    g_test_add_func("/hvc-kvm-contract/journeys", test_journeys);
+    contract_add_journeys();
     return g_test_run();
 }

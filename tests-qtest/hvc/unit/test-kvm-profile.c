@@ -13,6 +13,7 @@
 #include "target/arm/hvc/kvm-state.h"
 #include "../fake/contract-loader.h"
 #include "../fake/fake-kvm.h"
+#include "../fake/fake-vm.h"
 
 #define MAX_SIZE (1024 * 1024)
 
@@ -23,11 +24,6 @@
 #define OTHER_VALUE \
     "; use the profile of an older kernel, made with the -cpu options of " \
     "this VM"
-
-/* Fields that kernels have shown by mistake */
-#define PFR0_MPAM      (0xfULL << 40)
-#define PFR1_MPAM_FRAC (0xfULL << 16)
-#define MMFR2_NV       (0xfULL << 24)
 
 /* Everything is written in here. */
 static char *dir;
@@ -501,14 +497,10 @@ static void test_duplicate_entry(void)
 /* As hvc_kvm_promise() does for a VM of @fake's kernel; @fake is its vCPU. */
 static bool apply(const HvcKvmProfile *profile, FakeKvm *fake, Error **errp)
 {
-    g_autoptr(HvcVm) vm = hvc_vm_new(&(HvcSet) { .psci_version = 0x10000 },
-                                     "hvc-services=X");
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     g_auto(HvcTruth) here = { }, truth = { };
     HvcContract wanted;
 
-    vm->kernel = fake->kvm;
-    vm->recipe = fake->recipe;
-    vm->recipe.cpus = 2;
     g_assert_true(hvc_scratch_try(vm, NULL, &here, &error_abort));
     if (!hvc_kvm_profile_wanted(profile, &here.contract, &wanted, errp)) {
         g_assert_cmpuint(fake->made, ==, 1);
@@ -726,15 +718,15 @@ static void test_apply_mistakes(void)
         const char *entry;
         const char *refusal;
     } cases[] = {
-        { FAKE_PFR0, PFR0_MPAM, 0x1, "arm.id-aa64pfr0-el1",
+        { FAKE_PFR0, FAKE_PFR0_MPAM, 0x1, "arm.id-aa64pfr0-el1",
           " has ID_AA64PFR0_EL1 = 0xf0000000003, this host's kernel and CPU "
           "have 0x2 and take no other value (EL0 3 -> 2, MPAM 0xf -> 0x0)"
           OTHER_VALUE },
-        { FAKE_PFR1, PFR1_MPAM_FRAC, 0x100000, "arm.id-aa64pfr1-el1",
+        { FAKE_PFR1, FAKE_PFR1_MPAM_FRAC, 0x100000, "arm.id-aa64pfr1-el1",
           " has ID_AA64PFR1_EL1 = 0x1f0002, this host's kernel and CPU have "
           "0x2 and take no other value (MPAM_frac 0xf -> 0x0, bits [23:20] "
           "0x1 -> 0x0)" OTHER_VALUE },
-        { FAKE_MMFR2, MMFR2_NV, 0x10000000, "arm.id-aa64mmfr2-el1",
+        { FAKE_MMFR2, FAKE_MMFR2_NV, 0x10000000, "arm.id-aa64mmfr2-el1",
           " has ID_AA64MMFR2_EL1 = 0x1f000002, this host's kernel and CPU "
           "have 0x2 and take no other value (NV 0xf -> 0x0, ST 1 -> 0)"
           OTHER_VALUE },
@@ -888,12 +880,10 @@ static bool shows_pv_time;
 static bool check_rest(const HvcKvmProfile *profile, Error **errp)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
-    g_autoptr(HvcVm) vm = hvc_vm_new(&(HvcSet) { .psci_version = 0x10000 },
-                                     "hvc-services=X");
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     g_auto(HvcTruth) truth = { };
 
     fake_kvm_add(fake, &(FakeRegister) { FAKE_FIRMWARE(4), FAKE_LEVEL });
-    vm->kernel = fake->kvm;
     g_assert_true(hvc_scratch_try(vm, NULL, &truth, &error_abort));
     return hvc_kvm_profile_check_levels(profile, &truth.contract, errp) &&
            hvc_kvm_profile_check_discovery(profile, shows_pv_time, errp);

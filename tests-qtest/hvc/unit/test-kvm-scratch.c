@@ -9,8 +9,7 @@
 #include "qapi/error.h"
 #include "target/arm/hvc/kvm-scratch.h"
 #include "../fake/fake-kvm.h"
-
-#define OPTIONS "hvc-services=X"
+#include "../fake/fake-vm.h"
 
 #define PFR0_GIC    (1ULL << 24)
 #define MMFR3_TCRX  (1ULL << 0)
@@ -33,16 +32,6 @@ static void have_s1pie(FakeKvm *fake)
     fake_kvm_add(fake, &(FakeRegister) {
         FAKE_TCR2, .by = FAKE_MMFR3, .by_field = 0,
     });
-}
-
-static HvcVm *new_vm(const FakeKvm *fake)
-{
-    HvcVm *vm = hvc_vm_new(&(HvcSet) { { 0, 0, 0, 0 }, 0x10000 }, OPTIONS);
-
-    vm->kernel = fake->kvm;
-    vm->recipe = fake->recipe;
-    vm->recipe.cpus = 2;
-    return vm;
 }
 
 static HvcContract contract_of(uint64_t id, uint64_t value)
@@ -77,7 +66,7 @@ static void test_kernels(void)
     for (FakeKernel kernel = 0; kernel < FAKE_KERNELS; kernel++) {
         g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
         g_autoptr(FakeKvm) before = fake_kvm_new(kernel);
-        g_autoptr(HvcVm) vm = new_vm(fake);
+        g_autoptr(HvcVm) vm = fake_vm_new(fake);
         g_auto(HvcTruth) truth = { };
         uint64_t value = 0;
 
@@ -118,7 +107,7 @@ static void test_first_run(void)
 {
     for (FakeKernel kernel = FAKE_6_1; kernel < FAKE_KERNELS; kernel++) {
         g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
-        g_autoptr(HvcVm) vm = new_vm(fake);
+        g_autoptr(HvcVm) vm = fake_vm_new(fake);
         uint64_t before = fake_kvm_value(fake, FAKE_PFR0);
         HvcContract wanted = contract_of(FAKE_PFR0, before);
         bool edits = kernel >= FAKE_6_12;
@@ -140,7 +129,7 @@ static void test_dependency(void)
 {
     for (FakeKernel kernel = FAKE_6_16; kernel < FAKE_KERNELS; kernel++) {
         g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
-        g_autoptr(HvcVm) vm = new_vm(fake);
+        g_autoptr(HvcVm) vm = fake_vm_new(fake);
         bool depends = kernel == FAKE_7_3;
         HvcContract wanted;
         g_auto(HvcTruth) with = { }, without = { };
@@ -168,7 +157,7 @@ static void test_dependency(void)
 static void test_list_follows(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract wanted = contract_of(FAKE_MMFR3, 0);
     g_auto(HvcTruth) all = { }, none = { };
 
@@ -185,7 +174,7 @@ static void test_list_follows(void)
 static void test_refused(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract wanted = contract_of(FAKE_DFR0, 0x10305509);
 
     hvc_contract_set(&wanted, FAKE_CLIDR, 0x82000023, &error_abort);
@@ -201,7 +190,7 @@ static void test_refused(void)
 static void test_forgets(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract wanted = contract_of(FAKE_CLIDR, 0x82000023);
     g_auto(HvcTruth) truth = { }, alone = { }, other = { };
 
@@ -226,7 +215,7 @@ static void test_forgets(void)
 static void test_unlisted(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract two = contract_of(FAKE_GICD_IIDR, 0x4b00243b);
     HvcContract one = contract_of(FAKE_GICD_IIDR, 0x4b00143b);
 
@@ -247,7 +236,7 @@ static void test_unlisted(void)
 
 static void check_fails(FakeKvm *fake, const char *refusal)
 {
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract wanted = contract_of(FAKE_CLIDR, 0x82000023);
     HvcTruth truth;
     Error *err = NULL;
@@ -279,14 +268,14 @@ static void test_fails(void)
     check_fails(reset, "this host's kernel does not reset a vCPU like those "
                 "of this VM: Invalid argument");
     list->list_errno = ENOEXEC;
-    check_fails(list, OPTIONS ": cannot read this kernel's list of registers: "
+    check_fails(list, FAKE_VM_OPTIONS ": cannot read this kernel's list of registers: "
                 "Exec format error");
     fake_kvm_register(unreadable, FAKE_DFR0)->get_errno = EIO;
     check_fails(unreadable, "cannot read this host's ID_AA64DFR0_EL1 "
                 "[0x603000000013c028]: Input/output error");
     fake_kvm_register(psci, FAKE_PSCI_VERSION)->limit = 0x2;
     fake_kvm_register(psci, FAKE_PSCI_VERSION)->value = 0x2;
-    check_fails(psci, OPTIONS ": this host's kernel cannot give a guest PSCI "
+    check_fails(psci, FAKE_VM_OPTIONS ": this host's kernel cannot give a guest PSCI "
                 "1.0, it has 0.2; needed: Linux 4.16 or later; use "
                 "psci-version=0.2");
 }
@@ -309,7 +298,7 @@ static void test_many(void)
 static void test_cost(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
-    g_autoptr(HvcVm) vm = new_vm(fake);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
     HvcContract wanted = contract_of(FAKE_CLIDR, 0x82000023);
     unsigned gets, sets;
 

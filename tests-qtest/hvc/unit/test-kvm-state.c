@@ -17,12 +17,6 @@
 #define CLIDR_N1       0x82000023ULL
 #define CLIDR_INVENTED 0x02000021ULL
 
-#define PFR0_MPAM      (0xfULL << 40)
-#define PFR1_MPAM_FRAC (0xfULL << 16)
-#define PFR1_MTE_FRAC  (0xfULL << 40)
-#define DFR0_PMUVER    (0xfULL << 8)
-#define MMFR2_NV       (0xfULL << 24)
-
 /* What a guest of a vCPU like @fake is promised, as the scratch VM has it */
 static HvcContract contract_of(const FakeKvm *fake)
 {
@@ -258,17 +252,17 @@ static void test_incoming(void)
                    NULL);
 
     /* Fields shown by mistake, and their neighbours */
-    check_register(fake, &contract, FAKE_PFR0, 0x1100000011110112 ^ PFR0_MPAM,
+    check_register(fake, &contract, FAKE_PFR0, 0x1100000011110112 ^ FAKE_PFR0_MPAM,
                    0x1100000011110112, NULL);
-    check_register(fake, &contract, FAKE_PFR1, 0x20 ^ PFR1_MPAM_FRAC, 0x20,
+    check_register(fake, &contract, FAKE_PFR1, 0x20 ^ FAKE_PFR1_MPAM_FRAC, 0x20,
                    NULL);
-    check_register(fake, &contract, FAKE_PFR1, 0x20 ^ PFR1_MTE_FRAC, 0x20,
+    check_register(fake, &contract, FAKE_PFR1, 0x20 ^ FAKE_PFR1_MTE_FRAC, 0x20,
                    NULL);
-    check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ MMFR2_NV, 0x1011,
+    check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ FAKE_MMFR2_NV, 0x1011,
                    NULL);
     fake_kvm_register(fake, FAKE_MMFR2)->value = 0x1012;
-    check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ MMFR2_NV,
-                   0x1011 ^ MMFR2_NV, NULL);
+    check_register(fake, &contract, FAKE_MMFR2, 0x1011 ^ FAKE_MMFR2_NV,
+                   0x1011 ^ FAKE_MMFR2_NV, NULL);
     check_register(fake, &contract, FAKE_PFR0, 0x1100008011110112,
                    0x1100008011110112,
                    DAMAGED("ID_AA64PFR0_EL1", "0x1100008011110112",
@@ -291,7 +285,7 @@ static void test_incoming_pmu(void)
 
     fake_kvm_register(fake, FAKE_DFR0)->value = 0x10305008;
     contract = contract_of(fake);
-    check_register(fake, &contract, FAKE_DFR0, 0x10305008 | DFR0_PMUVER,
+    check_register(fake, &contract, FAKE_DFR0, 0x10305008 | FAKE_DFR0_PMUVER,
                    0x10305008, NULL);
     check_register(fake, &contract, FAKE_DFR0, 0x10305408, 0x10305408,
                    DAMAGED("ID_AA64DFR0_EL1", "0x10305408", "0x10305008"));
