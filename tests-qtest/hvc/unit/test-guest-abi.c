@@ -1,5 +1,5 @@
 /*
- * Unit tests of the contract: rules, trial, parts, texts, section and JSON
+ * Unit tests of the contract: rules, trial, parts, texts
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -7,18 +7,11 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/bswap.h"
-#include "qemu/cutils.h"
 #include "qemu/log.h"
 #include "qemu/module.h"
 #include "trace/control.h"
-#include "migration/guest-abi-stream.h"
 #include "migration/qemu-compat.h"
-#include "../fake/contract-loader.h"
-
-#define LONGEST \
-    "test.a-name-of-sixty-three-characters-such-as-a-device-may-have"
-QEMU_BUILD_BUG_ON(sizeof(LONGEST) != GUEST_ABI_NAME_SIZE);
+#include "guest-abi-util.h"
 
 const char *guest_abi_machine_type(void)
 {
@@ -54,7 +47,7 @@ static bool is_needed(const GuestAbiDefinition *definition)
     return optional_is_needed;
 }
 
-static uint64_t live = 3;
+uint64_t live = 3;
 
 static uint64_t read_live(const GuestAbiDefinition *definition)
 {
@@ -77,20 +70,6 @@ static const GuestAbiDefinition definitions[] = {
       .needed = is_needed },
     { .name = "test.live", .rule = GUEST_ABI_RULE_EXACT, .value = 99,
       .read = read_live },
-};
-
-/* A contract that fits. */
-static const GuestAbiValue good[] = {
-    { "test.exact", 5 },
-    { "test.at-least", 5 },
-    { "test.subset", 0xa },
-    { "test.own-words", 7 },
-    { LONGEST, UINT64_MAX },
-    { "test.feature", 1 },
-    { "test.depends", 0x20 },
-    { "test.mistake", 0x80 },
-    { "test.optional", 9 },
-    { "test.live", 3 },
 };
 
 /*
@@ -141,7 +120,6 @@ static bool trial(const GuestAbiValue *wanted, unsigned count, uint64_t *truth,
 
 /* Parts of this side */
 
-static const uint8_t part_bytes[] = { 1, 0, 0xff };
 static const char *part_error, *part_save_error;
 static unsigned part_checks, part_loads;
 
@@ -240,8 +218,6 @@ typedef struct RuleCase {
     uint64_t value;
     const char *refusal;
 } RuleCase;
-
-#define REMEDY "; start this QEMU with the source's -machine options"
 
 static const RuleCase rules[] = {
     { "test.exact", 5 },
@@ -450,310 +426,6 @@ static void test_names(void)
     }
 }
 
-/* The section's content */
-
-static Loading load(const GByteArray *bytes, unsigned version)
-{
-    g_autofree uint8_t *stream = g_malloc(bytes->len + 1);
-
-    memcpy(stream, bytes->data, bytes->len);
-    stream[bytes->len] = CONTRACT_FOOTER;
-    return contract_load(stream, bytes->len + 1, version);
-}
-
-static void assert_loads(const GByteArray *bytes)
-{
-    g_auto(Loading) loading = load(bytes, 1);
-
-    g_assert_cmpstr(loading.refusal, ==, NULL);
-    g_assert_true(loading.loaded);
-    g_assert_true(guest_abi_check_received());
-}
-
-/* @refusal: NULL if QEMU's own code refuses it */
-static void assert_refused(const GByteArray *bytes, unsigned version,
-                           const char *refusal)
-{
-    g_auto(Loading) loading = load(bytes, version);
-
-    g_assert_false(loading.loaded);
-    g_assert_cmpstr(loading.refusal, ==, refusal);
-}
-
-static GByteArray *bytes_of(const void *data, unsigned size)
-{
-    GByteArray *bytes = g_byte_array_new();
-
-    g_byte_array_append(bytes, data, size);
-    return bytes;
-}
-
-/* This side's entries, up to @count of them, with another value of @name */
-static GByteArray *entries_but(unsigned count, const char *name,
-                               uint64_t value)
-{
-    GByteArray *data = g_byte_array_new();
-
-    for (unsigned i = 0; i < count; i++) {
-        contract_append_entry(data, good[i].name, strcmp(good[i].name, name) ?
-                              good[i].value : value);
-    }
-    return data;
-}
-
-static void append_parts(GByteArray *content)
-{
-    g_autoptr(GByteArray) bytes = bytes_of(part_bytes, sizeof(part_bytes));
-    g_autoptr(GByteArray) empty = g_byte_array_new();
-
-    contract_append_part(content, "test.part", 0, bytes);
-    contract_append_part(content, "test.empty", 1, empty);
-}
-
-/* A section with the given entries and this side's parts; takes @entries */
-static GByteArray *section_with(GByteArray *entries)
-{
-    GByteArray *content = g_byte_array_new();
-
-    contract_append_part(content, "entries", 0, entries);
-    append_parts(content);
-    contract_prepend_size(content);
-    g_byte_array_unref(entries);
-    return content;
-}
-
-static GByteArray *section_but(const char *name, uint64_t value)
-{
-    return section_with(entries_but(ARRAY_SIZE(good), name, value));
-}
-
-static void assert_saves(GByteArray *expected)
-{
-    g_autoptr(GByteArray) saved = contract_save();
-
-    g_assert_cmpmem(saved->data, saved->len, expected->data, expected->len);
-    g_byte_array_unref(expected);
-}
-
-static void load_good(void)
-{
-    g_autoptr(GByteArray) bytes = section_but("", 0);
-
-    contract_reset();
-    assert_loads(bytes);
-}
-
-static void test_save(void)
-{
-    load_good();
-    assert_saves(section_but("", 0));
-    /* A value that changes is read when it is needed. */
-    live = 4;
-    assert_saves(section_but("test.live", 4));
-    live = 3;
-}
-
-/* A VM under KVM on a newest kernel: some 100 entries, 300 registers */
-static void test_size(void)
-{
-    g_autoptr(GByteArray) entries = g_byte_array_new();
-    g_autoptr(GByteArray) registers = g_byte_array_new();
-    g_autoptr(GByteArray) content = g_byte_array_new();
-
-    for (unsigned i = 0; i < 100; i++) {
-        contract_append_entry(entries, "arm.id-aa64isar0-el1-long-name", i);
-    }
-    g_byte_array_set_size(registers, 300 * 8);
-    contract_append_part(content, "entries", 0, entries);
-    contract_append_part(content, "arm.kvm-registers", 0, registers);
-    contract_prepend_size(content);
-    g_assert_cmpuint(content->len, <, 8 * 1024);
-}
-
-/* The order of entries and parts is free. */
-static void test_load_then_save(void)
-{
-    g_autoptr(GByteArray) data = g_byte_array_new();
-    g_autoptr(GByteArray) content = g_byte_array_new();
-
-    for (int i = ARRAY_SIZE(good) - 1; i >= 0; i--) {
-        contract_append_entry(data, good[i].name, good[i].value);
-    }
-    append_parts(content);
-    contract_append_part(content, "entries", 0, data);
-    contract_prepend_size(content);
-    assert_loads(content);
-    assert_saves(section_but("", 0));
-}
-
-static void test_truncated(void)
-{
-    g_autoptr(GByteArray) bytes = contract_save();
-    unsigned full = bytes->len;
-
-    for (unsigned size = 0; size < full; size++) {
-        g_auto(Loading) loading = contract_load(bytes->data, size, 1);
-
-        g_assert_false(loading.loaded);
-        g_assert_cmpstr(loading.refusal, ==, NULL);
-    }
-    /*
-     * The same with a size that says so: nothing may be read beyond it. Without
-     * the last part, which nobody misses, it is a contract that fits.
-     */
-    for (unsigned size = 0; size < full - 4; size++) {
-        bool whole = size == full - 4 - (1 + 1 + strlen("test.empty") + 4);
-        g_autoptr(GByteArray) cut = bytes_of(bytes->data, 4 + size);
-        g_auto(Loading) loading = { };
-
-        stl_be_p(cut->data, size);
-        loading = load(cut, 1);
-        g_assert_true(loading.loaded == whole);
-        g_assert_true(!loading.refusal == whole);
-    }
-}
-
-static void test_version(void)
-{
-    g_autoptr(GByteArray) bytes = contract_save();
-
-    assert_refused(bytes, 0, NULL);
-    assert_refused(bytes, 2, NULL);
-    assert_refused(bytes, UINT32_MAX, NULL);
-}
-
-/* More than the limit is refused before any of it is read or allocated. */
-static void test_section_size(void)
-{
-    static const uint32_t sizes[] = {
-        GUEST_ABI_MAX_SIZE + 1, INT32_MAX, (uint32_t)INT32_MAX + 1, UINT32_MAX,
-    };
-    g_autoptr(GByteArray) bytes = contract_save();
-
-    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
-        g_autofree char *refusal =
-            g_strdup_printf("guest-abi: the incoming contract is damaged: it "
-                            "has %u bytes, the most is 131072", sizes[i]);
-
-        stl_be_p(bytes->data, sizes[i]);
-        assert_refused(bytes, 1, refusal);
-    }
-}
-
-#define DAMAGED "guest-abi: the incoming contract is damaged: "
-
-static void test_count(void)
-{
-    for (unsigned more = 0; more < 2; more++) {
-        GByteArray *data = entries_but(ARRAY_SIZE(good), "", 0);
-        g_autoptr(GByteArray) section = NULL;
-
-        for (unsigned i = ARRAY_SIZE(good); i < GUEST_ABI_MAX_ENTRIES + more;
-             i++) {
-            g_autofree char *name = g_strdup_printf("%063u", i);
-
-            contract_append_entry(data, name, 0);
-        }
-        section = section_with(data);
-        g_assert_cmpuint(section->len, <, GUEST_ABI_MAX_SIZE);
-        if (more) {
-            assert_refused(section, 1, DAMAGED "more than 1024 times 'entry'");
-        } else {
-            assert_loads(section);
-        }
-    }
-}
-
-static void test_part_count(void)
-{
-    for (unsigned more = 0; more < 2; more++) {
-        g_autoptr(GByteArray) data = entries_but(ARRAY_SIZE(good), "", 0);
-        g_autoptr(GByteArray) empty = g_byte_array_new();
-        g_autoptr(GByteArray) content = g_byte_array_new();
-
-        contract_append_part(content, "entries", 0, data);
-        append_parts(content);
-        for (unsigned i = 2; i < GUEST_ABI_MAX_PARTS + more; i++) {
-            g_autofree char *name = g_strdup_printf("%063u", i);
-
-            contract_append_part(content, name, 1, empty);
-        }
-        contract_prepend_size(content);
-        if (more) {
-            assert_refused(content, 1, DAMAGED "more than 64 times 'part'");
-        } else {
-            assert_loads(content);
-        }
-    }
-}
-
-static void test_damaged(void)
-{
-    static const struct {
-        const char *content, *refusal;
-        unsigned size;
-    } cases[] = {
-#define CASE(bytes, text) { bytes, DAMAGED text, sizeof(bytes) - 1 }
-        CASE("\2\1a\0\0\0\0", "a part has flags 0x2, of which this QEMU "
-             "knows 0x1"),
-        CASE("\xff\1a\0\0\0\0", "a part has flags 0xff, of which this QEMU "
-             "knows 0x1"),
-        CASE("\0\0\0\0\0\0", "part 0 has no valid name (1 to 63 visible "
-             "ASCII characters)"),
-        CASE("\0\1\n\0\0\0\0", "part 0 has no valid name (1 to 63 visible "
-             "ASCII characters)"),
-        CASE("\0\2a\0\0\0\0\0", "part 0 has no valid name or is cut off"),
-        CASE("\0\1a\0\0\0\1", "part 0 has no valid name or is cut off"),
-        CASE("\0\1a\xff\xff\xff\xff", "part 0 has no valid name or is cut "
-             "off"),
-        CASE("\1\1a\0\0\0\0\1\1a\0\0\0\0", "part 'a' comes twice"),
-        CASE("\0\7entries\0\0\0\0\0\7entries\0\0\0\0", "part 'entries' "
-             "comes twice"),
-        CASE("\0\7entries\0\0\0\11\0\0\0\0\0\0\0\0\0", "entry 0 has no "
-             "valid name (1 to 63 visible ASCII characters)"),
-        CASE("\0\7entries\0\0\0\11\1a\0\0\0\0\0\0\0", "entry 0 has no "
-             "valid name or is cut off"),
-        CASE("\0\7entries\0\0\0\12\1\x1b\0\0\0\0\0\0\0\0", "entry 0 has "
-             "no valid name (1 to 63 visible ASCII characters)"),
-        CASE("\0\7entries\0\0\0\24\1a\0\0\0\0\0\0\0\0\1a\0\0\0\0\0\0\0"
-             "\0", "entry 'a' comes twice"),
-        CASE("\0\7entries\0\0\0\1\100", "entry 0 has no valid name or is "
-             "cut off"),
-#undef CASE
-    };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_autoptr(GByteArray) content = bytes_of(cases[i].content,
-                                                 cases[i].size);
-
-        contract_prepend_size(content);
-        assert_refused(content, 1, cases[i].refusal);
-    }
-}
-
-/* A name of 64 characters, which is one too long */
-static void test_long_name(void)
-{
-    GByteArray *data = g_byte_array_new();
-    g_autoptr(GByteArray) section = NULL;
-
-    contract_append_entry(data, LONGEST "x", 0);
-    section = section_with(data);
-    assert_refused(section, 1, DAMAGED "entry 0 has no valid name or is cut "
-                   "off");
-}
-
-static void test_received(void)
-{
-    g_autoptr(GByteArray) bytes = section_but("", 0);
-    g_autoptr(GByteArray) other = section_but("test.exact", 4);
-
-    assert_loads(bytes);
-    assert_refused(other, 1, "guest-abi: incoming VM has 'test.exact' = 0x4, "
-                   "this VM has 0x5 (rule: exact)" REMEDY);
-    assert_loads(bytes);
-}
-
 /* All misfits are told, not the first. */
 static void test_all_misfits(void)
 {
@@ -776,11 +448,11 @@ static void test_all_misfits(void)
 /* However many they are, the text has an end. */
 static void test_many_misfits(void)
 {
-    GByteArray *data = entries_but(ARRAY_SIZE(good), "", 0);
+    GByteArray *data = entries_but(GOOD_SIZE, "", 0);
     g_autoptr(GByteArray) section = NULL;
     g_auto(Loading) loading = { };
 
-    for (unsigned i = ARRAY_SIZE(good); i < GUEST_ABI_MAX_ENTRIES; i++) {
+    for (unsigned i = GOOD_SIZE; i < GUEST_ABI_MAX_ENTRIES; i++) {
         g_autofree char *name = g_strdup_printf("test.%058u", i);
 
         contract_append_entry(data, name, UINT64_MAX);
@@ -949,7 +621,7 @@ static void test_ratchet_missing(void)
     GByteArray *data = entries_but(1, "", 0);
     g_autoptr(GByteArray) section = NULL;
 
-    for (unsigned i = 2; i < ARRAY_SIZE(good); i++) {
+    for (unsigned i = 2; i < GOOD_SIZE; i++) {
         contract_append_entry(data, good[i].name, good[i].value);
     }
     section = section_with(data);
@@ -1049,7 +721,7 @@ static void test_traced(void)
 
 static GByteArray *section_of_parts(bool own, const char *name, uint8_t flags)
 {
-    g_autoptr(GByteArray) data = entries_but(ARRAY_SIZE(good), "", 0);
+    g_autoptr(GByteArray) data = entries_but(GOOD_SIZE, "", 0);
     g_autoptr(GByteArray) bytes = bytes_of(part_bytes, sizeof(part_bytes));
     GByteArray *content = g_byte_array_new();
 
@@ -1092,249 +764,6 @@ static void test_part(void)
     g_assert_cmpuint(part_loads, ==, loads + 1);
 }
 
-/* How a stream begins */
-
-typedef struct Peeked {
-    const char *bytes;
-    unsigned size;
-    unsigned next;
-} Peeked;
-
-static uint8_t peek(void *file, unsigned at)
-{
-    Peeked *peeked = file;
-
-    /* As qemu_peek_byte() wants it: one after the other */
-    g_assert_cmpuint(at, ==, peeked->next);
-    peeked->next++;
-    return at < peeked->size ? peeked->bytes[at] : 0;
-}
-
-static void test_stream_begin(void)
-{
-#define CONTRACT "\4\0\0\0\2\011guest-abi\0\0\0\0\0\0\0\1"
-#define RAM "\1\0\0\0\2\3ram\0\0\0\0\0\0\0\4"
-#define RETURN_PATH "\10\0\1\0\0"
-#define PING "\10\0\2\0\4\0\0\0\1"
-#define ADVISE "\10\0\3\0\020" "0123456789abcdef"
-    static const struct {
-        const char *bytes;
-        unsigned size;
-        bool otherwise, return_path;
-    } cases[] = {
-#define CASE(text, otherwise, return_path) \
-        { text, sizeof(text) - 1, otherwise, return_path }
-        CASE(CONTRACT, false, false),
-        CASE(RETURN_PATH PING CONTRACT, false, true),
-        CASE(PING ADVISE RETURN_PATH CONTRACT, false, true),
-        CASE(RAM, true, false),
-        CASE(RETURN_PATH PING ADVISE RAM, true, true),
-        CASE(PING RAM CONTRACT, true, false),
-        CASE("\4\0\0\0\2\011guest-abj", true, false),
-        CASE("\4\0\0\0\2\010guest-ab", true, false),
-        CASE("\4\0\0\0\2\012guest-abi2", true, false),
-        CASE("\4\0\0\0\2\0", true, false),
-        /* Damage is left to others: no section at all */
-        CASE("", false, false),
-        CASE("\0", false, false),
-        CASE("\2" "x", false, false),
-        CASE(RETURN_PATH "\377", false, true),
-        CASE(RETURN_PATH, false, true),
-        /* A command that is longer than any source's */
-        CASE("\10\0\1\377\377", false, true),
-#undef CASE
-    };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        Peeked peeked = { cases[i].bytes, cases[i].size };
-        GuestAbiStream stream = guest_abi_stream_begin(peek, &peeked);
-
-        g_test_message("case %u", i);
-        g_assert_true(stream.begins_otherwise == cases[i].otherwise);
-        g_assert_true(stream.return_path == cases[i].return_path);
-        g_assert_cmpuint(peeked.next, <, 2048);
-    }
-}
-
-/* JSON */
-
-static char *check_json(const char *json)
-{
-    QObject *object = qobject_from_json(json, &error_abort);
-    Error *err = NULL;
-    g_autoptr(GuestAbiIncoming) incoming =
-        guest_abi_incoming_from_json(object, &err);
-    g_autofree char *refusal = NULL;
-
-    qobject_unref(object);
-    g_assert_true(!incoming == !!err);
-    if (incoming) {
-        g_autoptr(GuestAbiVerdictList) verdicts = guest_abi_judge(incoming);
-
-        guest_abi_verdict(verdicts, &err);
-    }
-    refusal = err ? g_strdup(error_get_pretty(err)) : NULL;
-    error_free(err);
-    return g_steal_pointer(&refusal);
-}
-
-/* What fits: all entries of @good, with the part */
-static char *reply(const char *more_entries, const char *more_members)
-{
-    g_autoptr(GString) entries = g_string_new(NULL);
-
-    for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
-        g_string_append_printf(entries, "{\"name\": \"%s\", \"value\": %"
-                               PRIu64 ", \"hex\": \"0x%" PRIx64 "\", "
-                               "\"rule\": \"of a later QEMU\", "
-                               "\"later\": [ 1 ]}, ", good[i].name,
-                               good[i].value, good[i].value);
-    }
-    return g_strdup_printf("{\"machine\": \"test-machine\", \"migrated\": "
-                           "true, %s \"entries\": [ %s%s {\"name\": "
-                           "\"test.zero\", \"value\": 0} ], \"parts\": [ "
-                           "{\"name\": \"test.part\", \"skippable\": false, "
-                           "\"data\": \"AQD/\", \"names\": []} ]}",
-                           more_members, entries->str, more_entries);
-}
-
-/* A reply as it is, with what a later QEMU may add */
-static void test_json_reply(void)
-{
-    g_autofree char *plain = reply("", "");
-    g_autofree char *later = reply("", "\"later\": {\"a\": null},");
-    g_autofree char *whole = g_strdup_printf("{\"return\": %s, \"id\": 7}",
-                                             later);
-
-    g_assert_cmpstr(check_json(plain), ==, NULL);
-    g_assert_cmpstr(check_json(later), ==, NULL);
-    g_assert_cmpstr(check_json(whole), ==, NULL);
-}
-
-static void test_json_refused(void)
-{
-#define ENTRY(members) "{\"name\": \"test.unknown\", " members "},"
-#define PRINTED "not as query-guest-abi printed it"
-#define ROUNDED "; a program such as jq before 1.7 rounds large numbers: use " \
-                "the reply as it came"
-    static const struct {
-        const char *entry, *refusal;
-    } cases[] = {
-        { ENTRY("\"value\": 18446744073709550592, "
-                "\"hex\": \"0xfffffffffffffbff\""),
-          "entry 'test.unknown' has 'value' = 0xfffffffffffffc00 and 'hex' = "
-          "0xfffffffffffffbff, " PRINTED ROUNDED },
-        { ENTRY("\"value\": 1152921504606846976, "
-                "\"hex\": \"0x1000000000000001\""),
-          "entry 'test.unknown' has 'value' = 0x1000000000000000 and 'hex' = "
-          "0x1000000000000001, " PRINTED ROUNDED },
-        /* Such as jq 1.6 makes of UINT64_MAX */
-        { ENTRY("\"value\": 18446744073709552000, "
-                "\"hex\": \"0xffffffffffffffff\""),
-          "entry 'test.unknown' has a 'value' that is no 64-bit integer, "
-          PRINTED },
-        { ENTRY("\"value\": 0.5"), "entry 'test.unknown' has a 'value' that is "
-          "no 64-bit integer, " PRINTED },
-        { ENTRY("\"value\": \"1\""), "entry 'test.unknown' has no number "
-          "'value'" },
-        { ENTRY("\"rule\": \"exact\""), "entry 'test.unknown' has no number "
-          "'value'" },
-        { ENTRY("\"value\": 0, \"hex\": \"0\""), "entry 'test.unknown' has a "
-          "'hex' that is no hexadecimal number, " PRINTED },
-        { ENTRY("\"value\": 0, \"hex\": \"0x0 \""), "entry 'test.unknown' has "
-          "a 'hex' that is no hexadecimal number, " PRINTED },
-        { ENTRY("\"value\": 0, \"hex\": 0"), "entry 'test.unknown' has a "
-          "'hex' that is no hexadecimal number, " PRINTED },
-        { ENTRY("\"value\": 1, \"hex\": \"0x10000000000000001\""), "entry "
-          "'test.unknown' has a 'hex' that is no hexadecimal number, "
-          PRINTED },
-        { "{\"value\": 0},", "an entry without a valid 'name' (1 to 63 visible "
-          "ASCII characters)" },
-        { "{\"name\": \"a b\", \"value\": 0},", "an entry without a valid "
-          "'name' (1 to 63 visible ASCII characters)" },
-        { "{\"name\": \"" LONGEST "x\", \"value\": 0},", "an entry without a "
-          "valid 'name' (1 to 63 visible ASCII characters)" },
-        { "1,", "an entry without a valid 'name' (1 to 63 visible ASCII "
-          "characters)" },
-        { "{\"name\": \"test.exact\", \"value\": 5},", "entry 'test.exact' "
-          "comes twice" },
-    };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_autofree char *json = reply(cases[i].entry, "");
-        g_autofree char *refusal = check_json(json);
-
-        g_assert_cmpstr(refusal, ==, cases[i].refusal);
-    }
-}
-
-static void test_json_none(void)
-{
-    static const struct {
-        const char *json, *refusal;
-    } cases[] = {
-#define NONE "no list 'entries', so it is not what query-guest-abi returns"
-        { "{}", NONE },
-        { "[]", NONE },
-        { "1", NONE },
-        { "{\"return\": {}}", NONE },
-        { "{\"return\": 1}", NONE },
-        { "{\"entries\": {}}", NONE },
-        { "{\"error\": {\"class\": \"GenericError\", \"desc\": \"\"}}",
-          NONE },
-        { "{\"entries\": [], \"parts\": [ 1 ]}", "a part without a text "
-          "'name' or 'data'" },
-        { "{\"entries\": [], \"parts\": [ {\"name\": \"a\"} ]}", "a part "
-          "without a text 'name' or 'data'" },
-        { "{\"entries\": [], \"parts\": [ {\"name\": \"a b\", \"data\": "
-          "\"\"} ]}", "part 0 has no valid name (1 to 63 visible ASCII "
-          "characters)" },
-        { "{\"entries\": [], \"parts\": [ {\"name\": \"a\", \"data\": "
-          "\"?\"} ]}", "Base64 data contains invalid characters" },
-    };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_autofree char *refusal = check_json(cases[i].json);
-
-        g_assert_cmpstr(refusal, ==, cases[i].refusal);
-    }
-}
-
-static void test_json_large_part(void)
-{
-    g_autofree uint8_t *zeros = g_malloc0(GUEST_ABI_MAX_SIZE + 1);
-
-    for (unsigned more = 0; more < 2; more++) {
-        g_autofree char *data = g_base64_encode(zeros,
-                                                GUEST_ABI_MAX_SIZE + more);
-        g_autofree char *json =
-            g_strdup_printf("{\"entries\": [], \"parts\": [ {\"name\": "
-                            "\"a\", \"data\": \"%s\"} ]}", data);
-        g_autofree char *refusal = check_json(json);
-
-        if (more) {
-            g_assert_cmpstr(refusal, ==,
-                            "a part of 131073 bytes (the most is 131072)");
-        } else {
-            g_assert_null(strstr(refusal, " bytes"));
-        }
-    }
-}
-
-static void test_json_machine(void)
-{
-    g_autofree char *json = g_strdup("{\"machine\": \"other\", "
-                                     "\"entries\": []}");
-    QObject *object = qobject_from_json(json, &error_abort);
-    g_autoptr(GuestAbiIncoming) incoming =
-        guest_abi_incoming_from_json(object, &error_abort);
-    g_autofree char *refusal = contract_refusal(incoming, "machine");
-
-    g_assert_cmpstr(refusal, ==, "guest-abi: incoming VM is a machine of type "
-                    "'other', this one is 'test-machine'" REMEDY);
-    qobject_unref(object);
-}
-
 int main(int argc, char **argv)
 {
     contract_loader_init();
@@ -1362,17 +791,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-abi/rules", test_rules);
     g_test_add_func("/guest-abi/missing", test_missing);
     g_test_add_func("/guest-abi/names", test_names);
-    g_test_add_func("/guest-abi/section/save", test_save);
-    g_test_add_func("/guest-abi/section/size", test_size);
-    g_test_add_func("/guest-abi/section/load-then-save", test_load_then_save);
-    g_test_add_func("/guest-abi/section/truncated", test_truncated);
-    g_test_add_func("/guest-abi/section/version", test_version);
-    g_test_add_func("/guest-abi/section/too-large", test_section_size);
-    g_test_add_func("/guest-abi/section/count", test_count);
-    g_test_add_func("/guest-abi/section/part-count", test_part_count);
-    g_test_add_func("/guest-abi/section/damaged", test_damaged);
-    g_test_add_func("/guest-abi/section/long-name", test_long_name);
-    g_test_add_func("/guest-abi/section/received", test_received);
+    guest_abi_add_section_tests();
     g_test_add_func("/guest-abi/misfits/all", test_all_misfits);
     g_test_add_func("/guest-abi/misfits/many", test_many_misfits);
     g_test_add_func("/guest-abi/trial/together", test_trial);
@@ -1389,11 +808,6 @@ int main(int argc, char **argv)
 #endif
     g_test_add_func("/guest-abi/part/unknown", test_unknown_part);
     g_test_add_func("/guest-abi/part/known", test_part);
-    g_test_add_func("/guest-abi/stream/begin", test_stream_begin);
-    g_test_add_func("/guest-abi/json/reply", test_json_reply);
-    g_test_add_func("/guest-abi/json/refused", test_json_refused);
-    g_test_add_func("/guest-abi/json/none", test_json_none);
-    g_test_add_func("/guest-abi/json/large-part", test_json_large_part);
-    g_test_add_func("/guest-abi/json/machine", test_json_machine);
+    guest_abi_add_json_tests();
     return g_test_run();
 }
