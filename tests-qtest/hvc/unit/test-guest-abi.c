@@ -441,8 +441,9 @@ static void test_all_misfits(void)
                    "QEMU, a machine type and a host that have it, or restart "
                    "the VM on this host (3) own words: 0 is not 7 (4) incoming "
                    "VM has '" LONGEST "' = 0x0, this VM has "
-                   "0xffffffffffffffff (rule: exact)" REMEDY " (5) incoming VM has 'test.live' = 0x0, "
-                   "this VM has 0x3 (rule: exact)" REMEDY);
+                   "0xffffffffffffffff (rule: exact)" REMEDY " (5) incoming "
+                   "VM has 'test.live' = 0x0, this VM has 0x3 (rule: exact)"
+                   REMEDY);
 }
 
 /* However many they are, the text has an end. */

@@ -684,8 +684,8 @@ static void test_gic_of_qemu(void)
 {
 #define GIC_REMEDY \
     "; a VM without a GICv3 of the kernel's has the field GIC up to Linux " \
-    "6.11, and not from 6.12 on: use -machine gic-version=3,kernel-irqchip=on " \
-    "here and where FILE is made, or no profile"
+    "6.11, and not from 6.12 on: use -machine " \
+    "gic-version=3,kernel-irqchip=on here and where FILE is made, or no profile"
     g_autoptr(HvcKvmProfile) profile = LOAD(profile_6_1);
     g_autoptr(HvcKvmProfile) high = LOAD_CHANGED(
         profile_6_1, "arm.id-aa64pfr0-el1", 0x1100000011110113);

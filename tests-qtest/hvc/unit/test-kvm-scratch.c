@@ -268,15 +268,15 @@ static void test_fails(void)
     check_fails(reset, "this host's kernel does not reset a vCPU like those "
                 "of this VM: Invalid argument");
     list->list_errno = ENOEXEC;
-    check_fails(list, FAKE_VM_OPTIONS ": cannot read this kernel's list of registers: "
-                "Exec format error");
+    check_fails(list, FAKE_VM_OPTIONS ": cannot read this kernel's list of "
+                "registers: Exec format error");
     fake_kvm_register(unreadable, FAKE_DFR0)->get_errno = EIO;
     check_fails(unreadable, "cannot read this host's ID_AA64DFR0_EL1 "
                 "[0x603000000013c028]: Input/output error");
     fake_kvm_register(psci, FAKE_PSCI_VERSION)->limit = 0x2;
     fake_kvm_register(psci, FAKE_PSCI_VERSION)->value = 0x2;
-    check_fails(psci, FAKE_VM_OPTIONS ": this host's kernel cannot give a guest PSCI "
-                "1.0, it has 0.2; needed: Linux 4.16 or later; use "
+    check_fails(psci, FAKE_VM_OPTIONS ": this host's kernel cannot give a "
+                "guest PSCI 1.0, it has 0.2; needed: Linux 4.16 or later; use "
                 "psci-version=0.2");
 }
 

@@ -252,8 +252,9 @@ static void test_incoming(void)
                    NULL);
 
     /* Fields shown by mistake, and their neighbours */
-    check_register(fake, &contract, FAKE_PFR0, 0x1100000011110112 ^ FAKE_PFR0_MPAM,
-                   0x1100000011110112, NULL);
+    check_register(fake, &contract, FAKE_PFR0,
+                   0x1100000011110112 ^ FAKE_PFR0_MPAM, 0x1100000011110112,
+                   NULL);
     check_register(fake, &contract, FAKE_PFR1, 0x20 ^ FAKE_PFR1_MPAM_FRAC, 0x20,
                    NULL);
     check_register(fake, &contract, FAKE_PFR1, 0x20 ^ FAKE_PFR1_MTE_FRAC, 0x20,
