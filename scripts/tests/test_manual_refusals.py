@@ -36,7 +36,7 @@ CC = 'cc'
 SAYS = re.compile(r'\b(error_setg|error_setg_errno|error_report|warn_report|'
                   r'error_prepend|error_append_hint)\s*\(')
 TEXT_AT = {'error_report': 0, 'warn_report': 0, 'error_setg_errno': 2}
-CODE = ('migration/guest-abi*.c', 'target-arm/hvc/*.c', 'hw/arm/hvc/*.c',
+CODE = ('migration/*.c', 'target-arm/hvc/*.c', 'hw/arm/hvc/*.c',
         'target-i386/*.c')
 CONVERSION = re.compile(r'%[-+0#]*[0-9*]*(?:\.[0-9*]+)?'
                         r'(?:hh|h|ll|l|z)?[diouxXscp]')
