@@ -125,6 +125,17 @@ guest_abi_incoming_part(const GuestAbiIncoming *incoming, const char *name);
 GuestAbiIncoming *guest_abi_incoming_from_json(QObject *object, Error **errp);
 
 /**
+ * guest_abi_incoming_from_file: take a contract from a file
+ * @file: its path; a file of up to 1 MiB with what
+ *        guest_abi_incoming_from_json() takes
+ * @errp: the file cannot be read, or is not that
+ *
+ * Returns: the contract, or NULL. The caller frees it with
+ * guest_abi_incoming_free().
+ */
+GuestAbiIncoming *guest_abi_incoming_from_file(const char *file, Error **errp);
+
+/**
  * guest_abi_incoming_from_section: take a contract from a migration stream
  * @data: the content of the section, not trusted
  * @size: number of bytes, up to GUEST_ABI_MAX_SIZE

@@ -12,8 +12,12 @@
 #include "qapi/error.h"
 #include "qemu/base64.h"
 #include "qemu/cutils.h"
+#include "qemu/units.h"
 #include "migration/qemu-compat.h"
 #include "guest-abi-incoming.h"
+
+/* A contract has some 100 entries of some 100 bytes. */
+#define MAX_FILE_SIZE (1 * MiB)
 
 #define NOT_AS_PRINTED "not as query-guest-abi printed it"
 
@@ -145,4 +149,49 @@ GuestAbiIncoming *guest_abi_incoming_from_json(QObject *object, Error **errp)
         return NULL;
     }
     return g_steal_pointer(&incoming);
+}
+
+static bool read_file(const char *file, char **text, Error **errp)
+{
+    g_autoptr(GError) err = NULL;
+    struct stat status;
+    gsize length;
+
+    /* Whatever is there: neither wait for a pipe nor fill the memory. */
+    if (stat(file, &status)) {
+        error_setg_errno(errp, errno, "cannot read it");
+        return false;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size > MAX_FILE_SIZE) {
+        error_setg(errp, "not a file of at most %u bytes",
+                   (unsigned)MAX_FILE_SIZE);
+        return false;
+    }
+    if (!g_file_get_contents(file, text, &length, &err)) {
+        error_setg(errp, "%s", err->message);
+        return false;
+    }
+    if (strlen(*text) != length) {
+        error_setg(errp, "not a text file");
+        return false;
+    }
+    return true;
+}
+
+GuestAbiIncoming *guest_abi_incoming_from_file(const char *file, Error **errp)
+{
+    g_autofree char *text = NULL;
+    GuestAbiIncoming *incoming;
+    QObject *object;
+
+    if (!read_file(file, &text, errp)) {
+        return NULL;
+    }
+    object = qobject_from_json(text, errp);
+    if (!object) {
+        return NULL;
+    }
+    incoming = guest_abi_incoming_from_json(object, errp);
+    qobject_unref(object);
+    return incoming;
 }

@@ -7,16 +7,11 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/units.h"
-#include "migration/qemu-compat.h"
 #include "contract-entries.h"
 #include "kvm-access.h"
 #include "kvm-profile.h"
 #include "sysregs.h"
 #include "vm.h"
-
-/* A contract has some 80 entries of some 100 bytes. */
-#define MAX_FILE_SIZE (1 * MiB)
 
 #define MIDR_ENTRY "arm.midr-el1"
 #define DISCOVERY_ENTRY "arm.pv-time-discovery"
@@ -39,45 +34,8 @@ static const GuestAbiValue *profile_value(const HvcKvmProfile *profile,
     return guest_abi_incoming_value(profile->contract, name);
 }
 
-static bool read_file(const char *file, char **text, Error **errp)
+static bool is_arm_contract(const HvcKvmProfile *profile, Error **errp)
 {
-    g_autoptr(GError) err = NULL;
-    struct stat status;
-    gsize length;
-
-    /* Whatever is there: neither wait for a pipe nor fill the memory. */
-    if (stat(file, &status)) {
-        error_setg_errno(errp, errno, "cannot read it");
-        return false;
-    }
-    if (!S_ISREG(status.st_mode) || status.st_size > MAX_FILE_SIZE) {
-        error_setg(errp, "not a file of at most %u bytes",
-                   (unsigned)MAX_FILE_SIZE);
-        return false;
-    }
-    if (!g_file_get_contents(file, text, &length, &err)) {
-        error_setg(errp, "%s", err->message);
-        return false;
-    }
-    if (strlen(*text) != length) {
-        error_setg(errp, "not a text file");
-        return false;
-    }
-    return true;
-}
-
-static bool parse(const char *text, HvcKvmProfile *profile, Error **errp)
-{
-    QObject *object = qobject_from_json(text, errp);
-
-    if (!object) {
-        return false;
-    }
-    profile->contract = guest_abi_incoming_from_json(object, errp);
-    qobject_unref(object);
-    if (!profile->contract) {
-        return false;
-    }
     if (!profile_value(profile, MIDR_ENTRY)) {
         error_setg(errp, "no entry '%s', so it is not the contract of a VM "
                    "under KVM/arm64", MIDR_ENTRY);
@@ -90,10 +48,10 @@ HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(HvcKvmProfile) profile = g_new0(HvcKvmProfile, 1);
-    g_autofree char *text = NULL;
 
     profile->file = g_strdup(file);
-    if (!read_file(file, &text, errp) || !parse(text, profile, errp)) {
+    profile->contract = guest_abi_incoming_from_file(file, errp);
+    if (!profile->contract || !is_arm_contract(profile, errp)) {
         g_autofree char *reason = g_strdup(error_get_pretty(*errp));
 
         error_free(*errp);
