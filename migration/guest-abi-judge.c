@@ -16,7 +16,13 @@
 #define MAX_TEXTS 8
 #define MAX_NAMES 16
 
+/* What stands between a reason and its remedy in a text */
+#define BEFORE_REMEDY "; "
+
 static GuestAbiTrial *trial;
+
+/* The contract whose entries are being refused, for their texts */
+static const GuestAbiIncoming *judged;
 
 void guest_abi_set_trial(GuestAbiTrial *new_trial)
 {
@@ -40,6 +46,20 @@ typedef struct Judgement {
     GuestAbiVerdictList **tail;
 } Judgement;
 
+uint64_t guest_abi_judged_value(const char *name)
+{
+    const GuestAbiValue *came = guest_abi_incoming_value(judged, name);
+
+    return came ? came->value : 0;
+}
+
+static char *remedy_of(const char *text)
+{
+    const char *found = g_strrstr(text, BEFORE_REMEDY);
+
+    return found ? g_strdup(found + strlen(BEFORE_REMEDY)) : NULL;
+}
+
 static void add_verdict(Judgement *judgement, const char *name, Error *err)
 {
     GuestAbiVerdict *verdict = g_new0(GuestAbiVerdict, 1);
@@ -50,6 +70,7 @@ static void add_verdict(Judgement *judgement, const char *name, Error *err)
         judgement->misfits++;
         trace_guest_abi_misfit(name);
         verdict->error = g_strdup(error_get_pretty(err));
+        verdict->remedy = remedy_of(verdict->error);
         error_free(err);
     }
     QAPI_LIST_APPEND(judgement->tail, verdict);
@@ -108,7 +129,9 @@ static Error *check_value(const Judgement *judgement, const char *name,
         return NULL;
     }
     if (definition->refuse) {
+        judged = judgement->incoming;
         definition->refuse(definition, incoming, here, &err);
+        judged = NULL;
     } else {
         error_setg(&err, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
                    ", this VM has 0x%" PRIx64 " (rule: %s); " REMEDY, name,
@@ -271,10 +294,30 @@ static const char *without_prefix(const char *text)
     return g_str_has_prefix(text, prefix) ? text + strlen(prefix) : text;
 }
 
+static void append_reason(GString *text, const GuestAbiVerdict *verdict,
+                          unsigned number)
+{
+    const char *reason = without_prefix(verdict->error);
+    size_t length = strlen(reason);
+
+    if (verdict->remedy) {
+        length -= strlen(BEFORE_REMEDY) + strlen(verdict->remedy);
+    }
+    g_string_append_printf(text, " (%u) %.*s", number, (int)length, reason);
+}
+
+static void append_remedy(GString *text, const char *remedy)
+{
+    if (remedy) {
+        g_string_append_printf(text, BEFORE_REMEDY "%s", remedy);
+    }
+}
+
+/* A remedy of several misfits in a row stands behind the last of them. */
 bool guest_abi_verdict(const GuestAbiVerdictList *verdicts, Error **errp)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    const char *only = NULL;
+    const char *only = NULL, *remedy = NULL;
     unsigned misfits = 0;
 
     for (; verdicts; verdicts = verdicts->next) {
@@ -284,15 +327,20 @@ bool guest_abi_verdict(const GuestAbiVerdictList *verdicts, Error **errp)
             continue;
         }
         misfits++;
+        if (misfits > MAX_TEXTS || g_strcmp0(remedy, verdict->remedy)) {
+            append_remedy(text, remedy);
+            remedy = NULL;
+        }
         if (misfits <= MAX_TEXTS) {
             only = verdict->error;
-            g_string_append_printf(text, " (%u) %s", misfits,
-                                   without_prefix(verdict->error));
+            remedy = verdict->remedy;
+            append_reason(text, verdict, misfits);
         } else if (misfits <= MAX_TEXTS + MAX_NAMES) {
             g_string_append_printf(text, "%s'%s'", misfits == MAX_TEXTS + 1 ?
                                    "; and " : ", ", verdict->name);
         }
     }
+    append_remedy(text, remedy);
     if (misfits > MAX_TEXTS + MAX_NAMES) {
         g_string_append_printf(text, " and %u more",
                                misfits - MAX_TEXTS - MAX_NAMES);

@@ -64,6 +64,9 @@ const GuestAbiDefinition *guest_abi_definition_by_name(const char *name)
 
 bool guest_abi_is_needed(const GuestAbiDefinition *definition)
 {
+    if (definition->zero_is_absent && !guest_abi_promised(definition)) {
+        return false;
+    }
     return !definition->needed || definition->needed(definition);
 }
 

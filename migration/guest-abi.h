@@ -49,10 +49,13 @@ typedef struct GuestAbiDefinition GuestAbiDefinition;
  * @needed: is the promise part of the contract at all, as things are now? NULL
  *          for one that always is. One that may not be is never missed in an
  *          incoming contract.
+ * @zero_is_absent: a value of 0 is neither sent nor shown, as a contract
+ *                  without the entry says the same
  * @decode: a value in words, for people; may be NULL
  * @refuse: say in @errp why @incoming, which does not fit by @rule, cannot be
  *          kept: what by name, the value that came, what this VM would have in
- *          its place, which is @here, what to do; may be NULL
+ *          its place, which is @here; and, behind the last "; ", what to do.
+ *          May ask guest_abi_judged_value(). May be NULL
  * @opaque: for the functions
  */
 struct GuestAbiDefinition {
@@ -64,6 +67,7 @@ struct GuestAbiDefinition {
     uint64_t (*read)(const GuestAbiDefinition *definition);
     bool (*same)(const GuestAbiDefinition *definition, uint64_t a, uint64_t b);
     bool (*needed)(const GuestAbiDefinition *definition);
+    bool zero_is_absent;
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
                    uint64_t here, Error **errp);
@@ -265,6 +269,16 @@ uint64_t guest_abi_promised(const GuestAbiDefinition *definition);
  * which this VM now has.
  */
 uint64_t guest_abi_here(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_judged_value: another entry of the contract that is judged
+ * @name: the entry's name
+ *
+ * Only for a definition's @refuse, whose text is about several entries.
+ *
+ * Returns: the value that came; 0 if the entry did not come.
+ */
+uint64_t guest_abi_judged_value(const char *name);
 
 /**
  * guest_abi_name_is_valid: can this be an entry's name?

@@ -431,8 +431,8 @@ static const Damage damages[] = {
       "VM does not know; use a QEMU, a machine type and a host that" },
     { "several", several_misfits, "guest-abi: 3 things of the incoming VM "
       "cannot be kept here: (1) incoming VM was not given hvc service 'trng' "
-      "(std bit 0), enabled here (hvc-services=linux-6.12); start this QEMU "
-      "with the source's -machine options (2) incoming VM has PSCI 1.0 "
+      "(std bit 0), enabled here (hvc-services=linux-6.12) (2) incoming VM "
+      "has PSCI 1.0 "
       "[0x10000], this VM has 1.1 (hvc-services=linux-6.12); start this QEMU "
       "with the source's -machine options (3) incoming VM has "
       "'arm.from-the-future' = 0x1, which this VM does not know" },

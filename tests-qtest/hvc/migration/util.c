@@ -92,6 +92,7 @@ char *all_misfits(const GPtrArray *texts)
 {
     static const char prefix[] = "guest-abi: ";
     g_autoptr(GString) all = NULL;
+    const char *before = "";
 
     if (texts->len < 2) {
         return texts->len ? g_strdup(g_ptr_array_index(texts, 0)) : NULL;
@@ -101,9 +102,15 @@ char *all_misfits(const GPtrArray *texts)
                     "kept here:", texts->len);
     for (unsigned i = 0; i < texts->len; i++) {
         const char *text = g_ptr_array_index(texts, i);
+        const char *remedy = g_strrstr(text, "; ");
 
         g_assert_true(g_str_has_prefix(text, prefix));
+        g_assert_nonnull(remedy);
+        if (g_str_equal(before, remedy)) {
+            g_string_truncate(all, all->len - strlen(before));
+        }
         g_string_append_printf(all, " (%u) %s", i + 1, text + strlen(prefix));
+        before = remedy;
     }
     return g_strdup(all->str);
 }

@@ -31,6 +31,9 @@ static void refuse_exact(const GuestAbiDefinition *definition,
     g_assert_cmpstr(definition->name, ==, "test.own-words");
     g_assert_cmpstr(definition->opaque, ==, "opaque");
     error_setg(errp, "own words: %" PRIu64 " is not %" PRIu64, incoming, here);
+    /* A text can be about other entries, too. */
+    g_assert_cmphex(guest_abi_judged_value(definition->name), ==, incoming);
+    g_assert_cmphex(guest_abi_judged_value("test.not-there"), ==, 0);
 }
 
 /* Bit 0 is shown by mistake. */
@@ -70,6 +73,8 @@ static const GuestAbiDefinition definitions[] = {
       .needed = is_needed },
     { .name = "test.live", .rule = GUEST_ABI_RULE_EXACT, .value = 99,
       .read = read_live },
+    { .name = "test.nothing", .rule = GUEST_ABI_RULE_EXACT,
+      .zero_is_absent = true },
 };
 
 /*
@@ -308,6 +313,7 @@ static void test_missing(void)
         NULL,
         "guest-abi: incoming VM has 'test.live' = 0x0, this VM has 0x3 "
         "(rule: exact)" REMEDY,
+        NULL,
     };
 
     QEMU_BUILD_BUG_ON(ARRAY_SIZE(refusals) != ARRAY_SIZE(definitions));
@@ -441,9 +447,61 @@ static void test_all_misfits(void)
                    "QEMU, a machine type and a host that have it, or restart "
                    "the VM on this host (3) own words: 0 is not 7 (4) incoming "
                    "VM has '" LONGEST "' = 0x0, this VM has "
-                   "0xffffffffffffffff (rule: exact)" REMEDY " (5) incoming "
+                   "0xffffffffffffffff (rule: exact) (5) incoming "
                    "VM has 'test.live' = 0x0, this VM has 0x3 (rule: exact)"
                    REMEDY);
+}
+
+static const GuestAbiVerdict *verdict_of(const GuestAbiVerdictList *verdicts,
+                                         const char *name)
+{
+    for (; verdicts; verdicts = verdicts->next) {
+        if (!strcmp(verdicts->value->name, name)) {
+            return verdicts->value;
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* For programs: what to do, without the reason */
+static void test_remedy(void)
+{
+    static const uint64_t wrong = 4, own_words = 1;
+    g_autoptr(GuestAbiIncoming) incoming = contract_own_but("test.exact",
+                                                            &wrong);
+    g_autoptr(GuestAbiIncoming) other = contract_own_but("test.own-words",
+                                                         &own_words);
+    g_autoptr(GuestAbiVerdictList) verdicts = guest_abi_judge(incoming);
+    g_autoptr(GuestAbiVerdictList) others = guest_abi_judge(other);
+    const GuestAbiVerdict *verdict = verdict_of(verdicts, "test.exact");
+
+    g_assert_cmpstr(verdict->remedy, ==, REMEDY + strlen("; "));
+    g_assert_true(g_str_has_suffix(verdict->error, REMEDY));
+    g_assert_null(verdict_of(verdicts, "test.live")->remedy);
+    /* A text that does not say what to do */
+    verdict = verdict_of(others, "test.own-words");
+    g_assert_cmpstr(verdict->error, ==, "own words: 1 is not 7");
+    g_assert_null(verdict->remedy);
+}
+
+/* What is 0 is not sent, and what did not come is 0. */
+static void test_zero_is_absent(void)
+{
+    g_autoptr(GuestAbiIncoming) incoming = contract_own_but("", NULL);
+
+    g_assert_false(guest_abi_is_needed(
+        guest_abi_definition_by_name("test.nothing")));
+    g_assert_null(guest_abi_incoming_value(incoming, "test.nothing"));
+    for (uint64_t value = 0; value < 2; value++) {
+        g_autoptr(GuestAbiIncoming) came = contract_own_but("", NULL);
+        g_autofree char *refusal = NULL;
+
+        guest_abi_incoming_add(came, "test.nothing", value, &error_abort);
+        refusal = contract_refusal(came, "test.nothing");
+        g_assert_cmpstr(refusal, ==, value ?
+                        "guest-abi: incoming VM has 'test.nothing' = 0x1, this "
+                        "VM has 0x0 (rule: exact)" REMEDY : NULL);
+    }
 }
 
 /* However many they are, the text has an end. */
@@ -795,6 +853,8 @@ int main(int argc, char **argv)
     guest_abi_add_section_tests();
     g_test_add_func("/guest-abi/misfits/all", test_all_misfits);
     g_test_add_func("/guest-abi/misfits/many", test_many_misfits);
+    g_test_add_func("/guest-abi/misfits/remedy", test_remedy);
+    g_test_add_func("/guest-abi/zero-is-absent", test_zero_is_absent);
     g_test_add_func("/guest-abi/trial/together", test_trial);
     g_test_add_func("/guest-abi/trial/fails", test_trial_fails);
     g_test_add_func("/guest-abi/trial/none", test_no_trial);
