@@ -30,12 +30,25 @@ def read_text(path):
     return data.decode('utf-8')
 
 
+def read(path, remedy):
+    """A file's text; ContractError if it cannot be read"""
+    try:
+        return read_text(path)
+    except (OSError, ValueError) as error:
+        raise ContractError(f'{path}: {error}; {remedy}') from error
+
+
+def parse(path, text, remedy):
+    """The JSON of a file's text"""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f'{path}: {error}; {remedy}') from error
+
+
 def load(path, remedy):
     """A file's JSON"""
-    try:
-        return json.loads(read_text(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ContractError(f'{path}: {error}; {remedy}') from error
+    return parse(path, read(path, remedy), remedy)
 
 
 def entries_of(label, document, remedy):

@@ -8,14 +8,19 @@ file's name says otherwise), cut to the entries that matter here. That of Linux
 5.15, for which there is no Debian kernel, is written by hand.
 """
 
+from html.parser import HTMLParser
 import json
 from pathlib import Path
 import shutil
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
-from qemu_hvc import tap
+from qemu_hvc import contract, host_record, tap
+from qemu_hvc.fleet import Fleet as FleetOfFiles
+from qemu_hvc.fleet_page import page
+from qemu_hvc.fleet_text import fleet_lines
 from qemu_hvc.paths import DATA, ROOT, SCRIPTS
 
 TOOL = SCRIPTS / 'guest-abi-diff'
@@ -150,8 +155,40 @@ class GuestAbiDiff(unittest.TestCase):
                 self.assertEqual(len(err.splitlines()), 1)
 
 
-class Fleet(unittest.TestCase):
-    """Each test brings hosts together, changed perhaps."""
+class Page(HTMLParser):
+    """What a page has: its text, and the tags that are open or left out"""
+
+    VOID = {'meta'}
+    # Attributes by which a page would load something
+    LOADS = {'src', 'href', 'srcset', 'data', 'action', 'poster'}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.problems, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        if self.open:
+            self.problems.append(f'never closed: {self.open}')
+        self.text = ' '.join(' '.join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.problems += [f'{tag} loads {name}' for name, _ in attrs
+                          if name in self.LOADS]
+        if tag in ('script', 'link', 'img', 'iframe'):
+            self.problems.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f'</{tag}> closes another tag')
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+class FleetCase(unittest.TestCase):
+    """Files of hosts, changed perhaps, and what is said of them"""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -212,6 +249,10 @@ class Fleet(unittest.TestCase):
         self.assertEqual(len(err.splitlines()), 1, err)
         self.assertTrue(err.startswith('guest-abi-diff: '))
         self.assertIn(text, err)
+
+
+class Fleet(FleetCase):
+    """Each test brings hosts together."""
 
     def test_alike(self):
         status, lines, document = self.fleet(
@@ -513,8 +554,110 @@ class Fleet(unittest.TestCase):
             self.assertRegex(result.stderr, r'^guest-abi-diff: standard '
                              r'output: No space left on device; [^\n]*\n$')
 
+    def test_many_alike(self):
+        """Hosts that are alike are a count and a few names."""
+        many = [self.host('6.1', f'a{i}.json') for i in range(5)] + \
+               [self.host('6.16', f'b{i}.json') for i in range(4)]
+        status, lines, document = self.fleet(*many)
+        self.assertEqual(status, 1)
+        self.assertEqual([line.split('  ')[0] for line in lines[:2]],
+                         ['5 hosts (a0.json, a1.json, a2.json, ...)',
+                          '4 hosts (b0.json, b1.json, b2.json, ...)'])
+        self.assertIn('  arm.id-aa64dfr0-el1: 0x10305406 in 5 hosts (a0.json, '
+                      'a1.json, a2.json, ...); 0x10305408 in 4 hosts '
+                      '(b0.json, b1.json, b2.json, ...)', lines)
+        self.assertIn('  5 hosts (a0.json, a1.json, a2.json, ...) hold the '
+                      "fleet back from linux-6.18: this host's kernel cannot "
+                      'give a guest PSCI 1.3, it has 1.1; needed: Linux 6.13 '
+                      'or later; use psci-version=1.1', lines)
+        self.assertEqual([row['file'] for row in document['hosts']], many)
+        self.assertEqual(document['without'], {})
+        self.assertEqual(set(document['obstacles'][0]['values']), set(many))
+
+        status, out, _ = self.run_tool('--verbose', *many)
+        self.assertEqual(status, 1)
+        lines = out.splitlines()
+        self.assertEqual([line.split()[0] for line in lines[:9]], many)
+        self.assertIn(', '.join(many[:5]) + ' hold the fleet back', out)
+        self.assertNotIn('...', out)
+
+    def test_groups_of_many(self):
+        many = [self.host('6.1', f'a{i}.json') for i in range(4)] + \
+               [self.host('6.12-cortex-a76', f'b{i}.json') for i in range(4)]
+        _, lines, document = self.fleet(*many)
+        self.assertEqual(document['groups'], [many[:4], many[4:]])
+        self.assertEqual(lines[-2:], [
+            'a fleet of its own: 4 hosts (a0.json, a1.json, a2.json, ...)',
+            'a fleet of its own: 4 hosts (b0.json, b1.json, b2.json, ...)'])
+
+    def test_one_of_a_few(self):
+        """The one old host among many is named, two old ones are not."""
+        new = [self.host('6.16', f'b{i}.json') for i in range(4)]
+        old = self.host('6.12', 'old.json')
+        self.assertEqual(self.fleet(*new, old)[2]['without'],
+                         {'old.json': 'linux-6.18'})
+        self.assertEqual(self.fleet(*new, old, self.host('6.12'))[2]
+                         ['without'], {})
+
+    def html(self, *names):
+        status, out, err = self.run_tool('--html', 'page.html', *names)
+        self.assertEqual(err, '')
+        self.assertEqual((status, out), self.run_tool(*names)[:2])
+        found = Page((self.folder / 'page.html').read_text(encoding='utf-8'))
+        self.assertEqual(found.problems, [])
+        return found.text
+
+    def test_html(self):
+        text = self.html(self.host('6.1'), self.host('6.12'),
+                         self.host('6.16'))
+        for words in ('-machine virt-hvc-10.0,guest-abi-profile='
+                      'linux-6.1.json',
+                      'All hosts: up to linux-6.12',
+                      'linux-6.16.json 6.16.12+deb13-cloud-arm64 10.0.13 up '
+                      'to linux-6.18 1',
+                      'From the floor linux-6.18 :',
+                      'linux-6.1.json , linux-6.12.json this host\'s kernel '
+                      'cannot give a guest PSCI 1.3',
+                      'arm.id-aa64dfr0-el1 Value Hosts 0x10305406 '
+                      'linux-6.1.json 0x10305408'):
+            self.assertIn(words, text)
+        text = self.html(self.host('6.12'), self.host('6.12-cortex-a76'),
+                         self.host('5.15'))
+        for words in ('No option fits all hosts', 'Fleets of their own',
+                      '1 linux-6.12.json 2 linux-6.12-cortex-a76.json',
+                      'Without linux-5.15.json : up to linux-6.12'):
+            self.assertIn(words, text)
+        text = self.html(self.host('6.12'))
+        self.assertIn('guests can go from each host', text)
+        self.assertNotIn('What holds the fleet back', self.html(
+            self.host('6.16')))
+
+    def test_html_of_hostile_names(self):
+        def change(document):
+            document['kernel'] = '<script>6.12</script>&'
+            document['floors'][-1]['refusal'] = '<img src=x>"\''
+        text = self.html(self.host('6.12', '<b>&amp;.json', change),
+                         self.host('6.16'))
+        self.assertIn('<b>&amp;.json', text)
+        self.assertIn('<script>6.12</script>&', text)
+        self.assertIn('<img src=x>"\'', text)
+
+    def test_html_that_cannot_be_written(self):
+        for path, text in (('none/page.html', 'No such file or directory'),
+                           ('/dev/full', 'No space left on device'),
+                           ('.', 'Is a directory')):
+            status, out, err = self.run_tool('--html', path,
+                                             self.host('6.12'))
+            self.assertEqual((status, out), (2, ''))
+            self.assertEqual(err, f'guest-abi-diff: {path}: {text}; needed: a '
+                             'file that can be written\n')
+        self.assertEqual([path.name for path in self.folder.iterdir()],
+                         ['linux-6.12.json'])
+
     def test_usage(self):
         for arguments in ([], ['a'], ['a', 'b', 'c'], ['--json', 'a', 'b'],
+                          ['--verbose', 'a', 'b'], ['--html', 'p', 'a', 'b'],
+                          ['--fleet', '--json', '--verbose', 'a'],
                           ['--fleet']):
             result = subprocess.run([TOOL, *arguments], text=True,
                                     capture_output=True, check=False)
@@ -522,6 +665,66 @@ class Fleet(unittest.TestCase):
             self.assertIn('usage: guest-abi-diff', result.stderr)
 
 
+class LargeFleet(FleetCase):
+    """What a fleet takes grows with its different files, once for each."""
+
+    # What is done for a file, and for a pair of a host and a floor
+    WORK = ((contract.Contract, 'add'), (contract.Contract, 'value'),
+            (contract.Contract, 'describe'), (host_record.Record, '_attempts'),
+            (host_record.Record, 'refusal'), (host_record.Record, 'age'))
+
+    def work(self, names):
+        """Calls of the methods in WORK, for all that a fleet prints"""
+        calls = {name: 0 for _, name in self.WORK}
+
+        def counted(name, method):
+            def call(*arguments, **keywords):
+                calls[name] += 1
+                return method(*arguments, **keywords)
+            return call
+        with mock.patch.multiple(contract.Contract, **{
+                name: counted(name, getattr(contract.Contract, name))
+                for owner, name in self.WORK if owner is contract.Contract}), \
+             mock.patch.multiple(host_record.Record, **{
+                name: counted(name, getattr(host_record.Record, name))
+                for owner, name in self.WORK if owner is host_record.Record}):
+            fleet = FleetOfFiles([self.folder / name for name in names])
+            list(fleet_lines(fleet))
+            page(fleet)
+            fleet.as_object()
+        return calls
+
+    def copies(self, kernel, count):
+        return [self.host(kernel, f'{kernel}-{i}.json') for i in range(count)]
+
+    def test_equal_hosts_are_one(self):
+        few = self.work(self.copies('6.12', 2))
+        self.assertTrue(few['add'] and few['refusal'], few)
+        self.assertEqual(self.work(self.copies('6.12', 300)), few)
+
+    def test_hosts_of_two_kinds(self):
+        few = self.work(self.copies('6.1', 2) + self.copies('6.16', 2))
+        self.assertEqual(self.work(self.copies('6.1', 100) +
+                                   self.copies('6.16', 100)), few)
+
+    def different(self, count):
+        """Hosts that all differ, in kernel and in a register"""
+        def change(i):
+            def change_one(document):
+                document['kernel'] = f'6.12.{i}'
+                document['return']['entries'][-1]['value'] += i
+                document['return']['entries'][-1].pop('hex', None)
+            return change_one
+        return [self.host('6.12', f'd{i}.json', change(i))
+                for i in range(count)]
+
+    def test_different_hosts(self):
+        """Twice as many take twice as much, and no more."""
+        few, many = (self.work(self.different(count)) for count in (40, 80))
+        for name, calls in many.items():
+            self.assertLessEqual(calls, 2 * few[name], name)
+
+
 def main():
     tap.arguments(__doc__)
-    return tap.run(GuestAbiDiff, Fleet)
+    return tap.run(GuestAbiDiff, Fleet, LargeFleet)

@@ -36,17 +36,21 @@ def machine():
     return f'{os.cpu_count()} CPUs, {model}, Linux {platform.release()}'
 
 
-def write_results(what, pairs, text):
-    """Replaces one section of the results; the others stay."""
+def write_results(what, runs, text):
+    """Replaces one section of the results; the others stay.
+
+    runs: how many there were, in words
+    """
     sections = {}
     if RESULTS.is_file():
         for section in RESULTS.read_text(encoding='utf-8').split('\n## ')[1:]:
             sections[section.split('\n', 1)[0]] = section.rstrip('\n')
     sections[what] = (
         f'{what}\n\n`scripts/bench {what}`, {datetime.date.today()}, '
-        f'{machine()}; {pairs} pairs.\n\n{text}')
+        f'{machine()}; {runs}.\n\n{text}')
     RESULTS.write_text(
-        '<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n\n'
+        '<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n'
+        '<!-- Copyright (c) 2026 qemu-hvc contributors -->\n\n'
         '# Benchmarks\n\nRatios are medians of pairs of runs that take '
         'turns. Patched and\nunpatched QEMU are built from the same source '
         'with the same options.\n' +

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ..contract import read_text
 from ..fleet import Fleet
+from ..fleet_text import fleet_lines
 from . import (firmware, fleet, host, ioctls, journey_set, journey_table,
                journeys, kernels, linux, live, matrix_set, matrix_table,
                places, programs, qemu_build, render)
@@ -300,7 +301,7 @@ def run_fleet(args: argparse.Namespace) -> int:
     paths = [args.directory / name for name in documents]
     for path, document in zip(paths, documents.values()):
         write(path, json.dumps(document, indent=2) + '\n')
-    for line in Fleet(paths).text():
+    for line in fleet_lines(Fleet(paths)):
         print(line)
     return 0
 
