@@ -229,8 +229,14 @@ class Fleet:
     def fitting_types(self):
         """Those whose floor is the fleet's, oldest first"""
         return [name for name in self.types()
-                if all(kind.record.types[name].services == self.floor
+                if all(kind.record.types[name].floor == self.floor
                        for kind in self.kinds)]
+
+    def option(self):
+        """That of -machine which chooses a floor on all hosts"""
+        return 'kernel-floor' if all(
+            kind.record.option == 'kernel-floor' for kind in self.kinds) \
+            else 'hvc-services'
 
     def machine(self):
         """The argument of -machine, or None if nothing fits all hosts"""
@@ -242,7 +248,7 @@ class Fleet:
             options = [fitting[-1]]
         else:
             options = [types[-1] if types else stock,
-                       f'hvc-services={self.floor}']
+                       f'{self.option()}={self.floor}']
         if more:
             options.append(more)
         if self.profile():

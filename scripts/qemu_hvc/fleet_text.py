@@ -66,7 +66,8 @@ def option_lines(fleet):
         fitting = fleet.fitting_types()
         yield f'  {fitting[-1]} is the newest type with floor ' \
               f'{fleet.floor}' if fitting else \
-              f'  no type has floor {fleet.floor}, so hvc-services= sets it'
+              f'  no type has floor {fleet.floor}, so {fleet.option()}= ' \
+              'sets it'
     if fleet.has(REGISTER) and fleet.machine():
         yield 'whether the other hosts can be like it: guest-abi-probe ' \
               f'--profile {fleet.profile()} there, and compare again'

@@ -12,14 +12,38 @@ import re
 from .contract import Contract, ContractError, parse, read
 
 FORMAT = 1
+# Those of -machine that choose a floor
+OPTIONS = ('kernel-floor', 'hvc-services')
 REMEDY = 'make the file again, with guest-abi-probe on that host'
 
 
 @dataclass
 class Attempt:
-    """A start of a VM: its hvc-services, or why there is none."""
-    services: str = ''
+    """A start of a VM
+
+    @floor: the VM's floor or, where there is none, its hvc-services
+    @refusal: why there is no VM, or ''
+    @lacks: features of the floor that the host does not have, in words, or ''
+    """
+    floor: str = ''
     refusal: str = ''
+    lacks: str = ''
+
+
+def lack_words(lacks):
+    """@lacks: pairs of a backend and of (feature, first Linux)"""
+    backends = {}
+    for backend, feature in lacks:
+        backends.setdefault(backend, []).append(feature)
+    words = []
+    for backend, features in backends.items():
+        newest = max((linux for _, linux in features),
+                     key=lambda linux: [int(n) for n in
+                                        re.findall(r'\d+', linux)])
+        words.append(f'its {backend} lacks '
+                     f'{", ".join(name for name, _ in features)}; needed: '
+                     f'Linux {newest} or later')
+    return '; '.join(words)
 
 
 class Record:
@@ -46,6 +70,11 @@ class Record:
         self.profile = document.get('profile')
         if self.profile is not None:
             self._member(document, 'profile', str, 'a text or null')
+        # Older files have none.
+        self.option = document.get('option', 'hvc-services')
+        if self.option not in OPTIONS:
+            raise ContractError(f'{path}: "option" is {self.option!r}; needed: '
+                                f'one of {", ".join(OPTIONS)}; {REMEDY}')
         self.floors = self._attempts(document, 'floors')
         if not self.floors:
             raise ContractError(f'{path}: "floors" is empty; needed: those '
@@ -72,25 +101,34 @@ class Record:
         attempts = {}
         for row in self._member(document, member, list, 'a list'):
             name = self._member(row, 'name', str, 'a text')
-            if self._member(row, 'starts', bool, 'true or false'):
-                attempt = Attempt(self._member(row, 'hvc-services', str,
-                                               'a text'))
-            else:
-                attempt = Attempt(
-                    refusal=self._member(row, 'refusal', str, 'a text')
-                    or 'not a word')
             if name in attempts:
                 raise ContractError(f'{self.label}: "{member}" has {name} '
                                     f'twice; needed: once; {REMEDY}')
-            attempts[name] = attempt
+            attempts[name] = self._attempt(row)
         return attempts
+
+    def _attempt(self, row):
+        lacks = self._lacks(row) if 'lacks' in row else ''
+        if not self._member(row, 'starts', bool, 'true or false'):
+            return Attempt(refusal=self._member(row, 'refusal', str, 'a text')
+                           or 'not a word', lacks=lacks)
+        option = 'kernel-floor' if 'kernel-floor' in row else 'hvc-services'
+        return Attempt(self._member(row, option, str, 'a text'), lacks=lacks)
+
+    def _lacks(self, row):
+        return lack_words([
+            (self._member(feature, 'backend', str, 'a text'),
+             (self._member(feature, 'feature', str, 'a text'),
+              self._member(feature, 'linux', str, 'a text')))
+            for feature in self._member(row, 'lacks', list, 'a list')])
 
     def refusal(self, floor):
         """Why this host does not give a floor; '' if it does"""
         if floor not in self.floors:
             return f'its QEMU {self.qemu} does not know {floor}; update it'
-        refusal = self.floors[floor].refusal
-        return refusal.removeprefix(f'hvc-services={floor}: ')
+        attempt = self.floors[floor]
+        return (attempt.refusal or attempt.lacks).removeprefix(
+            f'{self.option}={floor}: ')
 
     def age(self):
         """Sorts records by their kernels, the oldest first."""

@@ -25,6 +25,8 @@ COMPLETE = (
     (['busybox', 'amd64'], 'busybox-amd64/busybox'),
     (['lab-kernel', '6.16'], 'lab-kernel/6.16/6.16.1'),
     (['lab-sysroot'], 'lab-sysroot/bookworm-2'),
+    (['promtool'], 'promtool/promtool'),
+    (['nova-schema'], 'nova-schema/provider_config.py'),
 )
 # The rest of what can be fetched
 OTHERS = (['qemu-debian'], ['qemu-debian', 'x86_64', 'bookworm'],

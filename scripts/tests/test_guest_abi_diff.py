@@ -4,8 +4,9 @@
 
 The hosts of the fleets are in tests/data/fleet: guest-abi-probe's output
 on real kernels, in hosts that scripts/kvm-lab emulates (neoverse-n1, unless a
-file's name says otherwise), cut to the entries that matter here. That of Linux
-5.15, for which there is no Debian kernel, is written by hand.
+file's name says otherwise), cut to the entries that matter here. Their backends
+are those of Linux 5.10.223, 6.1 and 6.12.118. The file of Linux 5.15, for which
+there is no Debian kernel, is written by hand.
 """
 
 from html.parser import HTMLParser

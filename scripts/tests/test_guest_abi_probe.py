@@ -9,12 +9,14 @@ does on a host with KVM, or do not answer as QEMU.
 import json
 from pathlib import Path
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
 import unittest
 
-from qemu_hvc import tap
+from qemu_hvc import host_facts, probe, tap
+from qemu_hvc.host_record import Record
 from qemu_hvc.paths import SCRIPTS
 from qemu_hvc.qmp import Qemu
 
@@ -26,17 +28,21 @@ FLOORS = ['none', 'linux-5.10', 'linux-6.1', 'linux-6.12', 'linux-6.18']
 FAKE = '''\
 #!/usr/bin/python3 -B
 import json, sys
-REFUSED, TYPES = {refused!r}, {types!r}
+REFUSED, TYPES, HELP = {refused!r}, {types!r}, {help!r}
 machine = sys.argv[sys.argv.index('-machine') + 1]
-if machine == 'virt,hvc-services=help':
-    print('Floors: what every host can give\\n  low  first\\n  high second\\n')
+if machine in HELP:
+    print(HELP[machine])
     sys.exit()
+if machine.endswith('=help'):
+    sys.exit('fake: Property not found')
 for word, text in REFUSED.items():
     if word in machine:
         sys.exit(text and 'fake: warning: hm\\nfake: ' + text or 1)
 ANSWERS = {{
     'query-version': {{'qemu': {{'major': 10, 'minor': 0, 'micro': 99}}}},
     'query-machines': [{{'name': name}} for name in TYPES],
+    'qom-list': [{{'name': name}} for name in
+                 {{help.split('=')[0].split(',')[-1] for help in HELP}}],
     'qom-get': 'SPEC of ' + machine,
     'query-guest-abi': {{'machine': machine, 'entries': []}},
 }}
@@ -48,6 +54,32 @@ for line in sys.stdin:
     if command == 'quit':
         break
 '''
+
+
+SERVICES_HELP = {'virt,hvc-services=help':
+                 'Floors: what every host can give\n  low  first\n'
+                 '  high second\n'}
+# As hw/arm/hvc and migration/kernel-floor.c print it
+FLOOR_HELP = {'q35,kernel-floor=help': '''\
+kernel-floor=FLOOR   nothing that only a newer kernel has
+
+Floors: the oldest kernel of a fleet of hosts
+  none         hosts of any kernel: no service
+  linux-6.1    hosts from Linux 6.1 on
+  linux-6.12   hosts from Linux 6.12 on
+  linux-6.18   hosts from Linux 6.18 on
+
+Features of devices that a floor before their first Linux leaves out, if the user
+does not set the property ("Linux -": no kernel has it so far)
+  guest-uso4                 tap          bit 54  Linux 6.2   guest_uso4
+  guest-udp-tunnel-gso-csum  tap          bit 66  Linux 6.17  guest_tunnel_csum
+  ring-reset                 vhost-net    bit 40  Linux 6.3   queue_reset
+  ring-packed                vhost-net    bit 34  Linux -     packed
+  seqpacket                  vhost-vsock  bit 1   Linux 5.14  seqpacket
+
+Floors: another section, which is not the first
+  linux-9.9    nothing
+'''}
 
 
 class Probe(unittest.TestCase):
@@ -70,6 +102,12 @@ class Probe(unittest.TestCase):
                                          *options)
         self.assertEqual((status, err), (0, ''))
         return json.loads(out)
+
+    def program(self, text, name='fake'):
+        path = self.folder / name
+        path.write_text(text, encoding='utf-8')
+        path.chmod(0o755)
+        return path
 
     def assert_fails(self, text, *options):
         status, out, err = self.run_tool(TOOL, *options)
@@ -105,6 +143,9 @@ class WithTcg(Probe):
     def test_guest_abi_diff_reads_it(self):
         for name in ('a.json', 'b.json'):
             document = self.probe('--accel', 'tcg')
+            for row in document['floors']:
+                # This machine's TAP and vhost may be old.
+                row.pop('lacks', None)
             (self.folder / name).write_text(json.dumps(document),
                                             encoding='utf-8')
         status, out, _ = self.run_tool(DIFF, 'a.json', 'b.json')
@@ -114,7 +155,7 @@ class WithTcg(Probe):
                                        'b.json')
         self.assertEqual(status, 0)
         self.assertEqual(json.loads(out)['machine'],
-                         'virt-hvc-10.0,hvc-services=linux-6.18')
+                         f'virt-hvc-10.0,{document["option"]}=linux-6.18')
 
     def test_options(self):
         document = self.probe('--accel', 'tcg', '--machine',
@@ -247,18 +288,107 @@ class WithTcg(Probe):
                 "hvc-services, this VM has 'tcg' and hvc-services="), row)
 
 
+class PlayedHost(probe.Host):
+    """A host whose kernel has what a test says"""
+
+    def __init__(self, program, machine, facts):
+        super().__init__(program, 'kvm', machine, 'host', None)
+        self.played = facts
+
+    def facts(self):
+        return self.played
+
+
+class WithKernelFloor(Probe):
+    """A QEMU that knows floors of devices"""
+
+    def document(self, refused=None, **facts):
+        program = self.program(FAKE.format(
+            refused=refused or {}, types=['virt-hvc-1.0'], help=FLOOR_HELP))
+        return probe.probe(PlayedHost(program, 'q35', facts))
+
+    def given(self, **facts):
+        """Floors that a host gives, and what it lacks for the others"""
+        record = Record('x', self.document(**facts))
+        return {floor: record.refusal(floor) for floor in record.floors}
+
+    LINUX_6_1 = {'tap': host_facts.tap_fact(0x7173, ['csum']),
+                 'vhost-net': host_facts.vhost_fact([0x33d008000]),
+                 'vhost-vsock': host_facts.vhost_fact([0x33d000002])}
+    LINUX_6_12 = {**LINUX_6_1,
+                  'tap': host_facts.tap_fact(0x7173, ['csum', 'uso']),
+                  'vhost-net': host_facts.vhost_fact([0x1033d008000])}
+    LINUX_7_3 = {**LINUX_6_12,
+                 'tap': host_facts.tap_fact(
+                     0x71f3, ['csum', 'uso', 'udp-tunnel-gso',
+                              'udp-tunnel-gso-csum']),
+                 'vhost-net': host_facts.vhost_fact([0x10b3d008000, 0xa])}
+    USO = 'its tap lacks guest-uso4; needed: Linux 6.2 or later'
+    RESET = 'its vhost-net lacks ring-reset; needed: Linux 6.3 or later'
+    TUNNEL = 'guest-udp-tunnel-gso-csum; needed: Linux 6.17 or later'
+
+    def test_floors_of_devices(self):
+        self.assertEqual(self.given(**self.LINUX_6_1), {
+            'none': '', 'linux-6.1': '',
+            'linux-6.12': f'{self.USO}; {self.RESET}',
+            'linux-6.18': f'its tap lacks guest-uso4, {self.TUNNEL}; '
+                          f'{self.RESET}'})
+        self.assertEqual(self.given(**self.LINUX_6_12), {
+            'none': '', 'linux-6.1': '', 'linux-6.12': '',
+            'linux-6.18': f'its tap lacks {self.TUNNEL}'})
+        self.assertEqual(set(self.given(**self.LINUX_7_3).values()), {''})
+
+    def test_backend_that_is_not_there(self):
+        """Nobody can say what it would have; no VM of the host uses it."""
+        facts = {**self.LINUX_6_1, 'tap': {'unavailable': 'no module'}}
+        self.assertEqual(self.given(**facts)['linux-6.12'], self.RESET)
+        self.assertEqual(set(self.given().values()), {''})
+
+    def test_refusal_comes_first(self):
+        """Where a VM does not start, that is why."""
+        given = Record('x', self.document(
+            {'=linux-6.12': 'kernel-floor=linux-6.12: no'},
+            **self.LINUX_6_1)).refusal('linux-6.12')
+        self.assertEqual(given, 'no')
+
+    def test_what_is_printed(self):
+        document = self.document(**self.LINUX_6_1)
+        self.assertEqual(document['option'], 'kernel-floor')
+        self.assertEqual(document['host'], self.LINUX_6_1)
+        self.assertEqual(
+            [(row['name'], row['here']) for row in document['features']],
+            [('guest-uso4', False), ('guest-udp-tunnel-gso-csum', False),
+             ('ring-reset', False), ('ring-packed', False),
+             ('seqpacket', True)])
+        self.assertEqual(document['features'][2], {
+            'name': 'ring-reset', 'backend': 'vhost-net', 'bit': 40,
+            'linux': '6.3', 'property': 'queue_reset', 'here': False})
+        self.assertEqual(document['floors'][1], {
+            'name': 'linux-6.1', 'starts': True,
+            'kernel-floor': 'SPEC of q35,kernel-floor=linux-6.1'})
+        self.assertEqual(document['types'][0]['kernel-floor'],
+                         'SPEC of virt-hvc-1.0')
+
+    def test_default_machine(self):
+        """A QEMU for x86 has no virt machine."""
+        for name, machine in (('qemu-system-x86_64', 'q35'),
+                              ('qemu-system-i386', 'q35')):
+            program = self.program(FAKE.format(
+                refused={'virt': 'no virt here'}, types=[], help=FLOOR_HELP),
+                name)
+            document = self.probe(qemu=program)
+            self.assertEqual(document['machine'], machine)
+            self.assertEqual(document['return']['machine'],
+                             'q35,kernel-floor=linux-6.18')
+
+
 class WithOthers(Probe):
     """Programs that are not this QEMU"""
 
-    def program(self, text):
-        path = self.folder / 'fake'
-        path.write_text(text, encoding='utf-8')
-        path.chmod(0o755)
-        return path
-
-    def fake(self, refused=None, types=()):
+    def fake(self, refused=None, types=(), help_texts=None):
         return self.program(FAKE.format(refused=refused or {},
-                                        types=list(types)))
+                                        types=list(types),
+                                        help=help_texts or SERVICES_HELP))
 
     def test_host_that_refuses(self):
         document = self.probe(qemu=self.fake(
@@ -289,6 +419,56 @@ class WithOthers(Probe):
         document = self.probe(qemu=self.fake({'=high': ''}))
         self.assertEqual(document['floors'][1]['refusal'], 'not a word')
 
+    def test_formats_and_output(self):
+        program = self.fake(types=['virt-hvc-1.0'])
+        for name, text in (('nfd', 'hvc-type.virt-hvc-1.0=true\n'),
+                           ('openstack', '- CUSTOM_HVC_FLOOR_LOW\n'),
+                           ('prometheus', '_supported{floor="low"} 1\n'),
+                           ('json', '"name": "low"')):
+            status, out, err = self.run_tool(TOOL, '--qemu', program,
+                                             '--format', name)
+            self.assertEqual((status, err), (0, ''))
+            self.assertIn(text, out)
+            (self.folder / 'file').write_text('old', encoding='utf-8')
+            self.assertEqual(self.run_tool(
+                TOOL, '--qemu', program, '--format', name, '--output',
+                'file'), (0, '', ''))
+            self.assertEqual((self.folder / 'file').read_text(
+                encoding='utf-8'), out)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ['fake', 'file'])
+
+    def test_output_that_others_read(self):
+        """By the user's umask, as a shell would make the file"""
+        program = self.fake()
+        for mask, mode in ('022', 0o644), ('027', 0o640):
+            result = subprocess.run(
+                ['sh', '-c', f'umask {mask} && exec "$@"', 'sh', TOOL,
+                 '--qemu', program, '--output', mask], cwd=self.folder,
+                check=False)
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(stat.S_IMODE(
+                (self.folder / mask).stat().st_mode), mode)
+
+    def test_output_that_cannot_be_written(self):
+        self.assert_fails('none/file: No such file or directory', '--qemu',
+                          self.fake(), '--output', 'none/file')
+        (self.folder / 'old').write_text('old', encoding='utf-8')
+        self.assert_fails('no VM can be started', '--qemu',
+                          self.fake({'virt': 'no'}), '--output', 'old')
+        self.assertEqual((self.folder / 'old').read_text(encoding='utf-8'),
+                         'old')
+
+    def test_options_that_do_not_go_together(self):
+        for options, text in (
+                (('--format', 'xml'), 'invalid choice'),
+                (('--check', 'c', '--format', 'nfd'), 'leave out --format'),
+                (('--check', 'c', '--output', 'f'), 'leave out --output'),
+                (('--vm', 'v', '--format', 'nfd'), 'leave out --format')):
+            status, out, err = self.run_tool(TOOL, *options)
+            self.assertEqual((status, out), (2, ''))
+            self.assertIn(text, err)
+
     def test_profile_and_machine_options(self):
         document = self.probe('--profile', 'p.json', '--machine', 'virt,x=1',
                               qemu=self.fake(types=['virt-hvc-1.0']))
@@ -318,15 +498,11 @@ class WithOthers(Probe):
 
     def test_qemu_without_services(self):
         self.assert_fails(
-            "does not list floors: Property 'hvc-services' not found; "
-            'needed: a QEMU with hvc-services', '--qemu', self.program(
-                FAKE.format(refused={}, types=[]).replace(
-                    "    print('Floors",
-                    '    sys.exit("fake: Property \'hvc-services\' not '
-                    'found")\n    print(\'Floors')))
+            'does not list floors: Property not found; needed: a QEMU with '
+            'hvc-services', '--qemu', self.fake(help_texts={'pc': ''}))
 
 
 def main():
     Probe.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
         'qemu/qemu-system-aarch64'
-    return tap.run(WithTcg, WithOthers)
+    return tap.run(WithTcg, WithKernelFloor, WithOthers)

@@ -11,8 +11,9 @@ import json
 from pathlib import Path
 import tempfile
 
+from .. import host_facts
 from .. import probe as guest_abi_probe
-from ..qmp import Qemu, QemuError
+from ..qmp import Monitor, QemuError
 
 from .common import LabError, say
 from .host import CommandFailed, Hardware, Host, quoted
@@ -24,10 +25,8 @@ MACHINE = 'virt,gic-version=3'
 START_TIMEOUT = 60
 
 
-class Started:
+class Started(Monitor):
     """A VM inside a host, as the probe knows VMs"""
-
-    pinned_types = Qemu.pinned_types
 
     def __init__(self, host: Host, *options: str) -> None:
         self.vm = Vm(host, 'probe')
@@ -62,13 +61,20 @@ class ProbedHost(guest_abi_probe.Host):
     def start(self, machine: str) -> Started:
         return Started(self.host, '-machine', machine)
 
-    def services_help(self) -> str:
+    def machine_help(self, value: str) -> str:
         try:
             return self.host.run(quoted(
-                [self.program, *guest_abi_probe.SERVICES_HELP]) + ' 2>&1',
+                [self.program, '-machine', value]) + ' 2>&1',
                 START_TIMEOUT) + '\n'
         except CommandFailed as failure:
             raise QemuError(failure.output) from failure
+
+    def facts(self) -> dict:
+        """Those that the host's program "backends" prints"""
+        try:
+            return host_facts.of_lines(self.host.run('backends'))
+        except CommandFailed as failure:
+            return host_facts.of_lines('', failure.output.strip())
 
 
 def file_name(kernel: Kernel) -> str:
