@@ -4,6 +4,8 @@
 
 import json
 
+from .entries import is_x86_features
+
 MAX_VALUE = 2 ** 64 - 1
 # A contract, or a host with all its refusals, is a thousandth of that; a device
 # such as /dev/zero has no end.
@@ -69,6 +71,8 @@ class Contract:
 
     def __init__(self, label, document):
         self.label = str(label)
+        # As the probe has it; a plain reply does not say it.
+        self.cpu = document.get('cpu') if isinstance(document, dict) else None
         document = entries_of(label, document, self.REMEDY)
         self.migrated = bool(document.get('migrated', True))
         self.machine = document.get('machine')
@@ -116,11 +120,16 @@ class Contract:
         rule = self.entries.get(name, {}).get('rule', 'exact')
         return rule if rule in RULES else 'exact'
 
+    def names(self, name):
+        """The entry's value in words; those of bits, one for each"""
+        return [str(word) for word in
+                self.entries.get(name, {}).get('names') or []]
+
     def describe(self, name):
         entry = self.entries.get(name)
         if entry is None:
             return 'nothing of it'
-        words = ' '.join(str(word) for word in entry.get('names') or [])
+        words = ' '.join(self.names(name))
         return f'{entry["value"]:#x}' + (f' ({words})' if words else '')
 
 
@@ -141,8 +150,21 @@ def obstacles(source, destination):
     for name in sorted(source.entries.keys() | destination.entries.keys()):
         rule = destination.rule(name)
         if not RULES[rule](source.value(name), destination.value(name)):
-            yield f'{source.label} -> {destination.label}: {name}: a guest ' \
-                  f'has {source.describe(name)}, the destination ' \
-                  f'{destination.describe(name)}' + \
+            yield f'{source.label} -> {destination.label}: {name}: ' + \
+                  difference(name, source, destination) + \
                   ('; check-guest-abi there says whether its kernel takes it'
                    if rule == 'accepted' else '')
+
+
+def difference(name, source, destination):
+    """What a guest has that a destination has not, or the other way round"""
+    ours, its = source.names(name), destination.names(name)
+    more = ', '.join(word for word in ours if word not in its)
+    less = ', '.join(word for word in its if word not in ours)
+    if not is_x86_features(name) or not more + less:
+        return f'a guest has {source.describe(name)}, the destination ' \
+               f'{destination.describe(name)}'
+    return ', and '.join(
+        ([f'a guest has {more}, the destination has not'] if more else []) +
+        ([f'a guest does not have {less}, the destination has'] if less
+         else []))

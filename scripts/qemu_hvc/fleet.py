@@ -16,23 +16,19 @@ from pathlib import Path
 import re
 
 from .contract import ContractError
+from .entries import CHOSEN, is_hardware, is_x86_features
 from .host_record import REMEDY, read_hosts
 
-# Entries that hvc-services and psci-version choose
-CHOSEN = {'arm.std-bmap', 'arm.std-hyp-bmap', 'arm.vendor-hyp-bmap',
-          'arm.vendor-hyp-bmap-2', 'arm.psci-version'}
-# Registers that a guest has as the hardware does: kernels show other values of
-# the first three (Linux 6.15 on), or less of CTR_EL0 (about 6.11 on), only to
-# guests of a VMM that asks for it, and QEMU does not.
-HARDWARE = {'arm.midr-el1', 'arm.revidr-el1', 'arm.aidr-el1', 'arm.ctr-el0'}
-
-CPU, KERNEL, LEVEL, REGISTER = 'cpu', 'kernel', 'level', 'register'
+CPU, KERNEL, LEVEL = 'cpu', 'kernel', 'level'
+FEATURES, REGISTER = 'features', 'register'
 REMEDIES = {
     CPU: 'guests cannot go from one CPU to another; make a fleet of each',
     KERNEL: 'guests cannot go from one kernel to the other; make a fleet of '
             'each, or update the older kernel',
     LEVEL: 'guests cannot go to a host that is less safe; update its firmware '
            'and kernel',
+    FEATURES: 'a host has what another one lacks; start all VMs with a '
+              'profile of what all have, which --profile-out FILE writes',
     REGISTER: 'a newer kernel can show most of what an older one does; start '
               'all VMs with the profile of the oldest host',
 }
@@ -68,8 +64,10 @@ def collect(pairs):
 
 
 def kind_of(name, rule):
-    if name in HARDWARE:
+    if is_hardware(name):
         return CPU
+    if name.startswith('x86.'):
+        return FEATURES
     return {'exact': KERNEL, 'accepted': REGISTER}.get(rule, LEVEL)
 
 
@@ -83,11 +81,24 @@ def find_obstacles(kinds):
         if len({contract.value(name) for contract in contracts}) > 1:
             rule = next(contract.rule(name) for contract in contracts
                         if name in contract.entries)
+            words = beyond_others(name, contracts)
             found.append(Obstacle(kind_of(name, rule), name, collect(
-                (kind.record.contract.describe(name), kind.labels)
+                (words(kind.record.contract), kind.labels)
                 for kind in kinds)))
     order = list(REMEDIES)
     return sorted(found, key=lambda obstacle: order.index(obstacle.kind))
+
+
+def beyond_others(name, contracts):
+    """What to say of an entry of one of some contracts: of features, those that
+    not all have"""
+    if not is_x86_features(name):
+        return lambda contract: contract.describe(name)
+    common = set.intersection(*(set(contract.names(name))
+                                for contract in contracts))
+    return lambda contract: ', '.join(
+        word for word in contract.names(name)
+        if word not in common) or 'none of these'
 
 
 def make_groups(kinds, obstacles):
@@ -131,12 +142,14 @@ def check_comparable(kinds):
 class Fleet:
     """All hosts, and what they have in common.
 
+    profile_out: the file that gets a profile of all hosts, if any
     kinds: Alike, for each different file
     order: the floors, from the lowest to the highest
     refusers: for each floor, Alike -> refusal of those that do not give it
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths, profile_out=None):
+        self.profile_out = profile_out
         self.kinds = read_hosts(paths)
         check_comparable(self.kinds)
         # Each QEMU lists its floors from the lowest to the highest.
@@ -210,8 +223,10 @@ class Fleet:
                  if kind.record.profile]
         if given:
             return given[0]
-        if not self.has(REGISTER) or self.has(LEVEL):
+        if self.has(LEVEL) or not (self.has(REGISTER) or self.has(FEATURES)):
             return None
+        if self.profile_out or self.has(FEATURES):
+            return self.profile_out
         return self.oldest().labels[0]
 
     def older(self):
@@ -240,7 +255,8 @@ class Fleet:
 
     def machine(self):
         """The argument of -machine, or None if nothing fits all hosts"""
-        if not self.floor or len(self.groups) > 1 or self.has(LEVEL):
+        if not self.floor or len(self.groups) > 1 or self.has(LEVEL) or \
+           (self.has(FEATURES) and not self.profile()):
             return None
         types, fitting = self.types(), self.fitting_types()
         stock, _, more = self.kinds[0].record.machine.partition(',')

@@ -4,8 +4,8 @@
 
 from html import escape
 
-from .fleet import REGISTER, REMEDIES, collect, labels_of
-from .fleet_text import FEW, floor_words
+from .fleet import REMEDIES, collect, labels_of
+from .fleet_text import FEW, floor_words, is_to_try, others
 
 STYLE = '''\
 :root { color-scheme: light dark; }
@@ -57,8 +57,8 @@ def option(fleet):
     if fleet.is_done():
         yield '<p class="good">By their contracts, guests can go from each ' \
               'host to each other one.</p>'
-    elif fleet.machine() and fleet.has(REGISTER):
-        yield '<p>Whether the other hosts can be like it: <code>' \
+    elif is_to_try(fleet):
+        yield f'<p>Whether the {others(fleet)} can be like it: <code>' \
               f'guest-abi-probe --profile {escape(fleet.profile())}</code> ' \
               'there, and compare again.</p>'
 

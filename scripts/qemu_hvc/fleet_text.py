@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """A fleet, in lines for people."""
 
-from .fleet import REGISTER, REMEDIES, collect, labels_of
+from .fleet import FEATURES, REGISTER, REMEDIES, collect, labels_of
 
 # Hosts that are named if not all are
 FEW = 3
@@ -59,6 +59,16 @@ def obstacle_lines(fleet, verbose):
             for value, labels in obstacle.values.items())
 
 
+def is_to_try(fleet):
+    """Whether each host is to be asked if it can be like the profile"""
+    return fleet.machine() and (fleet.has(REGISTER) or fleet.has(FEATURES))
+
+
+def others(fleet):
+    """The hosts that the profile is not of"""
+    return 'hosts' if fleet.profile_out else 'other hosts'
+
+
 def option_lines(fleet):
     """What to start VMs with, and what to do then"""
     if fleet.machine():
@@ -68,8 +78,8 @@ def option_lines(fleet):
               f'{fleet.floor}' if fitting else \
               f'  no type has floor {fleet.floor}, so {fleet.option()}= ' \
               'sets it'
-    if fleet.has(REGISTER) and fleet.machine():
-        yield 'whether the other hosts can be like it: guest-abi-probe ' \
+    if is_to_try(fleet):
+        yield f'whether the {others(fleet)} can be like it: guest-abi-probe ' \
               f'--profile {fleet.profile()} there, and compare again'
     elif fleet.is_done():
         yield 'by their contracts, guests can go from each host to each ' \

@@ -14,7 +14,7 @@ import json
 import re
 
 from .contract import Contract
-from .fleet import CHOSEN, HARDWARE
+from .entries import CHOSEN, is_hardware
 
 NFD_PREFIX = 'feature.node.kubernetes.io/hvc-'
 TRAIT_PREFIX = 'CUSTOM_HVC_'
@@ -39,7 +39,7 @@ def fingerprints(document):
         return {}
     contract = Contract('the probe', document)
     entries = {
-        'cpu': HARDWARE & contract.entries.keys(),
+        'cpu': set(filter(is_hardware, contract.entries)),
         'contract': {name for name in contract.entries
                      if name not in CHOSEN and
                      not name.startswith('machine.')}}

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""The largest profile that all hosts of a fleet can give.
+
+It has the form of a reply of query-guest-abi, for -machine guest-abi-profile=.
+What the hosts' contracts have in common is found entry by entry; whether each
+kernel takes it, "guest-abi-probe --profile" says on that host.
+"""
+
+from dataclasses import dataclass
+import re
+
+from .arm_fields import (REGISTERS, common_value, field_value,
+                         fields_of, register_name, same_but_mistakes)
+from .contract import ContractError
+from .entries import (X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT, X86_LEVELS,
+                      X86_PMU, X86_SIGNATURE, is_hardware)
+from .fleet_text import names
+
+# Of the kernel with the fewest ways to show them: newer ones take these.
+OF_OLDEST = re.compile(r'arm\.(clidr-el1|ccsidr-el1\..*|pmmir-el1|gicd-iidr|'
+                       r'gicd-typer2|icc-ctlr-el1|gits-iidr)')
+# Bitmaps and versions that options of -machine choose
+CHOSEN_BITMAPS = re.compile(r'arm\..*-bmap(-\d+)?')
+CHOSEN_VERSIONS = {'arm.psci-version', 'machine.kernel-floor'}
+# Of the devices of a VM, which a profile is not about
+OF_DEVICES = 'virtio.'
+
+# Kernels up to this one show guests an ID register in one way only.
+FIXED_UNTIL = [6, 1]
+NEWER = 'Linux 6.12 or later'
+
+
+class ProfileRefused(ContractError):
+    """There is no such profile; each line of the text says why."""
+
+
+@dataclass
+class Host:
+    """A kind of hosts: names, age of the kernel, contract"""
+    labels: list
+    age: list
+    contract: object
+
+    def name(self):
+        return names(self.labels)
+
+
+class Merger:
+    """Contracts of hosts, of which one is made
+
+    @refusals: what stands in the way
+    """
+
+    def __init__(self, hosts):
+        self.hosts = hosts
+        self.oldest = min(hosts, key=lambda host: host.age)
+        self.refusals = []
+        self.common = {}
+
+    def values(self, name):
+        return [host.contract.value(name) for host in self.hosts]
+
+    def refuse(self, what, name, remedy, describe=None):
+        """A refusal that names what each host has"""
+        found = {}
+        for host in self.hosts:
+            words = describe(host) if describe else \
+                host.contract.describe(name)
+            found.setdefault(words, []).extend(host.labels)
+        self.refusals.append(
+            f'{what} cannot be made equal: ' + '; '.join(
+                f'{words} in {names(labels)}'
+                for words, labels in found.items()) + f'; {remedy}')
+
+    def equal(self, name, remedy):
+        """An entry that nothing changes"""
+        if len(set(self.values(name))) > 1:
+            self.refuse(name, name, remedy)
+        return self.values(name)[0]
+
+    def all_of(self, name):
+        """Features that each host has"""
+        result = self.values(name)[0]
+        for value in self.values(name):
+            result &= value
+        return result
+
+    def arm_register(self, name):
+        """The fields that all hosts can show"""
+        values = self.values(name)
+        result = 0
+        for field in fields_of(name):
+            found = [field_value(field, value) for value in values]
+            common = common_value(field, found)
+            result |= common << field.lsb
+            if field.fixed and len(set(found)) > 1:
+                self.refuse_field(name, field)
+        for host in self.hosts:
+            value = host.contract.value(name)
+            if host.age[:2] <= FIXED_UNTIL and \
+               not same_but_mistakes(name, value, result):
+                self.refuse_kernel(name, host, result)
+        return result
+
+    def refuse_field(self, name, field):
+        remedy = f'no kernel up to Linux 7.3 shows a guest less of it than ' \
+                 'the CPU has; '
+        if field.option:
+            remedy += f'probe all hosts with --cpu host,{field.option}'
+        else:
+            remedy += 'make a fleet of the hosts with each value'
+        self.refuse(
+            f'{register_name(name)}.{field.name}', name, remedy,
+            lambda host: str(field_value(field, host.contract.value(name))))
+
+    def refuse_kernel(self, name, host, wanted):
+        value = host.contract.value(name)
+        fields = ', '.join(
+            f'{field.name} {field_value(field, value)} -> '
+            f'{field_value(field, wanted)}' for field in fields_of(name)
+            if field_value(field, value) != field_value(field, wanted))
+        self.refusals.append(
+            f'{host.name()}: {register_name(name)} = {value:#x} cannot be '
+            f'{wanted:#x} ({fields}), its kernel shows it in one way only; '
+            f'needed: {NEWER}; update it, or make a fleet of its own')
+
+    def x86_addresses(self, name):
+        """Three numbers of eight bits"""
+        return sum(min(value >> shift & 0xff for value in self.values(name))
+                   << shift for shift in (0, 8, 16))
+
+    def x86_layout(self, name):
+        """Of a component that all have; of others there is none"""
+        component = int(X86_LAYOUT.fullmatch(name)[1], 16)
+        if not any(self.all_of(mask) >> component & 1
+                   for mask in X86_COMPONENTS):
+            return 0
+        return self.equal(name, 'make a fleet of the CPUs of each vendor')
+
+    def value(self, name):
+        """What the profile has for an entry"""
+        if name in REGISTERS:
+            return self.arm_register(name)
+        if OF_OLDEST.fullmatch(name) or name == X86_SIGNATURE:
+            return self.oldest.contract.value(name)
+        if CHOSEN_BITMAPS.fullmatch(name):
+            return self.all_of(name)
+        if name in CHOSEN_VERSIONS or name in X86_LEVELS:
+            return min(self.values(name))
+        if name == X86_ADDRESSES:
+            return self.x86_addresses(name)
+        if X86_LAYOUT.fullmatch(name):
+            return self.x86_layout(name)
+        if X86_PMU.fullmatch(name):
+            return self.equal(name, 'probe all hosts with --cpu host,pmu=off')
+        if is_hardware(name):
+            return self.equal(name, 'guests cannot go from one CPU to another'
+                              '; make a fleet of each')
+        if name.startswith('x86.'):
+            return self.all_of(name)
+        return self.equal(name, 'no option and no profile changes it; make a '
+                          'fleet of the hosts with each value')
+
+    def words(self, name, value):
+        """The entry's names that are true of the profile's value"""
+        exact = next((host.contract.entries[name].get('names')
+                      for host in self.hosts if name in host.contract.entries
+                      and host.contract.value(name) == value), None)
+        if exact is not None:
+            return exact
+        # Bits: those that each host names
+        lists = [host.contract.entries.get(name, {}).get('names') or []
+                 for host in self.hosts]
+        return [word for word in lists[0]
+                if all(word in words for words in lists[1:])]
+
+    def entry(self, name):
+        value = self.value(name)
+        known = next(host.contract.entries[name] for host in self.hosts
+                     if name in host.contract.entries)
+        made = {'name': name, 'value': value, 'hex': hex(value)}
+        if 'rule' in known:
+            made['rule'] = known['rule']
+        if 'names' in known:
+            made['names'] = self.words(name, value)
+        return made
+
+
+def merged(hosts):
+    """A contract that all hosts can give; ProfileRefused if there is none"""
+    merger = Merger(hosts)
+    order = {}
+    for host in [merger.oldest, *hosts]:
+        for name in host.contract.entries:
+            order.setdefault(name)
+    entries = [merger.entry(name) for name in order
+               if not name.startswith(OF_DEVICES)]
+    if merger.refusals:
+        raise ProfileRefused('\n'.join(merger.refusals))
+    first = merger.oldest.contract
+    return {'return': {
+        'machine': first.machine or '', 'migrated': first.migrated,
+        # An entry that is not there is 0; those of x86 are never there as 0.
+        'entries': [entry for entry in entries
+                    if entry['value'] or (entry['name'] in first.entries and
+                                          not entry['name'].startswith(
+                                              'x86.'))],
+        'parts': []}}
+
+
+def profile_of(fleet):
+    """Of a fleet; ProfileRefused if its hosts have none in common"""
+    hosts = [Host(kind.labels, kind.record.age(), kind.record.contract)
+             for kind in fleet.kinds if kind.record.contract]
+    without = [label for kind in fleet.kinds if not kind.record.contract
+               for label in kind.labels]
+    if without:
+        raise ProfileRefused(f'{names(without)}: gives no floor, so that it '
+                             'has no contract; needed: hosts that give one; '
+                             'leave it out')
+    return merged(hosts)
