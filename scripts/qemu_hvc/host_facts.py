@@ -8,7 +8,6 @@ are those of the virtio specification.
 """
 
 import ctypes
-import ctypes.util
 import json
 import mmap
 import os
@@ -238,17 +237,3 @@ def ask():
     """All of it, by name"""
     return {'tap': tap(), **{name: vhost(name) for name in VHOSTS},
             'gic': of_kvm(gic), 'cntfrq': cntfrq(), 'sve': of_kvm(sve)}
-
-
-def of_lines(text, error='no line of it'):
-    """What guests/lab-host/backends prints, as facts; error: why it has none"""
-    found = {name: unavailable(name, error, 'an emulated host that has it')
-             for name in BACKENDS}
-    lines = [line.split() for line in text.splitlines()]
-    offloads = [words[1] for words in lines if words[0] == 'tap-offload']
-    for name, *values in lines:
-        if name == 'tap-features':
-            found['tap'] = tap_fact(int(values[0], 16), offloads)
-        elif name in VHOSTS:
-            found[name] = vhost_fact([int(value, 16) for value in values])
-    return found

@@ -25,6 +25,7 @@ COMPLETE = (
     (['busybox', 'amd64'], 'busybox-amd64/busybox'),
     (['lab-kernel', '6.16'], 'lab-kernel/6.16/6.16.1'),
     (['lab-sysroot'], 'lab-sysroot/bookworm-2'),
+    (['lab-python'], 'lab-python/bookworm-1'),
     (['promtool'], 'promtool/promtool'),
     (['nova-schema'], 'nova-schema/provider_config.py'),
 )

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 
+from qemu_hvc import host_facts
 from qemu_hvc.fleet import Fleet
 from qemu_hvc import tap
 
@@ -147,8 +148,14 @@ def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
             known = json.loads((DATA / 'fleet' / record)
                                .read_text(encoding='utf-8'))
             document = documents[file]
-            for part in ('floors', 'types', 'accel', 'cpu', 'profile'):
+            for part in ('accel', 'cpu', 'profile'):
                 self.assertEqual(document[part], known[part])
+            for part in ('floors', 'types'):
+                # A QEMU that knows floors of devices says more.
+                self.assertEqual(
+                    [{key: row.get(key) for key in record_row}
+                     for row, record_row in zip(document[part], known[part])],
+                    known[part])
             # The record has those that differ between hosts, as a QEMU gave
             # them that had no hexadecimal text beside the number.
             entries = {entry['name']: entry
@@ -158,8 +165,22 @@ def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
                 self.assertEqual({key: now.get(key) for key in entry}, entry)
         return test
 
+    def test_facts(self: unittest.TestCase) -> None:
+        """What the kernels say without a VM; the hosts have a neoverse-n1."""
+        for file, document in documents.items():
+            facts = document['host']
+            with self.subTest(file):
+                self.assertEqual(facts['gic']['kinds'], ['gicv3', 'its'])
+                self.assertEqual(facts['gic']['gicv3-iidr-revision'], 3)
+                self.assertEqual(facts['cntfrq'], {'hz': 62500000})
+                self.assertEqual(facts['sve'], {'lengths': []})
+                for backend in host_facts.BACKENDS:
+                    self.assertTrue(facts[backend].keys() &
+                                    {'features', 'unavailable'})
+
     return {
         name('fleet'): test_fleet,
+        name('facts'): test_facts,
         name(f'probe {newest.name}'): test_newest,
         name('probe 6.1'): test_of_record('linux-6.1.json', 'linux-6.1.json'),
         name('probe 6.12 as 6.1'):

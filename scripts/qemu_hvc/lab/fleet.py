@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 import tempfile
 
-from .. import host_facts
 from .. import probe as guest_abi_probe
 from ..qmp import Monitor, QemuError
 
+from . import python
 from .common import LabError, say
 from .host import CommandFailed, Hardware, Host, quoted
 from .kernels import Kernel
@@ -70,11 +70,7 @@ class ProbedHost(guest_abi_probe.Host):
             raise QemuError(failure.output) from failure
 
     def facts(self) -> dict:
-        """Those that the host's program "backends" prints"""
-        try:
-            return host_facts.of_lines(self.host.run('backends'))
-        except CommandFailed as failure:
-            return host_facts.of_lines('', failure.output.strip())
+        return python.facts(self.host)
 
 
 def file_name(kernel: Kernel) -> str:
