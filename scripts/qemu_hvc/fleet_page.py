@@ -106,15 +106,14 @@ def obstacles(fleet):
     if not fleet.obstacles:
         return
     yield '<h2>Where the hosts differ</h2>'
-    last = None
-    for obstacle in fleet.obstacles:
-        if obstacle.kind != last:
-            last = obstacle.kind
-            yield f'<h3>{escape(last)}</h3><p>{escape(REMEDIES[last])}</p>'
-        yield f'<p><code>{escape(obstacle.entry)}</code></p>'
-        yield from table(('Value', 'Hosts'), (
-            (escape(value), names(labels))
-            for value, labels in obstacle.values.items()))
+    for kind, remedy in REMEDIES.items():
+        rows = [(f'<code>{escape(obstacle.entry)}</code>', escape(value),
+                 names(labels))
+                for obstacle in fleet.obstacles if obstacle.kind == kind
+                for value, labels in obstacle.values.items()]
+        if rows:
+            yield f'<h3>{escape(kind)}</h3><p>{escape(remedy)}</p>'
+            yield from table(('Entry', 'Value', 'Hosts'), rows)
 
 
 def page(fleet):

@@ -619,8 +619,8 @@ class Fleet(FleetCase):
                       'From the floor linux-6.18 :',
                       'linux-6.1.json , linux-6.12.json this host\'s kernel '
                       'cannot give a guest PSCI 1.3',
-                      'arm.id-aa64dfr0-el1 Value Hosts 0x10305406 '
-                      'linux-6.1.json 0x10305408'):
+                      'arm.id-aa64dfr0-el1 0x10305406 linux-6.1.json '
+                      'arm.id-aa64dfr0-el1 0x10305408'):
             self.assertIn(words, text)
         text = self.html(self.host('6.12'), self.host('6.12-cortex-a76'),
                          self.host('5.15'))
