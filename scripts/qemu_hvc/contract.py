@@ -4,7 +4,7 @@
 
 import json
 
-from .entries import is_x86_features
+from .entries import X86_LAYOUT, is_x86_features
 
 MAX_VALUE = 2 ** 64 - 1
 # A contract, or a host with all its refusals, is a thousandth of that; a device
@@ -129,8 +129,8 @@ class Contract:
         entry = self.entries.get(name)
         if entry is None:
             return 'nothing of it'
-        words = ' '.join(self.names(name))
-        return f'{entry["value"]:#x}' + (f' ({words})' if words else '')
+        words, value = ' '.join(self.names(name)), f'{entry["value"]:#x}'
+        return f'{value} ({words})' if words not in ('', value) else value
 
 
 def obstacles(source, destination):
@@ -149,7 +149,12 @@ def obstacles(source, destination):
         return
     for name in sorted(source.entries.keys() | destination.entries.keys()):
         rule = destination.rule(name)
-        if not RULES[rule](source.value(name), destination.value(name)):
+        values = source.value(name), destination.value(name)
+        if X86_LAYOUT.fullmatch(name) and 0 in values:
+            # Of a component that one of them does not have; what else differs
+            # is said of the feature that brings it.
+            continue
+        if not RULES[rule](*values):
             yield f'{source.label} -> {destination.label}: {name}: ' + \
                   difference(name, source, destination) + \
                   ('; check-guest-abi there says whether its kernel takes it'

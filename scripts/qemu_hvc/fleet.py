@@ -16,7 +16,7 @@ from pathlib import Path
 import re
 
 from .contract import ContractError
-from .entries import CHOSEN, is_hardware, is_x86_features
+from .entries import CHOSEN, X86_LAYOUT, is_hardware, is_x86_features
 from .host_record import REMEDY, read_hosts
 
 CPU, KERNEL, LEVEL = 'cpu', 'kernel', 'level'
@@ -63,7 +63,11 @@ def collect(pairs):
     return found
 
 
-def kind_of(name, rule):
+def kind_of(name, rule, values):
+    """@values: those of all hosts"""
+    if X86_LAYOUT.fullmatch(name) and len(values - {0}) == 1:
+        # Some have the component, in one place, and the others do not.
+        return FEATURES
     if is_hardware(name):
         return CPU
     if name.startswith('x86.'):
@@ -78,11 +82,12 @@ def find_obstacles(kinds):
     names = set().union(*(contract.entries for contract in contracts)) - CHOSEN
     found = []
     for name in sorted(names):
-        if len({contract.value(name) for contract in contracts}) > 1:
+        values = {contract.value(name) for contract in contracts}
+        if len(values) > 1:
             rule = next(contract.rule(name) for contract in contracts
                         if name in contract.entries)
             words = beyond_others(name, contracts)
-            found.append(Obstacle(kind_of(name, rule), name, collect(
+            found.append(Obstacle(kind_of(name, rule, values), name, collect(
                 (words(kind.record.contract), kind.labels)
                 for kind in kinds)))
     order = list(REMEDIES)

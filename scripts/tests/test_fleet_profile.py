@@ -209,6 +209,20 @@ class X86(Case):
             self.host('amd', x86(ALL, {'x86.xcr0': 0x7}, LAYOUT_AMD)))
         self.assertFalse({'x86.cpuid-d.9', 'x86.cpuid-d.5'} & values.keys())
 
+    def test_layout_of_one_host(self):
+        """A component that the other one lacks is a feature."""
+        names = (self.host('a', x86(ALL)), self.host(
+            'b', x86([word for word in ALL if word != 'pku'],
+                     {'x86.xcr0': 0x7}, {})))
+        status, lines, _ = self.run_tool('--fleet', *names)
+        self.assertFalse([line for line in lines
+                          if line.startswith(('cpu:', 'a fleet of its own'))])
+        self.assertTrue(self.profile(*names))
+        self.assertEqual(self.option, 'q35,kernel-floor=linux-6.12,'
+                                      'guest-abi-profile=p')
+        self.assertFalse([line for line in self.run_tool(*names)[1]
+                          if 'cpuid-d.' in line and 'd.1-eax' not in line])
+
     def test_pmu(self):
         found = self.refused(
             self.host('a', x86(ALL, {'x86.cpuid-a-eax': 0x7300404})),
