@@ -67,7 +67,8 @@ class XsaveContract(XsaveCase):
             text = vm.hmp('info guest-abi')
         self.assertEqual(verdicts, [
             {'name': 'machine.vcpus', 'ok': True},
-            {'name': 'x86.xcr0', 'ok': False, 'error': refusal},
+            {'name': 'x86.xcr0', 'ok': False, 'error': refusal,
+             'remedy': refusal.rpartition('; ')[2]},
             {'name': 'x86.xss', 'ok': True}])
         self.assertEqual([e['names'] for e in entries if 'names' in e],
                          [['x87', 'sse', 'avx', 'mpx', 'pkru'], []])
