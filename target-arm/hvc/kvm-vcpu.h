@@ -12,6 +12,8 @@
 #define TARGET_ARM_HVC_KVM_VCPU_H
 
 #include "target/arm/cpu-qom.h"
+/* For target/arm/machine.c, which includes no other header of this folder */
+#include "long-vectors.h"
 #include "vm.h"
 
 /**

@@ -9,10 +9,8 @@ OLD = Site('6.1')
 LTS = Site('6.12')
 NEW = Site('newest')
 # The CPU that has FEAT_TCR2, S1PIE, SCTLR2 and ATS1A. LPA2 would make every VM
-# take seconds to start. QEMU's stream has 1024 bits of a Z register, whatever
-# its length is (vmstate_zreg_hi_reg).
-MAX_FEATURES = 'max,lpa2=off'
-MAX = f'{MAX_FEATURES},sve-max-vq=8'
+# take seconds to start.
+MAX = 'max,lpa2=off'
 OLD_MAX, LTS_MAX, NEXT_MAX, NEW_MAX = (
     Site(kernel, MAX) for kernel in ('6.1', '6.12', '6.18', 'newest'))
 NO_GIC = 'gic-version=2,kernel-irqchip=off'
@@ -61,7 +59,7 @@ REFUSED = (
             (NEW_MAX, Site('newest', f'{MAX},cntfrq=25000000')), 'A B',
             'socket', refused='CNTFRQ_EL0'),
     Journey('fewer SVE vector lengths',
-            (NEW_MAX, Site('newest', f'{MAX_FEATURES},sve-max-vq=2')), 'A B',
+            (NEW_MAX, Site('newest', f'{MAX},sve-max-vq=2')), 'A B',
             'socket', refused='vector length'),
     Journey('an ITS appears', (
         Site('newest', options=',its=off'), NEW), 'A B', 'socket',
