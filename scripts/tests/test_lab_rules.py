@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ import unittest.mock
 from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
 from qemu_hvc.lab import (bare_guest, downtime, journey_set, journey_table,
-                          journeys, kernels, matrix_set, moves)
+                          journeys, kept, kernels, matrix_set, moves,
+                          page)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
@@ -407,6 +409,19 @@ class LabRules(unittest.TestCase):
             self.assertEqual(steps, ['load 6.1', 'load 7.3'] * 2)
             self.assertEqual(matrix.problems(), [])
 
+    def test_results_in_manual(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(page, 'PAGE',
+                                           Path(folder) / 'page.md'):
+            page.PAGE.write_text('a\n<!-- x -->\n\n```text\nold\n```\nb\n',
+                                 encoding='utf-8')
+            page.put({'x': 'new\n' + 'long' * 100})
+            text = page.PAGE.read_text(encoding='utf-8')
+            self.assertRegex(text, r'^a\n<!-- x -->\n\n```text\nnew\n'
+                             r'(long)+ \.\.\.\n```\nb\n$')
+            with self.assertRaisesRegex(LabError, 'has 0 blocks'):
+                page.put({'y': 'new'})
+
     # --- journeys ---
 
     def test_machines(self):
@@ -443,13 +458,16 @@ class LabRules(unittest.TestCase):
         def go(qemu):
             made.clear()
             programs.write_text(qemu, encoding='utf-8')
-            kept = journey_set.Kept(Path(folder) / 'kept',
-                                    Hardware(programs), programs)
-            return [result.journey.name for result in kept.run(places, table)]
+            results = journey_set.Kept(Path(folder) / 'kept',
+                                       Hardware(programs), programs)
+            return [result.journey.name
+                    for result in results.run(places, table)]
         names = [journey.name for journey in table]
         with tempfile.TemporaryDirectory() as folder, \
                 unittest.mock.patch.object(journeys, 'run', run), \
-                unittest.mock.patch.object(journey_set, 'programs'):
+                unittest.mock.patch.multiple(
+                    kept.programs, guest=lambda: Path('guest'),
+                    initramfs=lambda: Path('initramfs')):
             programs = Path(folder) / 'qemu'
             self.assertEqual((go('one'), made), (names, names))
             # Only the one that did not go as expected

@@ -140,12 +140,16 @@ void doze(uint32_t vcpu)
     take_interrupts(vcpu);
 }
 
+static uint64_t patience_ends(void)
+{
+    return virtual_counter() + (uint64_t)PATIENCE * counter_frequency();
+}
+
 /* Whether a count grows, within our patience by the virtual counter */
 static bool grows(uint32_t vcpu, const uint32_t *count)
 {
     uint32_t before = read32((uintptr_t)count);
-    uint64_t end = virtual_counter() +
-                   (uint64_t)PATIENCE * counter_frequency();
+    uint64_t end = patience_ends();
     uint64_t now;
 
     /* No WFI: the interrupt that would end it may be the one that is lost. */
@@ -203,8 +207,10 @@ READER(pmccntr, "pmccntr_el0")
 static bool pmu_counts(void)
 {
     uint64_t before = read_pmccntr();
+    uint64_t end = patience_ends();
 
-    for (uint32_t i = 0; i < 10000 && read_pmccntr() == before; i++) {
+    /* On a busy host, its counters may be with others for a while. */
+    while (read_pmccntr() == before && virtual_counter() < end) {
         yield();
     }
     return read_pmccntr() != before;

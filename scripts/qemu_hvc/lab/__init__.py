@@ -14,6 +14,7 @@ verdict     what became of a migration
 journeys    a guest that goes from host to host
 journey_table
             which journeys there are
+kept        of which programs results are
 journey_set results of journeys that are kept
 places      the hosts of journeys
 moves       the ways to move a guest

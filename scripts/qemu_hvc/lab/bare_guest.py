@@ -80,7 +80,7 @@ KERNELS_OWN = (
     Own('SMC', 'SMC is answered from 6.4 on', before='6.4'),
     # KVM has an offset for it from 6.4 on.
     Own('WORK_PHYSICAL_COUNTER_BACK', "up to 6.3 the guest reads the host's "
-        'physical counter', before='6.4'),
+        'physical counter', before='6.4', either=True),
     Own('WORK_PHYSICAL_TIMER', 'up to 6.3 a running physical timer is not '
         'listed, so that it is lost', before='6.4', leaves=True),
 )

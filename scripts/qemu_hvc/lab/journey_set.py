@@ -3,11 +3,10 @@
 """The results of journeys, kept in a file, and shown in the manual."""
 
 from collections.abc import Iterator, Sequence
-import hashlib
 import json
 from pathlib import Path
 
-from . import journeys, page, programs
+from . import journeys, kept, page
 from .common import LabError, say
 from .host import Hardware
 from .journeys import Journey, Result
@@ -33,13 +32,8 @@ class Kept:
     def __init__(self, path: Path | None, hardware: Hardware,
                  qemu: Path) -> None:
         self.path = path
-        digest = hashlib.sha256()
-        for program in (qemu, hardware.outer):
-            digest.update(program.read_bytes())
-        # The names of these two have digests of what is in them.
-        digest.update(f'{programs.guest().name} {programs.initramfs().name} '
-                      f'{hardware}'.encode())
-        self.build = digest.hexdigest()[:16]
+        self.build = kept.build_of([qemu, hardware.outer],
+                                   hardware.as_object())
         known = read(path) if path else {}
         self.results = known['results'] \
             if known.get('build') == self.build else {}

@@ -8,12 +8,10 @@ made them.
 """
 
 from collections.abc import Iterable
-import hashlib
-import json
 from pathlib import Path
 import shutil
 
-from . import page, programs, render
+from . import kept, page, render
 from .common import LabError, say
 from .matrix import Matrix, from_json
 from .matrix_table import Row
@@ -21,16 +19,10 @@ from .matrix_table import Row
 
 def build_of(matrix: Matrix) -> str:
     """Stands for all that makes a difference to its verdicts"""
-    digest = hashlib.sha256()
-    for path in (matrix.qemu, matrix.hardware.outer):
-        digest.update(path.read_bytes())
-    # The names of these two have digests of what is in them.
-    digest.update(json.dumps([
-        programs.guest().name, programs.initramfs().name,
-        matrix.hardware.as_object(),
+    return kept.build_of(
+        [matrix.qemu, matrix.hardware.outer], matrix.hardware.as_object(),
         [kernel.release for kernel in matrix.kernels], matrix.machines,
-        matrix.profile and matrix.profile.release]).encode())
-    return digest.hexdigest()[:16]
+        matrix.profile and matrix.profile.release)
 
 
 def read(path: Path) -> Matrix | None:
