@@ -21,6 +21,7 @@ from qemu_hvc.paths import FetchError, fetch
 from qemu_hvc.tap import Skip
 
 OURS = re.compile(r'src/(target/arm/hvc/|hw/arm/hvc/|migration/guest-abi|'
+                  r'migration/kernel-floor|migration/nearest-name|'
                   r'target/i386/xsave-(check|mask))[^/]*\.c$')
 FILES_MIN = 20
 

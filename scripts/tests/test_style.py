@@ -34,7 +34,9 @@ SERIES_MAX_INSERTED = 45
 PATCH_MAX_INSERTED = 15
 # The first words of a Python program
 PYTHON = '#!/usr/bin/python3'
-TABLE = 'docs/system/arm/hvc-services-table.rst.inc'
+# The manual's tables, and the programs of QEMU's build that print them
+TABLES = {'docs/system/arm/hvc-services-table.rst.inc': 'hvc-services-table',
+          'docs/system/arm/hvc-floors-table.rst.inc': 'kernel-floor-table'}
 
 
 def tracked_files():
@@ -137,12 +139,13 @@ def bad_fixes(files):
 
 def stale_table(build):
     """The manual's tables are what the code's tables print."""
-    tool = build / 'qemu/tests/qtest/hvc/hvc-services-table'
-    printed = subprocess.run([tool], capture_output=True, text=True,
-                             check=True).stdout
-    if (ROOT / TABLE).read_text(encoding='utf-8') != printed:
-        yield f'{TABLE} is not what the tables in code say; run ' \
-              f'{tool} >{TABLE}'
+    for table, program in TABLES.items():
+        tool = build / 'qemu/tests/qtest/hvc' / program
+        printed = subprocess.run([tool], capture_output=True, text=True,
+                                 check=True).stdout
+        if (ROOT / table).read_text(encoding='utf-8') != printed:
+            yield f'{table} is not what the tables in code say; run ' \
+                  f'{tool} >{table}'
 
 
 def imported_modules(package, path):

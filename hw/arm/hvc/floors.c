@@ -1,5 +1,5 @@
 /*
- * Floors: the oldest kernel of a fleet
+ * Floors: the hypercall services of the oldest kernel of a fleet
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -15,17 +15,14 @@
 const HvcFloor hvc_floors[] = {
     {
         .name = "none",
-        .help = "no service",
         .set = { .psci_version = HVC_PSCI_VERSION(1, 1) },
     }, {
         /* Has pv-time, but no register to choose it; PSCI 1.1 came in 5.18. */
         .name = "linux-5.10",
-        .help = "hosts from Linux 5.10 on",
         .set = { .psci_version = HVC_PSCI_VERSION(1, 0) },
         .gic_revision = 2,
     }, {
         .name = "linux-6.1",
-        .help = "hosts from Linux 6.1 on",
         .set = {
             .bmap = {
                 [HVC_STD_BMAP] = 0x1,
@@ -37,7 +34,6 @@ const HvcFloor hvc_floors[] = {
         .gic_revision = 3,
     }, {
         .name = "linux-6.12",
-        .help = "hosts from Linux 6.12 on",
         .set = {
             .bmap = {
                 [HVC_STD_BMAP] = 0x1,
@@ -49,7 +45,6 @@ const HvcFloor hvc_floors[] = {
         .gic_revision = 3,
     }, {
         .name = "linux-6.18",
-        .help = "hosts from Linux 6.18 on",
         .set = {
             .bmap = {
                 [HVC_STD_BMAP] = 0x1,

@@ -1,5 +1,5 @@
 /*
- * Floors: the oldest kernel of a fleet
+ * Floors: the hypercall services of the oldest kernel of a fleet
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -11,16 +11,14 @@
 #include "target/arm/hvc/set.h"
 
 /**
- * HvcFloor:
+ * HvcFloor: one for each of kernel_floors[], in the same order
  * @name: as the first item of -machine hvc-services=
- * @help: one line
  * @set: what every host from that kernel on can give; never changes
  * @gic_revision: GICD_IIDR.Revision of the kernel's GIC there, which never
  *                changes either; 0: whatever the host's kernel has
  */
 typedef struct HvcFloor {
     const char *name;
-    const char *help;
     HvcSet set;
     unsigned gic_revision;
 } HvcFloor;

@@ -7,7 +7,8 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
+#include "migration/kernel-floor.h"
+#include "migration/nearest-name.h"
 #include "target/arm/hvc/services.h"
 #include "floors.h"
 #include "spec.h"
@@ -15,7 +16,7 @@
 #define SPEC_HOST "host"
 
 /* Longer than all names: more of an item is neither compared nor printed. */
-#define NAME_MAX_LENGTH 32
+#define NAME_MAX_LENGTH NEAREST_NAME_MAX
 
 static void append_name(GString *names, const char *name)
 {
@@ -33,16 +34,6 @@ static char *list_services(void)
     return g_string_free(names, false);
 }
 
-static char *list_floors(void)
-{
-    GString *names = g_string_new(NULL);
-
-    for (size_t i = 0; i < hvc_floors_count; i++) {
-        append_name(names, hvc_floors[i].name);
-    }
-    return g_string_free(names, false);
-}
-
 static char *list_psci_versions(void)
 {
     GString *names = g_string_new(NULL);
@@ -55,81 +46,17 @@ static char *list_psci_versions(void)
     return g_string_free(names, false);
 }
 
-/* Levenshtein distance of two names of at most NAME_MAX_LENGTH characters. */
-static unsigned name_distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MAX_LENGTH + 1];
-    size_t columns = strlen(b);
-
-    for (size_t j = 0; j <= columns; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            unsigned substituted = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = MIN(substituted, MIN(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[columns];
-}
-
-static const char *nearest_name(const char *name)
+static const char *nearest_item(const char *name)
 {
     const char *nearest = NULL;
-    unsigned best;
 
-    if (strlen(name) > NAME_MAX_LENGTH) {
-        return NULL;
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        nearest = nearest_name(name, nearest, hvc_services[i].name);
     }
-    /* A name of which half is wrong gets no suggestion. */
-    best = strlen(name) / 2 + 1;
-    for (size_t i = 0; i < hvc_services_count + hvc_floors_count; i++) {
-        const char *candidate = i < hvc_services_count ?
-            hvc_services[i].name : hvc_floors[i - hvc_services_count].name;
-        unsigned distance = name_distance(name, candidate);
-
-        if (distance < best) {
-            best = distance;
-            nearest = candidate;
-        }
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        nearest = nearest_name(name, nearest, hvc_floors[i].name);
     }
     return nearest;
-}
-
-/* As in "linux-6.12", or as uname -r has it; @version compares as a number. */
-static bool parse_kernel(const char *name, unsigned *version)
-{
-    unsigned major, minor = 0;
-    const char *digits;
-
-    if (!strstart(name, "linux-", &digits) || !g_ascii_isdigit(*digits)) {
-        return false;
-    }
-    sscanf(digits, "%4u.%4u", &major, &minor);
-    *version = major << 16 | (minor & 0xffff);
-    return true;
-}
-
-static const HvcFloor *newest_floor_until(unsigned version)
-{
-    const HvcFloor *newest = NULL;
-    unsigned best = 0;
-
-    for (size_t i = 0; i < hvc_floors_count; i++) {
-        unsigned kernel;
-
-        if (parse_kernel(hvc_floors[i].name, &kernel) && kernel <= version &&
-            kernel >= best) {
-            best = kernel;
-            newest = &hvc_floors[i];
-        }
-    }
-    return newest;
 }
 
 /* @rest: what follows the name in the SPEC, if it is the first item */
@@ -138,8 +65,8 @@ static char *suggest(const char *name, const char *rest)
     const char *nearest;
     unsigned version;
 
-    if (parse_kernel(name, &version)) {
-        const HvcFloor *floor = newest_floor_until(version);
+    if (kernel_floor_parse_version(name, &version)) {
+        const KernelFloor *floor = kernel_floor_until(version);
 
         return g_strdup_printf("; use hvc-services=%s%.*s, %s",
                                floor ? floor->name : HVC_FLOOR_NONE,
@@ -147,7 +74,7 @@ static char *suggest(const char *name, const char *rest)
                                floor ? "the newest floor below it"
                                      : "as no floor is so old");
     }
-    nearest = nearest_name(name);
+    nearest = nearest_item(name);
     return nearest ? g_strdup_printf("; did you mean '%s'?", nearest)
                    : g_strdup("");
 }
@@ -155,7 +82,7 @@ static char *suggest(const char *name, const char *rest)
 static void unknown_name(const char *name, const char *rest, Error **errp)
 {
     g_autofree char *services = list_services();
-    g_autofree char *floors = list_floors();
+    g_autofree char *floors = kernel_floor_list();
     g_autofree char *suggestion = suggest(name, rest);
 
     error_setg(errp, "hvc-services: '%.*s' is neither a service (%s) nor a "
@@ -228,7 +155,7 @@ static unsigned append_changes(GString *spec, const HvcSet *from,
     return changes;
 }
 
-static const HvcFloor *floor_of(const char *spec)
+const HvcFloor *hvc_spec_floor(const char *spec)
 {
     g_auto(GStrv) items = g_strsplit(spec, ":", 2);
 
@@ -237,7 +164,7 @@ static const HvcFloor *floor_of(const char *spec)
 
 char *hvc_spec_format_like(const char *spec, const HvcSet *set)
 {
-    const HvcFloor *floor = floor_of(spec) ?:
+    const HvcFloor *floor = hvc_spec_floor(spec) ?:
                             hvc_floor_by_name(HVC_FLOOR_NONE);
     GString *changed = g_string_new(floor->name);
 
@@ -328,14 +255,14 @@ bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp)
 
 bool hvc_spec_has_kernel(const char *spec)
 {
-    const HvcFloor *floor = floor_of(spec);
+    const HvcFloor *floor = hvc_spec_floor(spec);
 
     return floor && strcmp(floor->name, HVC_FLOOR_NONE);
 }
 
 unsigned hvc_spec_gic_revision(const char *spec)
 {
-    const HvcFloor *floor = floor_of(spec);
+    const HvcFloor *floor = hvc_spec_floor(spec);
 
     return floor ? floor->gic_revision : 0;
 }
@@ -392,6 +319,20 @@ char *hvc_psci_version_format(uint32_t version)
     return g_strdup_printf("%u.%u", version >> 16, version & 0xffff);
 }
 
+static void append_floors(GString *help)
+{
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        const KernelFloor *floor = kernel_floor_by_name(hvc_floors[i].name);
+        g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
+        g_autofree char *psci =
+            hvc_psci_version_format(hvc_floors[i].set.psci_version);
+
+        g_string_append_printf(help, "  %-12s %-26s PSCI %s  %s\n",
+                               hvc_floors[i].name, floor->help, psci,
+                               services);
+    }
+}
+
 char *hvc_spec_help(void)
 {
     g_autoptr(GString) help = g_string_new(
@@ -404,15 +345,7 @@ char *hvc_spec_help(void)
         "Floors: what every host from that kernel on can give\n");
     g_autofree char *versions = list_psci_versions();
 
-    for (size_t i = 0; i < hvc_floors_count; i++) {
-        g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
-        g_autofree char *psci =
-            hvc_psci_version_format(hvc_floors[i].set.psci_version);
-
-        g_string_append_printf(help, "  %-12s %-26s PSCI %s  %s\n",
-                               hvc_floors[i].name, hvc_floors[i].help,
-                               psci, services);
-    }
+    append_floors(help);
     g_string_append(help, "\nServices: firmware register and bit, the first "
                     "Linux whose KVM can switch it\n");
     for (size_t i = 0; i < hvc_services_count; i++) {

@@ -15,6 +15,7 @@
 #define HW_ARM_HVC_SPEC_H
 
 #include "target/arm/hvc/set.h"
+#include "floors.h"
 
 /* What a SPEC starts from when it names no floor. */
 #define HVC_FLOOR_NONE "none"
@@ -29,6 +30,14 @@
  * Returns: true on success; on error @pinned and @set stay as they are.
  */
 bool hvc_spec_parse(const char *spec, bool *pinned, HvcSet *set, Error **errp);
+
+/**
+ * hvc_spec_floor: the floor that a SPEC begins with
+ * @spec: a text that hvc_spec_parse() accepts, or one that begins as such
+ *
+ * Returns: the floor, or NULL if the first item is none.
+ */
+const HvcFloor *hvc_spec_floor(const char *spec);
 
 /**
  * hvc_spec_has_kernel: does a SPEC name a kernel?

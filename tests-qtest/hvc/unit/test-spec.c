@@ -9,6 +9,7 @@
 #include "qapi/error.h"
 #include "hw/arm/hvc/floors.h"
 #include "hw/arm/hvc/spec.h"
+#include "migration/kernel-floor.h"
 #include "target/arm/hvc/services.h"
 
 #define PSCI(major, minor) HVC_PSCI_VERSION(major, minor)
@@ -346,7 +347,7 @@ static void test_help(void)
     }
     for (size_t i = 0; i < hvc_floors_count; i++) {
         g_assert_nonnull(strstr(help, hvc_floors[i].name));
-        g_assert_nonnull(strstr(help, hvc_floors[i].help));
+        g_assert_nonnull(strstr(help, kernel_floors[i].help));
     }
     g_assert_nonnull(strstr(help, "0.2, 1.0, 1.1, 1.2, 1.3"));
 }
@@ -383,9 +384,11 @@ static void test_table(void)
     add_ids(ids, hvc_psci_functions);
     g_assert_null(hvc_service_by_name("nothing"));
 
+    g_assert_cmpuint(hvc_floors_count, ==, kernel_floors_count);
     for (size_t i = 0; i < hvc_floors_count; i++) {
         g_autofree char *services = hvc_set_services(&hvc_floors[i].set);
 
+        g_assert_cmpstr(hvc_floors[i].name, ==, kernel_floors[i].name);
         /* Floors and services have different names; each bit has a service. */
         g_assert_true(g_hash_table_add(names, (gpointer)hvc_floors[i].name));
         g_assert_null(strstr(services, " bit "));
