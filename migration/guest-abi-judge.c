@@ -116,12 +116,7 @@ static Error *check_value(const Judgement *judgement, const char *name,
     uint64_t here;
 
     if (!definition) {
-        if (incoming) {
-            error_setg(&err, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
-                       ", which this VM does not know; use a QEMU, a machine "
-                       "type and a host that have it, or restart the VM on "
-                       "this host", name, incoming);
-        }
+        guest_abi_refuse_unknown(name, incoming, &err);
         return err;
     }
     here = value_here(judgement, definition);
@@ -277,6 +272,7 @@ GuestAbiVerdictList *guest_abi_judge(const GuestAbiIncoming *incoming)
     Judgement judgement = { .incoming = incoming };
 
     judgement.tail = &judgement.verdicts;
+    guest_abi_refresh();
     check_machine(&judgement);
     try_all(&judgement);
     check_entries(&judgement);

@@ -11,6 +11,7 @@
 #include "hw/core/cpu.h"
 #include "hw/qdev-core.h"
 #include "guest-abi.h"
+#include "guest-abi-virtio.h"
 
 const char *guest_abi_machine_type(void)
 {
@@ -46,8 +47,20 @@ static void refuse_vcpus(const GuestAbiDefinition *definition,
                incoming, here);
 }
 
+static void list(void)
+{
+    guest_abi_list_virtio(NULL, GUEST_ABI_ORIGIN_DEFAULT);
+}
+
 void guest_abi_add_machine(void)
 {
+    static const GuestAbiLister lister = {
+        .list = list,
+        .told = guest_abi_virtio_told,
+        .forget = guest_abi_virtio_forget,
+        .refuse_unknown = guest_abi_virtio_refuse_unknown,
+    };
+
     guest_abi_add(&(GuestAbiDefinition) {
         .name = "machine.vcpus",
         .rule = GUEST_ABI_RULE_EXACT,
@@ -55,6 +68,7 @@ void guest_abi_add_machine(void)
         .read = read_vcpus,
         .refuse = refuse_vcpus,
     });
+    guest_abi_set_lister(&lister);
 }
 
 static bool get_guest_abi(Object *obj, Error **errp)

@@ -27,6 +27,7 @@ static GuestAbiEntry *describe(const GuestAbiDefinition *definition)
     entry->rule = definition->rule;
     entry->has_origin = true;
     entry->origin = definition->origin;
+    entry->device = g_strdup(definition->device);
     if (definition->decode) {
         entry->has_names = true;
         entry->names = definition->decode(definition, entry->value);
@@ -61,6 +62,7 @@ GuestAbiContract *qmp_query_guest_abi(Error **errp)
 
     contract->machine = g_strdup(guest_abi_machine_type());
     contract->migrated = guest_abi_is_migrated();
+    guest_abi_refresh();
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
 
@@ -119,6 +121,9 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
                        GuestAbiOrigin_str(entry->origin));
         for (name = entry->names; name; name = name->next) {
             monitor_printf(mon, " %s", name->value);
+        }
+        if (entry->device) {
+            monitor_printf(mon, " (%s)", entry->device);
         }
         monitor_printf(mon, "\n");
     }

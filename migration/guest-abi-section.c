@@ -154,7 +154,9 @@ GByteArray *guest_abi_section(Error **errp)
 {
     g_autoptr(GByteArray) content = g_byte_array_new();
     g_autoptr(GByteArray) entries = g_byte_array_new();
+    unsigned count = 0;
 
+    guest_abi_refresh();
     for (unsigned i = 0; guest_abi_definition(i); i++) {
         const GuestAbiDefinition *definition = guest_abi_definition(i);
 
@@ -164,7 +166,15 @@ GByteArray *guest_abi_section(Error **errp)
             append_name(entries, definition->name);
             g_byte_array_append(entries, (const uint8_t *)&value,
                                 sizeof(value));
+            count++;
         }
+    }
+    if (count > GUEST_ABI_MAX_ENTRIES) {
+        error_setg(errp, "guest-abi: this VM's contract with its guest has %u "
+                   "entries, more than the %d that can be sent; unplug devices "
+                   "(query-guest-abi lists them)", count,
+                   GUEST_ABI_MAX_ENTRIES);
+        return NULL;
     }
     append_part(content, ENTRIES, false, entries);
     for (unsigned i = 0; guest_abi_part(i); i++) {

@@ -15,7 +15,9 @@
 
 /**
  * GuestAbi: the contract of the VM
- * @definitions: this side's entries
+ * @definitions: this side's entries, those of @lister behind all others
+ * @listed: number of entries of @lister
+ * @lister: where entries of devices come from, or NULL
  * @by_name: from their names to 1 + their index
  * @parts: this side's parts
  * @adopted: the hook of guest_abi_set_adopted(), or NULL
@@ -27,6 +29,8 @@
  */
 typedef struct GuestAbi {
     GArray *definitions;
+    unsigned listed;
+    const GuestAbiLister *lister;
     GHashTable *by_name;
     GPtrArray *parts;
     bool (*adopted)(Error **errp);
@@ -78,14 +82,14 @@ uint64_t guest_abi_promised(const GuestAbiDefinition *definition)
 
 uint64_t guest_abi_here(const GuestAbiDefinition *definition)
 {
-    return definition->rule == GUEST_ABI_RULE_AT_LEAST ?
+    return definition->rule == GUEST_ABI_RULE_AT_LEAST ||
+           definition->rule == GUEST_ABI_RULE_SUBSET ?
            definition->value : guest_abi_promised(definition);
 }
 
-void guest_abi_add(const GuestAbiDefinition *definition)
+static void append(const GuestAbiDefinition *definition)
 {
     assert(guest_abi_name_is_valid(definition->name));
-    assert(definition_count() < GUEST_ABI_MAX_ENTRIES);
     assert(!guest_abi_definition_by_name(definition->name));
     assert(!definition->read || definition->rule == GUEST_ABI_RULE_EXACT);
     if (!guest_abi.definitions) {
@@ -93,9 +97,67 @@ void guest_abi_add(const GuestAbiDefinition *definition)
         guest_abi.by_name = g_hash_table_new(g_str_hash, g_str_equal);
     }
     g_array_append_val(guest_abi.definitions, *definition);
-    definition_at(definition_count() - 1)->promised = definition->value;
     g_hash_table_insert(guest_abi.by_name, (void *)definition->name,
                         GUINT_TO_POINTER(definition_count()));
+}
+
+static void drop_listed(void)
+{
+    for (; guest_abi.listed; guest_abi.listed--) {
+        g_hash_table_remove(guest_abi.by_name,
+                            definition_at(definition_count() - 1)->name);
+        g_array_set_size(guest_abi.definitions, definition_count() - 1);
+    }
+}
+
+void guest_abi_add(const GuestAbiDefinition *definition)
+{
+    GuestAbiDefinition added = *definition;
+
+    drop_listed();
+    assert(definition_count() < GUEST_ABI_MAX_ENTRIES);
+    added.promised = definition->value;
+    append(&added);
+}
+
+void guest_abi_set_lister(const GuestAbiLister *lister)
+{
+    assert(!guest_abi.lister);
+    guest_abi.lister = lister;
+}
+
+void guest_abi_list(const GuestAbiDefinition *definition)
+{
+    append(definition);
+    guest_abi.listed++;
+}
+
+void guest_abi_refresh(void)
+{
+    if (guest_abi.lister) {
+        drop_listed();
+        guest_abi.lister->list();
+    }
+}
+
+static bool is_listed(unsigned index)
+{
+    return index >= definition_count() - guest_abi.listed;
+}
+
+void guest_abi_refuse_unknown(const char *name, uint64_t value, Error **errp)
+{
+    if (guest_abi.lister &&
+        guest_abi.lister->refuse_unknown(name, value, errp)) {
+        return;
+    }
+    if (value) {
+        error_setg(errp, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
+                   ", which this VM does not know; use a QEMU, a machine "
+                   "type and a host that have it, or restart the VM on "
+                   "this host",
+                   name, value);
+    }
 }
 
 const GuestAbiPart *guest_abi_part(unsigned index)
@@ -210,6 +272,19 @@ static void adopt(GuestAbiDefinition *definition,
     }
 }
 
+static void tell_lister(const GuestAbi *abi, const GuestAbiIncoming *incoming)
+{
+    for (unsigned i = 0; i < definition_count(); i++) {
+        const GuestAbiDefinition *definition = definition_at(i);
+        const GuestAbiValue *came = guest_abi_incoming_value(incoming,
+                                                             definition->name);
+
+        if (is_listed(i) && came) {
+            abi->lister->told(definition, came->value);
+        }
+    }
+}
+
 static void load_parts(const GuestAbiIncoming *incoming)
 {
     for (unsigned i = 0; guest_abi_part(i); i++) {
@@ -237,6 +312,7 @@ static bool adopt_all(GuestAbi *abi, const GuestAbiIncoming *incoming,
         adopt(definition_at(i), incoming);
     }
     if (!abi->adopted || abi->adopted(errp)) {
+        tell_lister(abi, incoming);
         load_parts(incoming);
         trace_guest_abi_adopted(guest_abi_incoming_count(incoming),
                                 incoming->parts->len);
@@ -315,6 +391,9 @@ static void guest_abi_reset(void *opaque)
         if (definition->rule == GUEST_ABI_RULE_AT_LEAST) {
             definition->promised = definition->value;
         }
+    }
+    if (guest_abi.lister) {
+        guest_abi.lister->forget();
     }
 }
 

@@ -40,8 +40,9 @@ typedef struct GuestAbiDefinition GuestAbiDefinition;
  *            sets it to @value. A contract that is adopted changes it for
  *            GUEST_ABI_RULE_ACCEPTED: what came; and for
  *            GUEST_ABI_RULE_AT_LEAST: what came, as long as the guest is not
- *            reset, when it is told @value again
+ *            reset, when it is told @value again. A lister keeps its own
  * @origin: who set it
+ * @device: the device that it is about, in words for people; may be NULL
  * @read: for a value that changes while the VM runs, in place of @value and
  *        @promised; only for GUEST_ABI_RULE_EXACT; may be NULL
  * @same: do two values tell the guest the same? For registers of which some
@@ -64,6 +65,7 @@ struct GuestAbiDefinition {
     uint64_t value;
     uint64_t promised;
     GuestAbiOrigin origin;
+    const char *device;
     uint64_t (*read)(const GuestAbiDefinition *definition);
     bool (*same)(const GuestAbiDefinition *definition, uint64_t a, uint64_t b);
     bool (*needed)(const GuestAbiDefinition *definition);
@@ -83,6 +85,23 @@ typedef struct GuestAbiValue {
     char name[GUEST_ABI_NAME_SIZE];
     uint64_t value;
 } GuestAbiValue;
+
+/**
+ * GuestAbiLister: a source of entries that come and go with devices
+ * @list: list the entries as they are now, each by guest_abi_list()
+ * @told: the guest that comes was told @value, in place of what this VM has;
+ *        called for each listed entry of an incoming contract that fits
+ * @forget: the guest boots: it is told what this VM has
+ * @refuse_unknown: say in @errp why an incoming entry that is not among this
+ *                  VM's cannot be kept; returns false if the entry is not of
+ *                  this source
+ */
+typedef struct GuestAbiLister {
+    void (*list)(void);
+    void (*told)(const GuestAbiDefinition *definition, uint64_t value);
+    void (*forget)(void);
+    bool (*refuse_unknown)(const char *name, uint64_t value, Error **errp);
+} GuestAbiLister;
 
 /**
  * GuestAbiPart: what travels with the contract and is no 64-bit value
@@ -134,6 +153,39 @@ typedef bool GuestAbiTrial(const GuestAbiValue *wanted, unsigned count,
  * To be called while the machine is made. No name may be added twice.
  */
 void guest_abi_add(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_set_lister: have the entries of devices in this VM's contract
+ * @lister: stays where it is
+ *
+ * To be called once, while the machine is made.
+ */
+void guest_abi_set_lister(const GuestAbiLister *lister);
+
+/**
+ * guest_abi_list: add an entry until the next call of GuestAbiLister.list
+ * @definition: the entry, its @promised set; it is copied, and what it points
+ *              to stays until then
+ *
+ * To be called by GuestAbiLister.list. No name may be added twice.
+ */
+void guest_abi_list(const GuestAbiDefinition *definition);
+
+/**
+ * guest_abi_refresh: have the listed entries as things are now
+ *
+ * To be called, with the big lock held, before entries are sent, shown or
+ * compared. Pointers to entries are not valid any more.
+ */
+void guest_abi_refresh(void);
+
+/**
+ * guest_abi_refuse_unknown: say why an entry that this VM lacks is refused
+ * @name: the entry, of an incoming contract
+ * @value: what the guest was promised
+ * @errp: set if it is refused
+ */
+void guest_abi_refuse_unknown(const char *name, uint64_t value, Error **errp);
 
 /**
  * guest_abi_add_part: add a part to this VM's contract
@@ -266,7 +318,7 @@ uint64_t guest_abi_promised(const GuestAbiDefinition *definition);
  * @definition: the entry
  *
  * Returns: this VM's own value; for GUEST_ABI_RULE_ACCEPTED the promised one,
- * which this VM now has.
+ * which this VM now has. Of GUEST_ABI_RULE_EXACT they are equal.
  */
 uint64_t guest_abi_here(const GuestAbiDefinition *definition);
 

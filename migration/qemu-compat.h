@@ -68,6 +68,22 @@
 #endif
 #endif /* per target */
 
+/*
+ * Is a guest offered a virtio feature, and has it accepted it? From QEMU 10.2
+ * on features have up to 128 bits; hw/virtio/virtio.h
+ */
+#if QEMU_SINCE(10, 2)
+#define virtio_offers(vdev, bit) \
+    virtio_has_feature_ex((vdev)->host_features_ex, bit)
+#define virtio_acked(vdev, bit) \
+    virtio_has_feature_ex((vdev)->guest_features_ex, bit)
+#else
+#define virtio_offers(vdev, bit) \
+    ((bit) < 64 && virtio_has_feature((vdev)->host_features, bit))
+#define virtio_acked(vdev, bit) \
+    ((bit) < 64 && virtio_has_feature((vdev)->guest_features, bit))
+#endif
+
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */
 #if QEMU_SINCE(10, 0)
 #define x86_supported_feature_word(word) \

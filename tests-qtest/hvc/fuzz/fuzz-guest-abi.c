@@ -36,6 +36,7 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "monitor/monitor-internal.h"
+#include "migration/guest-abi-virtio.h"
 #include "target/i386/xsave-check.h"
 #include "../fake/contract-loader.h"
 #include "fuzz-guest-abi.h"
@@ -92,6 +93,40 @@ static bool trial(const GuestAbiValue *wanted, unsigned count, uint64_t *truth,
     truth[1] = truth[0] ? wanted[1].value : 0;
     return true;
 }
+
+/* A NIC that offers USO, and one that the contract does not have */
+#define OFFERED 0x01c0000000000000
+
+GPtrArray *virtio_kernel_devices(void)
+{
+    GPtrArray *devices = g_ptr_array_new_with_free_func(
+        virtio_kernel_device_free);
+
+    for (unsigned i = 0; i < 2; i++) {
+        VirtioKernelDevice *device = g_new0(VirtioKernelDevice, 1);
+
+        device->path = g_strdup(i ? "user" : "net");
+        device->type = g_strdup("virtio-net-pci");
+        device->label = g_strdup("net0");
+        device->driver = "virtio-net-device";
+        device->backends = i ? 0 : 1;
+        device->offered = OFFERED;
+        g_ptr_array_add(devices, device);
+    }
+    return devices;
+}
+
+static void list_devices(void)
+{
+    guest_abi_list_virtio(NULL, GUEST_ABI_ORIGIN_DEFAULT);
+}
+
+static const GuestAbiLister lister = {
+    .list = list_devices,
+    .told = guest_abi_virtio_told,
+    .forget = guest_abi_virtio_forget,
+    .refuse_unknown = guest_abi_virtio_refuse_unknown,
+};
 
 static bool save_part(GByteArray *data, Error **errp)
 {
@@ -184,7 +219,7 @@ static bool valid_contract(const Contract *contract)
 {
     static const char *const known[] = {
         "arm.std-bmap", "arm.psci-version", "t.level", "t.mask", "t.feature",
-        "t.depends",
+        "t.depends", "virtio.net", "virtio.user",
     };
     uint64_t value[ARRAY_SIZE(known)];
     unsigned others = 0;
@@ -195,6 +230,12 @@ static bool valid_contract(const Contract *contract)
             return false;
         }
         others += !!contract->entry[i].value;
+        /* A device that is not there is missed, whatever it offers. */
+        if (!memcmp(contract->entry[i].name, "virtio.", 7) &&
+            strcmp(contract->entry[i].name, "virtio.net") &&
+            strcmp(contract->entry[i].name, "virtio.user")) {
+            return false;
+        }
     }
     for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
         const Entry *found = find_entry(contract, contract->count, known[i]);
@@ -205,7 +246,8 @@ static bool valid_contract(const Contract *contract)
     return !others && valid_parts(contract) &&
            value[0] == 1 && value[1] == 65537 && value[2] <= 2 &&
            (value[3] & 0x7ffffffffffffff8) == 0 &&
-           value[4] <= 1 && (value[4] == 1 || value[5] == 0);
+           value[4] <= 1 && (value[4] == 1 || value[5] == 0) &&
+           ((value[6] | value[7]) & 0xfe3fffffffffffff) == 0;
 }
 
 typedef struct Cursor {
@@ -648,6 +690,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         guest_abi_add(&definitions[i]);
     }
     guest_abi_add_part(&part);
+    guest_abi_set_lister(&lister);
     guest_abi_set_trial(trial);
     guest_abi_migrate();
     return 0;
