@@ -12,6 +12,7 @@
 #include "hw/qdev-core.h"
 #include "guest-abi.h"
 #include "guest-abi-virtio.h"
+#include "kernel-floor-machine.h"
 
 const char *guest_abi_machine_type(void)
 {
@@ -47,9 +48,80 @@ static void refuse_vcpus(const GuestAbiDefinition *definition,
                incoming, here);
 }
 
+/* 0 is for no floor, so that "none", of version 0, needs another value. */
+#define FLOOR_NONE 1
+
+static uint64_t floor_value(const KernelFloor *floor)
+{
+    return floor ? floor->version ?: FLOOR_NONE : 0;
+}
+
+static const char *floor_name(uint64_t value)
+{
+    for (size_t i = 0; i < kernel_floors_count; i++) {
+        if (floor_value(&kernel_floors[i]) == value) {
+            return kernel_floors[i].name;
+        }
+    }
+    return NULL;
+}
+
+static bool has_floor(const GuestAbiDefinition *definition)
+{
+    return kernel_floor_of_vm();
+}
+
+static strList *decode_floor(const GuestAbiDefinition *definition,
+                             uint64_t value)
+{
+    strList *names = NULL;
+    strList **tail = &names;
+    const char *name = floor_name(value);
+
+    QAPI_LIST_APPEND(tail, name ? g_strdup(name)
+                                : g_strdup_printf("0x%" PRIx64, value));
+    if (!guest_abi_virtio_count()) {
+        QAPI_LIST_APPEND(tail, g_strdup("no device follows the kernel"));
+    }
+    return names;
+}
+
+/* What a guest that boots here would find is another host's, or a fleet's. */
+static void refuse_floor(const GuestAbiDefinition *definition,
+                         uint64_t incoming, uint64_t here, Error **errp)
+{
+    const char *came = floor_name(incoming);
+    const char *is = floor_name(here);
+
+    if (!came) {
+        error_setg(errp, "guest-abi: incoming VM has a kernel-floor (0x%"
+                   PRIx64 ") that this QEMU does not know; use a QEMU that "
+                   "has it", incoming);
+        return;
+    }
+    error_setg(errp, "guest-abi: incoming VM has kernel-floor=%s, this VM has "
+               "%s%s; start this QEMU with the source's -machine "
+               "kernel-floor=%s", came, is ? "kernel-floor=" : "none",
+               is ?: "", came);
+}
+
 static void list(void)
 {
-    guest_abi_list_virtio(NULL, GUEST_ABI_ORIGIN_DEFAULT);
+    const KernelFloor *floor = kernel_floor_of_vm();
+    GuestAbiOrigin origin = kernel_floor_given() ? GUEST_ABI_ORIGIN_FLOOR
+                                                 : GUEST_ABI_ORIGIN_TYPE;
+
+    guest_abi_list_virtio(floor, origin);
+    guest_abi_list(&(GuestAbiDefinition) {
+        .name = "machine.kernel-floor",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = floor_value(floor),
+        .promised = floor_value(floor),
+        .origin = origin,
+        .needed = has_floor,
+        .decode = decode_floor,
+        .refuse = refuse_floor,
+    });
 }
 
 void guest_abi_add_machine(void)
@@ -82,6 +154,10 @@ static void set_guest_abi(Object *obj, bool value, Error **errp)
         error_setg(errp, "guest-abi cannot be changed after the machine was "
                    "created; give it on the command line: -machine "
                    "guest-abi=on");
+        return;
+    }
+    if (!value && kernel_floor_given()) {
+        kernel_floor_refuse_declined(kernel_floor_given(), errp);
         return;
     }
     declined = !value;

@@ -155,8 +155,7 @@ void guest_abi_refuse_unknown(const char *name, uint64_t value, Error **errp)
         error_setg(errp, "guest-abi: incoming VM has '%s' = 0x%" PRIx64
                    ", which this VM does not know; use a QEMU, a machine "
                    "type and a host that have it, or restart the VM on "
-                   "this host",
-                   name, value);
+                   "this host", name, value);
     }
 }
 

@@ -10,6 +10,19 @@ arguments are those of a GLib test, such as -p PATH or -l.
 import argparse
 import os
 from pathlib import Path
+import shlex
+
+
+def with_machine_options(qemu, options, folder):
+    """A program, called as QEMU is, that starts QEMU with more -machine
+    options: a test chooses its machine by itself"""
+    program = folder / qemu.name
+    folder.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(str(qemu))} "$@" '
+                       f'-machine {shlex.quote(options)}\n',
+                       encoding='utf-8')
+    program.chmod(0o755)
+    return program
 
 
 def main():
@@ -18,17 +31,24 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--target', default='aarch64',
                         help='aarch64 (default) or x86_64')
+    parser.add_argument('--machine', metavar='OPTIONS',
+                        help='options for each machine that the test starts, '
+                        'such as kernel-floor=linux-6.1')
     parser.add_argument('build', type=Path, metavar='BUILD')
     parser.add_argument('test', metavar='TEST')
     parser.add_argument('arguments', metavar='ARGUMENT',
                         nargs=argparse.REMAINDER)
     args = parser.parse_args()
     qemu = args.build.resolve() / 'qemu'
+    program = qemu / f'qemu-system-{args.target}'
+    if args.machine:
+        program = with_machine_options(
+            program, args.machine, qemu / ('with-' + args.machine))
     os.chdir(qemu)
-    os.environ.update(QTEST_QEMU_BINARY=f'{qemu}/qemu-system-{args.target}',
+    os.environ.update(QTEST_QEMU_BINARY=str(program),
                       QTEST_QEMU_IMG=f'{qemu}/qemu-img',
                       PYTHON='/usr/bin/python3')
     os.environ.setdefault('MALLOC_PERTURB_', '85')
     folder = '' if args.test.startswith('unit/') else 'qtest/'
-    program = f'{qemu}/tests/{folder}{args.test}'
-    os.execv(program, [program, '--tap', '-k', *args.arguments])
+    test = f'{qemu}/tests/{folder}{args.test}'
+    os.execv(test, [test, '--tap', '-k', *args.arguments])

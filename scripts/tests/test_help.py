@@ -23,7 +23,8 @@ TESTS_QTEST = ROOT / 'tests-qtest'
 # The first program of a guest: nobody calls it.
 NOT_CALLED = {'guests/linux/init'}
 PATIENCE_S = 60
-PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi')
+PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi',
+              'kernel-floor')
 
 
 class Scripts(unittest.TestCase):
@@ -215,7 +216,7 @@ class OfQemu(unittest.TestCase):
         self.assertEqual([line.split() for line in lines[:-1]],
                          [[entry['name'], f'{entry["value"]:#x}',
                            entry['rule'], entry['origin'],
-                           *entry.get('names', [])]
+                           *' '.join(entry.get('names', [])).split()]
                           for entry in entries])
         self.assertEqual(lines[-1], 'the migration stream carries it')
         self.assertEqual(nothing, ['nothing was promised to this guest',

@@ -53,7 +53,7 @@ VCPUS = 2
 class Example:
     """A domain of the manual, and the contract that its guest has to have."""
 
-    def __init__(self, name, machine, ptp, file=None):
+    def __init__(self, name, machine, ptp, file=None, floor=None):
         self.name = name
         self.path = DOMAINS / f'{file or name}.xml'
         self.contract = {
@@ -68,14 +68,21 @@ class Example:
             # <vcpu> of the domains
             'machine.vcpus': (2, []),
         }
+        if floor:
+            # Of a VM whose NIC, if any, has no backend in the kernel
+            major, minor = map(int, floor.split('.'))
+            self.contract['machine.kernel-floor'] = (
+                major << 16 | minor,
+                [f'linux-{floor}', 'no device follows the kernel'])
         # PSCI_VERSION, TRNG_VERSION, PV_TIME_FEATURES, vendor features
         self.line = f'00010001 00010000 00000000 0000000{3 if ptp else 1}'
 
 
-BY_TYPE = Example('virt-hvc', 'virt-hvc-10.0', True)
+BY_TYPE = Example('virt-hvc', 'virt-hvc-10.0', True, floor='6.12')
 BY_OPTION = Example('hvc-services', 'virt-10.0', False)
+BY_FLOOR = Example('kernel-floor', 'virt-10.0', True, floor='6.1')
 # The domain of the migration guide
-BY_PROFILE = Example('vm', 'virt-hvc-10.0', True, 'guest-abi-profile')
+BY_PROFILE = Example('vm', 'virt-hvc-10.0', True, 'guest-abi-profile', '6.12')
 WITHOUT_KVM = (
     ("<domain type='kvm'", "<domain type='qemu'"),
     ("<cpu mode='host-passthrough'/>", "<cpu mode='custom' match='exact'>"
@@ -257,7 +264,7 @@ class Tests:
     def points(self):
         yield 'examples', self.examples
         yield 'machine types in capabilities', self.capabilities
-        for example in (BY_TYPE, BY_OPTION):
+        for example in (BY_TYPE, BY_OPTION, BY_FLOOR):
             for name, test in (('contract', self.contract),
                                ('sandbox', self.sandbox),
                                ('save and restore', self.save),
@@ -283,7 +290,7 @@ class Tests:
     def alone(self, test):
         for host in (self.source, self.destination):
             host.clear()
-        for example in (BY_TYPE, BY_OPTION, BY_PROFILE):
+        for example in (BY_TYPE, BY_OPTION, BY_FLOOR, BY_PROFILE):
             subprocess.run([self.qemu_img, 'create', '-q', '-f', 'qcow2',
                             self.folder / f'images/{example.name}.qcow2',
                             '1M'], check=True)
@@ -292,10 +299,10 @@ class Tests:
     def examples(self):
         # The manual has none that is not tested.
         tested = {example.path
-                  for example in (BY_TYPE, BY_OPTION, BY_PROFILE)}
+                  for example in (BY_TYPE, BY_OPTION, BY_FLOOR, BY_PROFILE)}
         expect(set(DOMAINS.iterdir()) == tested,
                f'{DOMAINS} has other files than {tested}')
-        for example in (BY_TYPE, BY_OPTION):
+        for example in (BY_TYPE, BY_OPTION, BY_FLOOR):
             self.source.virsh('define', '--validate', example.path)
             found = ET.fromstring(self.source.virsh('dumpxml', example.name))
             machine = found.find('os/type').get('machine')

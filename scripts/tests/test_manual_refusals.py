@@ -80,6 +80,11 @@ OPTIONS = (
     ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
     ('virt-hvc-10.0,guest-abi=off',),
     ('virt,secure=on,hvc-services=trng', '-bios', '/dev/null'),
+    ('virt,kernel-floor=linux-6.2',),
+    ('virt,kernel-floor=linux6.1',),
+    ('virt,kernel-floor=linux-6.1,hvc-services=host',),
+    ('virt,kernel-floor=linux-6.1,hvc-services=linux-6.18',),
+    ('virt,guest-abi=off,kernel-floor=linux-6.1',),
 )
 # Source and destination of a migration
 PAIRS = (
@@ -88,6 +93,8 @@ PAIRS = (
     ('virt,hvc-services=linux-6.18', 'virt,hvc-services=linux-6.12'),
     ('virt', 'virt,hvc-services=linux-6.12'),
     ('virt-10.0,hvc-services=linux-6.12', 'virt-hvc-10.0'),
+    ('virt,kernel-floor=linux-6.1', 'virt,kernel-floor=linux-6.12'),
+    ('virt,kernel-floor=linux-6.12', 'virt,hvc-services=linux-6.12'),
 )
 FITTING = 'virt,hvc-services=none'
 TOLD = 'the destination refused this VM: guest-abi: '
@@ -334,8 +341,9 @@ class Produced:
     def unknown_entry(self):
         with Vm(self.qemu, FITTING, '-S') as vm:
             contract = vm.command('query-guest-abi')
-            contract['entries'].append({'name': 'arm.from-the-future',
-                                        'value': 1})
+            contract['entries'] += [
+                {'name': 'arm.from-the-future', 'value': 1},
+                {'name': 'machine.kernel-floor', 'value': 0x70063}]
             verdicts = vm.command('check-guest-abi',
                                   machine='virt-hvc-10.0',
                                   entries=contract['entries'])
@@ -345,6 +353,7 @@ class Produced:
     def late_change(self):
         with Vm(self.qemu, FITTING, '-S') as vm:
             for name, value in (('hvc-services', 'linux-6.1'),
+                                ('kernel-floor', 'linux-6.1'),
                                 ('guest-abi', True)):
                 try:
                     vm.command('qom-set', path='/machine', property=name,

@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "hw/arm/virt.h"
 #include "hw/qdev-core.h"
+#include "migration/kernel-floor-machine.h"
 #include "migration/qemu-compat.h"
 #include "target/arm/hvc/abi.h"
 #include "target/arm/hvc/kvm-psci.h"
@@ -67,14 +68,23 @@ static void set_services(Object *obj, const char *value, Error **errp)
     }
 }
 
+/* kernel-floor names a kernel, and hvc-services names none. */
+static bool psci_version_is_of_floor(const VirtHvc *hvc)
+{
+    const KernelFloor *floor = kernel_floor_given();
+
+    return floor && floor->version &&
+           (hvc->from_floor || !hvc_spec_has_kernel(hvc->services));
+}
+
 /*
- * By psci-version, by the kernel that a SPEC begins with, or by the row of a
- * machine type. Otherwise nobody asked for a version.
+ * By psci-version, by the kernel that a SPEC begins with, by kernel-floor, or
+ * by the row of a machine type. Otherwise nobody asked for a version.
  */
 static bool psci_version_is_chosen(const VirtHvc *hvc)
 {
     return hvc->psci_version || hvc->from_type ||
-           hvc_spec_has_kernel(hvc->services);
+           psci_version_is_of_floor(hvc) || hvc_spec_has_kernel(hvc->services);
 }
 
 /* The pinned set with the user's PSCI version, which goes before the floor's */
@@ -136,6 +146,9 @@ static char *describe_options(const MachineState *machine)
         g_string_append_printf(options, "machine type %s: ",
                                MACHINE_GET_CLASS(machine)->name);
     }
+    if (hvc->from_floor) {
+        g_string_append_printf(options, "kernel-floor=%s: ", hvc->services);
+    }
     g_string_append_printf(options, "hvc-services=%s", hvc->services);
     if (hvc->psci_version) {
         g_autofree char *version = hvc_psci_version_format(hvc->psci_version);
@@ -174,6 +187,58 @@ static bool check_profile(const VirtHvc *hvc, Error **errp)
     return false;
 }
 
+/*
+ * kernel-floor is the default of the services and of the PSCI version, and goes
+ * before the floor of a machine type. Services that the user names stay, but
+ * for those of a newer kernel.
+ */
+static bool apply_floor(VirtHvc *hvc, Error **errp)
+{
+    const KernelFloor *floor = kernel_floor_given();
+    const HvcFloor *chosen;
+
+    if (!floor) {
+        return true;
+    }
+    if (!hvc->services || hvc->from_type) {
+        g_free(hvc->services);
+        hvc->services = g_strdup(floor->name);
+        hvc->set = hvc_floor_by_name(floor->name)->set;
+        hvc->pinned = true;
+        hvc->from_type = false;
+        hvc->from_floor = true;
+        return true;
+    }
+    if (!hvc->pinned) {
+        error_setg(errp, "hvc-services=%s contradicts kernel-floor=%s: "
+                   "services of any kernel are not those of the oldest one; "
+                   "leave out hvc-services, or kernel-floor", hvc->services,
+                   floor->name);
+        return false;
+    }
+    chosen = hvc_spec_floor(hvc->services);
+    if (chosen && kernel_floor_by_name(chosen->name)->version >
+                  floor->version) {
+        error_setg(errp, "hvc-services=%s contradicts kernel-floor=%s: its "
+                   "floor is that of a newer kernel; leave out hvc-services, "
+                   "or use kernel-floor=%s", hvc->services, floor->name,
+                   chosen->name);
+        return false;
+    }
+    if (psci_version_is_of_floor(hvc)) {
+        hvc->set.psci_version =
+            hvc_floor_by_name(floor->name)->set.psci_version;
+    }
+    return true;
+}
+
+/* For remedies: what leaves the services to the accelerator */
+static const char *stock_services(void)
+{
+    return kernel_floor_given() ? "hvc-services=host without kernel-floor"
+                                : "hvc-services=host";
+}
+
 /* Options that are refused before the machine is made */
 static bool check_options(const MachineState *machine, Error **errp)
 {
@@ -201,8 +266,8 @@ static bool check_options(const MachineState *machine, Error **errp)
     }
     if (hvc->pinned && !tcg_enabled() && !kvm_enabled() && !qtest_enabled()) {
         error_setg(errp, "hvc-services=%s is not supported with the '%s' "
-                   "accelerator; use -accel kvm or tcg, or hvc-services=host",
-                   hvc->services, current_accel_name());
+                   "accelerator; use -accel kvm or tcg, or %s",
+                   hvc->services, current_accel_name(), stock_services());
         return false;
     }
     return true;
@@ -219,9 +284,19 @@ static bool check_conduit(const VirtHvc *hvc, Error **errp)
     }
     error_setg(errp, "hvc-services=%s: this guest has no conduit to call a "
                "service through, as it starts at the exception level that "
-               "would serve the calls; use secure=off, or hvc-services=host",
-               hvc->services);
+               "would serve the calls; use secure=off, or %s", hvc->services,
+               stock_services());
     return false;
+}
+
+/*
+ * Of services that only kernel-floor asks for, a guest without a conduit has
+ * none to promise.
+ */
+static bool has_no_calls(const VirtHvc *hvc)
+{
+    return hvc->from_floor &&
+           ARM_CPU(first_cpu)->psci_conduit == QEMU_PSCI_CONDUIT_DISABLED;
 }
 
 static void create_pv_time_records(VirtMachineState *vms, MemoryRegion *sysmem)
@@ -254,12 +329,15 @@ static void promise_services(const MachineState *machine, const HvcSet *set)
 {
     const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
     g_autofree char *options = describe_options(machine);
-    GuestAbiOrigin services = hvc->from_type ? GUEST_ABI_ORIGIN_TYPE
-                                             : GUEST_ABI_ORIGIN_OPTION;
+    GuestAbiOrigin services = hvc->from_type ? GUEST_ABI_ORIGIN_TYPE :
+                              hvc->from_floor ? GUEST_ABI_ORIGIN_FLOOR :
+                              GUEST_ABI_ORIGIN_OPTION;
     GuestAbiOrigin psci_version = services;
 
     if (hvc->psci_version) {
         psci_version = GUEST_ABI_ORIGIN_OPTION;
+    } else if (psci_version_is_of_floor(hvc)) {
+        psci_version = GUEST_ABI_ORIGIN_FLOOR;
     } else if (!psci_version_is_chosen(hvc)) {
         psci_version = GUEST_ABI_ORIGIN_DEFAULT;
     }
@@ -300,6 +378,16 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
     return true;
 }
 
+/* Of the SPEC's floor, or else of the VM's */
+static unsigned gic_revision(const VirtHvc *hvc)
+{
+    const KernelFloor *floor = kernel_floor_given();
+    unsigned revision = hvc_spec_gic_revision(hvc->services);
+
+    return revision || !floor ? revision
+                              : hvc_floor_by_name(floor->name)->gic_revision;
+}
+
 /* What is wrong with a profile is said before the VM is made. */
 static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
 {
@@ -307,7 +395,7 @@ static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
     g_autofree char *options = describe_options(machine);
 
     hvc->vm = hvc_vm_new(set, options);
-    hvc->vm->gic_revision = hvc_spec_gic_revision(hvc->services);
+    hvc->vm->gic_revision = gic_revision(hvc);
     if (hvc->profile) {
         hvc->vm->profile = hvc_kvm_profile_load(hvc->profile, errp);
         if (!hvc->vm->profile) {
@@ -352,6 +440,10 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
 {
     VirtMachineState *vms = VIRT_MACHINE(machine);
 
+    if (has_no_calls(&vms->hvc)) {
+        vms->hvc.pinned = false;
+        return true;
+    }
     if (!check_conduit(&vms->hvc, errp)) {
         return false;
     }
@@ -390,12 +482,14 @@ static void virt_hvc_init(MachineState *machine)
     Error *err = NULL;
     HvcSet set;
 
-    fit_psci_version(hvc);
-    set = pinned_set(hvc);
-    if (prepare(machine, &set, &err)) {
-        virt_init(machine);
-        if (!hvc->pinned || complete(machine, &set, &err)) {
-            return;
+    if (apply_floor(hvc, &err)) {
+        fit_psci_version(hvc);
+        set = pinned_set(hvc);
+        if (prepare(machine, &set, &err)) {
+            virt_init(machine);
+            if (!hvc->pinned || complete(machine, &set, &err)) {
+                return;
+            }
         }
     }
     error_report_err(err);
@@ -408,6 +502,7 @@ void virt_hvc_class_init(ObjectClass *oc)
 
     virt_init = mc->init;
     mc->init = virt_hvc_init;
+    kernel_floor_set_help(oc, hvc_spec_floor_help);
 
     object_class_property_add_str(oc, "hvc-services", get_services,
                                   set_services);

@@ -15,6 +15,7 @@
  * @services: the value of hvc-services=, NULL if there is none
  * @psci_version: the value of psci-version=, 0 if it was not given
  * @from_type: @services was not chosen by the user, but by the machine type
+ * @from_floor: @services is the default of the user's kernel-floor=
  * @profile: the value of guest-abi-profile=, NULL if it was not given
  * @pinned: the VM has a pinned set; else the accelerator's default
  * @set: the pinned set
@@ -25,6 +26,7 @@ typedef struct VirtHvc {
     uint32_t psci_version;
     char *profile;
     bool from_type;
+    bool from_floor;
     bool pinned;
     HvcSet set;
     struct HvcVm *vm;

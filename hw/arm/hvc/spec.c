@@ -333,6 +333,16 @@ static void append_floors(GString *help)
     }
 }
 
+char *hvc_spec_floor_help(void)
+{
+    g_autoptr(GString) help = g_string_new(
+        "\nHypercall services that a floor gives, if hvc-services does not "
+        "name others\n");
+
+    append_floors(help);
+    return g_string_free(g_steal_pointer(&help), false);
+}
+
 char *hvc_spec_help(void)
 {
     g_autoptr(GString) help = g_string_new(

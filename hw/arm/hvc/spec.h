@@ -89,6 +89,14 @@ char *hvc_spec_format_like(const char *spec, const HvcSet *set);
 char *hvc_spec_help(void);
 
 /**
+ * hvc_spec_floor_help: describe what floors stand for on the virt machine
+ *
+ * Returns: the text that -machine virt,kernel-floor=help has behind that of
+ * kernel_floor_help(); the caller frees it with g_free().
+ */
+char *hvc_spec_floor_help(void);
+
+/**
  * hvc_psci_version_parse: read a PSCI version
  * @text: as in "1.1"
  * @version: set to the version as PSCI_VERSION returns it

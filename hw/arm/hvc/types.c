@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * Each is a stock virt-X.Y with a default for hvc-services. A released row
- * never changes.
+ * Each is a stock virt-X.Y with a default for hvc-services and kernel-floor. A
+ * released row never changes.
  *
  * Names: libvirt knows a virt machine by the prefix "virt-", and the stream's
  * configuration section compares machine names by prefix, so that no type's
@@ -16,13 +16,14 @@
 #include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "hw/arm/virt.h"
+#include "migration/kernel-floor-machine.h"
 #include "floors.h"
 
 /**
  * VirtHvcType:
  * @name: the machine type, without its "-machine" suffix
  * @parent: the stock type that it derives from
- * @floor: its default for hvc-services
+ * @floor: its default for hvc-services and kernel-floor
  */
 typedef struct VirtHvcType {
     const char *name;
@@ -78,6 +79,7 @@ static void type_class_init(ObjectClass *oc, void *data)
         g_ptr_array_add(mc->compat_props,
                         g_ptr_array_index(parent->compat_props, i));
     }
+    kernel_floor_set_default(oc, kernel_floor_by_name(type->floor));
 }
 
 static void type_instance_init(Object *obj)

@@ -33,8 +33,24 @@ def version():
     return re.search(r"^ *version: '(.*)'", text, re.M)[1]
 
 
+def switched_off(vm, name, parent):
+    """Device properties that a type switches off and its parent does not, as
+    -global takes them"""
+    def rows(machine):
+        return [f'{prop["qom-type"]}.{prop["property"]}'
+                for prop in machine['compat-props'] if prop['value'] == 'off']
+    machines = {machine['name']: machine for machine in vm.command(
+        'query-machines', **{'compat-props': True})}
+    inherited = rows(machines[parent])
+    return [row for row in rows(machines[name]) if row not in inherited]
+
+
 def describe(build, machine, parent, first_release):
+    parent = parent.removesuffix('-machine')
     with start(build, machine['name']) as vm:
+        off = switched_off(vm, machine['name'], parent)
+        kernel_floor = vm.command('qom-get', path='/machine',
+                                  property='kernel-floor')
         values = {entry['name']: entry for entry in
                   vm.command('query-guest-abi')['entries']}
         floor = vm.command('qom-get', path='/machine', property='hvc-services')
@@ -43,14 +59,16 @@ def describe(build, machine, parent, first_release):
     return {
         'name': machine['name'],
         'alias': machine.get('alias'),
-        'parent': parent.removesuffix('-machine'),
+        'parent': parent,
         'first-release': first_release,
         'floor': floor,
+        'kernel-floor': kernel_floor,
         'psci-version': values['arm.psci-version']['names'][0],
         'services': [service for entry in bitmaps.values()
                      for service in entry['names']],
         'bitmaps': {name: f'{entry["value"]:#x}'
                     for name, entry in bitmaps.items()},
+        'device-properties-off': off,
     }
 
 
