@@ -8,7 +8,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "internals.h"
-#include "tcg.h"
+#include "dispatch.h"
 
 /**
  * hvc_arch_version: SMCCC_VERSION
@@ -40,7 +40,7 @@ static bool has_ssbs(ARMCPU *cpu)
  */
 void hvc_arch_features(HvcCall *call)
 {
-    const HvcFunction *function = hvc_tcg_function((uint32_t)call->arg[0]);
+    const HvcFunction *function = hvc_dispatch_function(hvc_call_arg(call, 1));
 
     if (function && function->discovery == HVC_DISCOVERY_ARCH_FEATURES &&
         hvc_call_can_use(call, function->id) &&

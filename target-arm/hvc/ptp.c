@@ -79,7 +79,7 @@ void hvc_ptp(HvcCall *call)
     uint64_t wall_ns = 0, counter = 0;
     int timer;
 
-    switch ((uint32_t)call->arg[0]) {
+    switch ((uint32_t)hvc_call_arg(call, 1)) {
     case PTP_VIRTUAL_COUNTER:
         timer = GTIMER_VIRT;
         break;

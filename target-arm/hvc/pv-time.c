@@ -331,10 +331,10 @@ void hvc_pv_time_init(MemoryRegion *records, hwaddr base)
  */
 void hvc_pv_time_features(HvcCall *call)
 {
-    bool known = hvc_service_has_function(hvc_service_by_name("pv-time"),
-                                          (uint32_t)call->arg[0]);
+    uint32_t id = hvc_call_arg(call, 1);
+    bool known = hvc_service_has_function(hvc_service_by_name("pv-time"), id);
 
-    call->result[0] = known && hvc_call_can_use(call, call->arg[0]) ?
+    call->result[0] = known && hvc_call_can_use(call, id) ?
         HVC_SUCCESS : HVC_NOT_SUPPORTED;
 }
 

@@ -29,24 +29,53 @@
 #define HVC_FUNCTION_64BIT (1U << 30)
 
 /**
+ * HvcEvent: what a call asks of the whole machine
+ */
+typedef enum HvcEvent {
+    HVC_EVENT_NONE,
+    HVC_EVENT_OFF,
+    HVC_EVENT_RESET,
+} HvcEvent;
+
+typedef struct HvcCall HvcCall;
+
+/**
  * HvcCall: one hypercall on its way through a handler
  * @cpu: the calling vCPU
  * @function: the function id, W0 (Arm DEN 0028, section 2.5)
  * @smc: the conduit was SMC rather than HVC
  * @aarch64: the caller's execution state
- * @arg: X1 to X3, or R1 to R3 zero-extended
+ * @read: the accelerator's way to the caller's registers, see hvc_call_arg()
  * @result: X0 to X3 on return, zero unless the handler writes them; of a
  *          32-bit caller the low words are returned. Error codes are
  *          sign-extended, 32-bit data words are zero-extended.
+ * @event: what the accelerator does after it has returned the result. The
+ *         caller is then off.
  */
-typedef struct HvcCall {
+struct HvcCall {
     ARMCPU *cpu;
     uint32_t function;
     bool smc;
     bool aarch64;
-    uint64_t arg[3];
+    uint64_t (*read)(HvcCall *call, unsigned n);
     uint64_t result[4];
-} HvcCall;
+    HvcEvent event;
+};
+
+/**
+ * hvc_call_arg: an argument of a call
+ * @call: the call
+ * @n: the number of the register, 1 to 3
+ *
+ * Under KVM each argument costs a system call: to be called once for each
+ * argument that a function has, and for no other.
+ *
+ * Returns: Xn, or Rn zero-extended.
+ */
+static inline uint64_t hvc_call_arg(HvcCall *call, unsigned n)
+{
+    return call->read(call, n);
+}
 
 /**
  * hvc_call_can_use: is a function id for callers of this width?
@@ -62,11 +91,26 @@ static inline bool hvc_call_can_use(const HvcCall *call, uint32_t id)
 }
 
 /**
- * HvcHandler: answer one call under TCG
+ * hvc_psci_arg: an argument of a PSCI function
+ * @call: a call of a PSCI function
+ * @n: the number of the register, 1 to 3
+ *
+ * Returns: what hvc_call_arg() does; of a function with a 32-bit id its low
+ * word.
+ */
+static inline uint64_t hvc_psci_arg(HvcCall *call, unsigned n)
+{
+    uint64_t value = hvc_call_arg(call, n);
+
+    return call->function & HVC_FUNCTION_64BIT ? value : (uint32_t)value;
+}
+
+/**
+ * HvcHandler: answer one call
  * @call: the call; the handler fills in its result
  *
- * Runs in the vCPU's thread with the BQL held, which it has to let go of while
- * it waits for anything.
+ * Runs in the vCPU's thread. Under TCG the BQL is held, and a handler has to
+ * let go of it while it waits for anything.
  */
 typedef void HvcHandler(HvcCall *call);
 

@@ -1,5 +1,5 @@
 /*
- * The service table without TCG: nothing answers guest calls in QEMU
+ * The service table without TCG: nothing answers in QEMU what KVM's kernel has
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -14,25 +14,16 @@
 STUB(hvc_arch_version)
 STUB(hvc_arch_features)
 STUB(hvc_arch_workaround)
-STUB(hvc_psci_version)
-STUB(hvc_psci_features)
-STUB(hvc_psci_migrate_info_type)
 STUB(hvc_psci_cpu_suspend)
 STUB(hvc_psci_cpu_off)
 STUB(hvc_psci_cpu_on)
 STUB(hvc_psci_affinity_info)
-STUB(hvc_psci_system_off)
-STUB(hvc_psci_system_reset)
-STUB(hvc_psci_system_reset2)
-STUB(hvc_psci_system_off2)
 STUB(hvc_trng_version)
 STUB(hvc_trng_features)
 STUB(hvc_trng_get_uuid)
 STUB(hvc_trng_rnd)
 STUB(hvc_pv_time_features)
 STUB(hvc_pv_time_st)
-STUB(hvc_vendor_uid)
-STUB(hvc_vendor_features)
 STUB(hvc_ptp)
 
 void hvc_tcg_init(const HvcSet *set)

@@ -3,89 +3,30 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
- *
- * Policy comes before semantics, as in KVM: which function ids a guest may use
- * is settled when the machine is made, and a call that is not among them gets
- * the answer of a function that does not exist.
  */
 
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "internals.h"
+#include "arm-powerctl.h"
 #include "syndrome.h"
-#include "qemu/host-utils.h"
+#include "migration/qemu-compat.h"
+#include "target/arm/multiprocessing.h"
 #include "tcg.h"
 #include "trace.h"
 
-/*
- * The functions of this VM, by id. An open-addressing table rather than a
- * GHashTable: a lookup must not show beside the 50 ns that TCG needs to leave
- * and re-enter the guest for a call.
- */
-#define FUNCTION_SLOTS_LOG2 7
-#define FUNCTION_SLOTS (1U << FUNCTION_SLOTS_LOG2)
-
-static const HvcFunction *functions[FUNCTION_SLOTS];
-static HvcSet pinned_set;
 bool hvc_tcg_pinned;
-
-static unsigned function_slot(uint32_t id)
-{
-    /* Fibonacci hashing spreads the few bits in which ids differ. */
-    return id * 0x9e3779b1u >> (32 - FUNCTION_SLOTS_LOG2);
-}
-
-const HvcFunction *hvc_tcg_function(uint32_t id)
-{
-    unsigned slot = function_slot(id);
-
-    while (functions[slot] && functions[slot]->id != id) {
-        slot = (slot + 1) % FUNCTION_SLOTS;
-    }
-    return functions[slot];
-}
-
-static void add_functions(const HvcFunction *function, uint32_t psci_version)
-{
-    static unsigned used;
-
-    for (; function->id; function++) {
-        unsigned slot = function_slot(function->id);
-
-        if (function->psci_version > psci_version) {
-            continue;
-        }
-        while (functions[slot]) {
-            slot = (slot + 1) % FUNCTION_SLOTS;
-        }
-        functions[slot] = function;
-        /* An unsuccessful lookup ends at a free slot, so some must be left. */
-        assert(++used <= FUNCTION_SLOTS / 2);
-    }
-}
 
 void hvc_tcg_init(const HvcSet *set)
 {
     g_autofree char *services = hvc_set_services(set);
 
     assert(!hvc_tcg_pinned);
-    pinned_set = *set;
-    add_functions(hvc_arch_functions, set->psci_version);
-    add_functions(hvc_psci_functions, set->psci_version);
-    for (size_t i = 0; i < hvc_services_count; i++) {
-        if (hvc_service_in(&hvc_services[i], set)) {
-            add_functions(hvc_services[i].functions, set->psci_version);
-        }
-    }
-    hvc_psci_init();
+    hvc_dispatch_init(set);
+    hvc_tcg_cpus_init();
     hvc_tcg_pinned = true;
     trace_hvc_tcg_init(services, set->psci_version >> 16,
                        set->psci_version & 0xffff);
-}
-
-const HvcSet *hvc_tcg_set(void)
-{
-    return &pinned_set;
 }
 
 static bool is_smc(CPUARMState *env)
@@ -111,25 +52,39 @@ void hvc_tcg_return(HvcCall *call)
                      call->result[2], call->result[3]);
 }
 
+static uint64_t read_register(HvcCall *call, unsigned n)
+{
+    CPUARMState *env = &call->cpu->env;
+
+    return call->aarch64 ? env->xregs[n] : env->regs[n];
+}
+
+/*
+ * QEMU stops or resets a machine some time after it was asked to, and these
+ * calls may not return, so the caller is off from now on.
+ */
+static void carry_out(const HvcCall *call)
+{
+    trace_hvc_event(CPU(call->cpu)->cpu_index, call->function);
+    if (call->event == HVC_EVENT_OFF) {
+        qemu_system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else {
+        qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+    arm_set_cpu_off(arm_cpu_mp_affinity(call->cpu));
+}
+
 void hvc_tcg_dispatch(ARMCPU *cpu)
 {
     CPUARMState *env = &cpu->env;
-    const HvcFunction *function;
     HvcCall call = {
         .cpu = cpu,
         .aarch64 = is_a64(env),
         .smc = is_smc(env),
+        .read = read_register,
     };
 
-    if (call.aarch64) {
-        call.function = env->xregs[0];
-        memcpy(call.arg, &env->xregs[1], sizeof(call.arg));
-    } else {
-        call.function = env->regs[0];
-        for (int i = 0; i < ARRAY_SIZE(call.arg); i++) {
-            call.arg[i] = env->regs[1 + i];
-        }
-    }
+    call.function = read_register(&call, 0);
 
     /*
      * A call through SMC with an immediate is none of ours (DEN 0028, section
@@ -140,11 +95,9 @@ void hvc_tcg_dispatch(ARMCPU *cpu)
         return;
     }
 
-    function = hvc_tcg_function(call.function);
-    if (!function || !hvc_call_can_use(&call, call.function)) {
-        call.result[0] = HVC_NOT_SUPPORTED;
-    } else {
-        function->handler(&call);
-    }
+    hvc_dispatch(&call);
     hvc_tcg_return(&call);
+    if (call.event) {
+        carry_out(&call);
+    }
 }

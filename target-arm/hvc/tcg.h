@@ -9,7 +9,7 @@
 #define TARGET_ARM_HVC_TCG_H
 
 #include "exec/hwaddr.h"
-#include "services.h"
+#include "dispatch.h"
 
 /* A stolen-time record (Arm DEN 0057, section 3.2.2): size and alignment. */
 #define HVC_PV_TIME_RECORD_SIZE 64
@@ -24,21 +24,6 @@
 void hvc_tcg_init(const HvcSet *set);
 
 /**
- * hvc_tcg_set: the set that hvc_tcg_init() was given
- *
- * Returns: the set; only to be called after hvc_tcg_init().
- */
-const HvcSet *hvc_tcg_set(void);
-
-/**
- * hvc_tcg_function: find what answers a function id in this VM
- * @id: a function id
- *
- * Returns: the function's row, or NULL if this VM's guests are not offered it.
- */
-const HvcFunction *hvc_tcg_function(uint32_t id);
-
-/**
  * hvc_tcg_return: hand a call's result to the guest
  * @call: the call
  *
@@ -48,11 +33,11 @@ const HvcFunction *hvc_tcg_function(uint32_t id);
 void hvc_tcg_return(HvcCall *call);
 
 /**
- * hvc_psci_init: get PSCI ready
+ * hvc_tcg_cpus_init: get the functions ready that turn CPUs on
  *
  * To be called once, by hvc_tcg_init().
  */
-void hvc_psci_init(void);
+void hvc_tcg_cpus_init(void);
 
 /**
  * hvc_pv_time_init: where the stolen-time records are

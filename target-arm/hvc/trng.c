@@ -10,7 +10,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/guest-random.h"
-#include "tcg.h"
+#include "dispatch.h"
 #include "trace.h"
 
 /* TRNG has error codes of its own (DEN 0098, table 2). */
@@ -32,10 +32,10 @@ void hvc_trng_version(HvcCall *call)
  */
 void hvc_trng_features(HvcCall *call)
 {
-    bool known = hvc_service_has_function(hvc_service_by_name("trng"),
-                                          call->arg[0]);
+    uint64_t id = hvc_call_arg(call, 1);
+    bool known = hvc_service_has_function(hvc_service_by_name("trng"), id);
 
-    call->result[0] = known && hvc_call_can_use(call, call->arg[0]) ?
+    call->result[0] = known && hvc_call_can_use(call, id) ?
         HVC_SUCCESS : HVC_NOT_SUPPORTED;
 }
 
@@ -64,7 +64,7 @@ void hvc_trng_get_uuid(HvcCall *call)
 void hvc_trng_rnd(HvcCall *call)
 {
     unsigned width = call->function & HVC_FUNCTION_64BIT ? 64 : 32;
-    uint32_t bits = call->arg[0];
+    uint32_t bits = hvc_call_arg(call, 1);
     uint64_t random[3];
 
     if (bits > 3 * width) {

@@ -9,7 +9,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "tcg.h"
+#include "dispatch.h"
 
 /**
  * hvc_vendor_uid: CALL_UID of the vendor specific hypervisor services
@@ -35,7 +35,7 @@ void hvc_vendor_uid(HvcCall *call)
  */
 void hvc_vendor_features(HvcCall *call)
 {
-    const HvcSet *set = hvc_tcg_set();
+    const HvcSet *set = hvc_dispatch_set();
 
     call->result[0] = (uint32_t)set->bmap[HVC_VENDOR_HYP_BMAP];
     call->result[2] = (uint32_t)set->bmap[HVC_VENDOR_HYP_BMAP_2];
