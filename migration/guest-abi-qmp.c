@@ -32,6 +32,10 @@ static GuestAbiEntry *describe(const GuestAbiDefinition *definition)
         entry->has_names = true;
         entry->names = definition->decode(definition, entry->value);
     }
+    if (definition->by_qemu) {
+        entry->by_qemu = definition->by_qemu(definition);
+        entry->has_by_qemu = entry->by_qemu;
+    }
     return entry;
 }
 
@@ -121,6 +125,9 @@ static void hmp_info_guest_abi(Monitor *mon, const QDict *qdict)
                        GuestAbiOrigin_str(entry->origin));
         for (name = entry->names; name; name = name->next) {
             monitor_printf(mon, " %s", name->value);
+        }
+        for (name = entry->by_qemu; name; name = name->next) {
+            monitor_printf(mon, " (%s by QEMU)", name->value);
         }
         if (entry->device) {
             monitor_printf(mon, " (%s)", entry->device);

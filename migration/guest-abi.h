@@ -53,6 +53,8 @@ typedef struct GuestAbiDefinition GuestAbiDefinition;
  * @zero_is_absent: a value of 0 is neither sent nor shown, as a contract
  *                  without the entry says the same
  * @decode: a value in words, for people; may be NULL
+ * @by_qemu: which of the words of @decode QEMU serves where the host's kernel
+ *           cannot, for people; may be NULL
  * @refuse: say in @errp why @incoming, which does not fit by @rule, cannot be
  *          kept: what by name, the value that came, what this VM would have in
  *          its place, which is @here; and, behind the last "; ", what to do.
@@ -71,6 +73,7 @@ struct GuestAbiDefinition {
     bool (*needed)(const GuestAbiDefinition *definition);
     bool zero_is_absent;
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
+    strList *(*by_qemu)(const GuestAbiDefinition *definition);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
                    uint64_t here, Error **errp);
     const void *opaque;
