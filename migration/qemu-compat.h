@@ -84,6 +84,13 @@
     ((bit) < 64 && virtio_has_feature((vdev)->guest_features, bit))
 #endif
 
+/* struct kvm_run of linux/kvm.h */
+#if QEMU_SINCE(8, 1)
+#define hvc_hypercall_flags(run) ((run)->hypercall.flags)
+#else
+#define hvc_hypercall_flags(run) ((run)->hypercall.longmode)
+#endif
+
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */
 #if QEMU_SINCE(10, 0)
 #define x86_supported_feature_word(word) \

@@ -261,13 +261,14 @@ class Fleet(FleetCase):
         self.assertEqual(status, 0)
         self.assertEqual(lines, [
             'a.json  Linux 6.12.107+deb13-cloud-arm64, QEMU 10.0.13: '
-            'up to linux-6.12',
+            'up to linux-6.18',
             'b.json  Linux 6.12.107+deb13-cloud-arm64, QEMU 10.0.13: '
-            'up to linux-6.12',
+            'up to linux-6.18',
             '',
-            'all hosts: up to linux-6.12',
-            'use: -machine virt-hvc-10.0',
-            '  virt-hvc-10.0 is the newest type with floor linux-6.12',
+            'all hosts: up to linux-6.18, which Linux 6.12 gives in full (a '
+            'floor is a set of services, not a version)',
+            'use: -machine virt-hvc-10.0,hvc-services=linux-6.18',
+            '  no type has floor linux-6.18, so hvc-services= sets it',
             'by their contracts, guests can go from each host to each other '
             'one'])
         self.assertEqual(document['held-back'], {'from': None, 'by': {}})
@@ -278,10 +279,21 @@ class Fleet(FleetCase):
         self.assertEqual(status, 0)
         self.assertEqual(document['floor'], 'linux-6.12')
 
+    def test_served_by_qemu(self):
+        """QEMU gives a guest on 6.12 the PSCI that the kernel of 6.16 has."""
+        status, _, document = self.fleet(self.host('6.12'), self.host('6.16'))
+        self.assertEqual(status, 0)
+        self.assertEqual(document['floor'], 'linux-6.18')
+        self.assertEqual(document['held-back'], {'from': None, 'by': {}})
+
     def test_held_back_by_psci(self):
-        """6.12 and 6.16 show the same CPU; only PSCI 1.3 is missing."""
-        status, lines, document = self.fleet(self.host('6.12'),
-                                             self.host('6.16'))
+        """Hosts that show the same CPU; only PSCI 1.3 is missing."""
+        def without(document):
+            refused, = (row for row in self.document('linux-6.1.json')['floors']
+                        if row['name'] == 'linux-6.18')
+            document['floors'][-1] = refused
+        status, lines, document = self.fleet(
+            self.host('6.12', 'linux-6.12.json', without), self.host('6.16'))
         self.assertEqual(status, 0)
         self.assertEqual(document['floor'], 'linux-6.12')
         self.assertEqual(document['machine'], 'virt-hvc-10.0')
@@ -291,7 +303,8 @@ class Fleet(FleetCase):
         self.assertIn(
             "  linux-6.12.json holds the fleet back from linux-6.18: this "
             "host's kernel cannot give a guest PSCI 1.3, it has 1.1; needed: "
-            'Linux 6.13 or later; use psci-version=1.1', lines)
+            'Linux 6.13 or later, or 6.4 or later, where QEMU serves it; use '
+            'psci-version=1.1', lines)
         self.assertIn('  without linux-6.12.json: up to linux-6.18', lines)
 
     def test_floor_without_a_type(self):
@@ -312,9 +325,9 @@ class Fleet(FleetCase):
 
         def newer(document):
             document['kernel'] = '7.0.1'
-        _, lines, _ = self.fleet(self.host('6.12'),
+        _, lines, _ = self.fleet(self.host('6.12', 'old.json', newer),
                                  self.host('6.12', 'new.json', newer))
-        self.assertIn('all hosts: up to linux-6.12', lines)
+        self.assertIn('all hosts: up to linux-6.18', lines)
 
     def test_old_registers_need_a_profile(self):
         status, lines, document = self.fleet(
@@ -334,8 +347,9 @@ class Fleet(FleetCase):
         self.assertIn('  arm.id-aa64dfr0-el1: 0x10305408 in linux-6.16.json, '
                       'linux-6.12.json; 0x10305406 in linux-6.1.json', lines)
         self.assertEqual(set(document['held-back']['by']),
-                         {'linux-6.1.json', 'linux-6.12.json'})
-        self.assertEqual(document['without'], {})
+                         {'linux-6.1.json'})
+        self.assertEqual(document['without'],
+                         {'linux-6.1.json': 'linux-6.18'})
         self.assertIn('guest-abi-probe --profile linux-6.1.json there',
                       lines[-1])
 

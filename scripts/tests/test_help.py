@@ -184,10 +184,15 @@ class OfQemu(unittest.TestCase):
                 {f'arm.{register}-bmap': 1 << int(bit)})
 
     def test_psci_versions_are_true(self):
-        text = self.help_of('virt,hvc-services=help')
-        versions = re.search(r'^psci-version=V: (.*);', text, re.M)[1]
-        self.assertIn('1.1', versions)
-        for version in versions.split(', '):
+        versions = {}
+        for row in self.services_help('PSCI'):
+            version, kernel, by_qemu = re.fullmatch(
+                r'  (\S+) +Linux (\d\S*)( +by QEMU from Linux 6\.4 on)? *',
+                row).groups()
+            versions[version] = (kernel, bool(by_qemu))
+        self.assertEqual(versions['1.1'], ('5.18', False))
+        self.assertEqual(versions['1.3'], ('6.13', True))
+        for version in versions:
             self.assert_set(f'virt,hvc-services=none,psci-version={version}',
                             'none', version)
 

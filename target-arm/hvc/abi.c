@@ -13,6 +13,7 @@
 #define REMEDY "start this QEMU with the source's -machine options"
 
 static char *machine_options;
+static HvcSet served_by_qemu;
 
 static strList *decode_bitmap(const GuestAbiDefinition *definition,
                               uint64_t value)
@@ -29,6 +30,13 @@ static strList *decode_bitmap(const GuestAbiDefinition *definition,
         QAPI_LIST_APPEND(tail, g_strdup(*name));
     }
     return list;
+}
+
+static strList *bitmap_by_qemu(const GuestAbiDefinition *definition)
+{
+    HvcRegister reg = (uintptr_t)definition->opaque;
+
+    return decode_bitmap(definition, served_by_qemu.bmap[reg]);
 }
 
 static void refuse_bitmap(const GuestAbiDefinition *definition,
@@ -57,6 +65,13 @@ static strList *decode_psci_version(const GuestAbiDefinition *definition,
                                             (unsigned)(value >> 16) & 0xffff,
                                             (unsigned)value & 0xffff));
     return list;
+}
+
+static strList *psci_version_by_qemu(const GuestAbiDefinition *definition)
+{
+    uint32_t version = served_by_qemu.psci_version;
+
+    return version ? decode_psci_version(definition, version) : NULL;
 }
 
 static void refuse_psci_version(const GuestAbiDefinition *definition,
@@ -89,6 +104,7 @@ void hvc_abi_promise(const HvcSet *set, const char *options,
             .value = set->bmap[reg],
             .origin = services,
             .decode = decode_bitmap,
+            .by_qemu = bitmap_by_qemu,
             .refuse = refuse_bitmap,
             .opaque = (void *)(uintptr_t)reg,
         });
@@ -99,7 +115,13 @@ void hvc_abi_promise(const HvcSet *set, const char *options,
         .value = set->psci_version,
         .origin = psci_version,
         .decode = decode_psci_version,
+        .by_qemu = psci_version_by_qemu,
         .refuse = refuse_psci_version,
     });
     guest_abi_migrate();
+}
+
+void hvc_abi_served(const HvcSet *set)
+{
+    served_by_qemu = *set;
 }

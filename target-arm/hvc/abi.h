@@ -25,4 +25,14 @@
 void hvc_abi_promise(const HvcSet *set, const char *options,
                      GuestAbiOrigin services, GuestAbiOrigin psci_version);
 
+/**
+ * hvc_abi_served: say what QEMU serves under KVM
+ * @set: what QEMU serves in the kernel's stead; its PSCI version is 0 if that
+ *       is the kernel's. It is copied
+ *
+ * For people: the contract does not depend on who serves. To be called once,
+ * after hvc_abi_promise().
+ */
+void hvc_abi_served(const HvcSet *set);
+
 #endif

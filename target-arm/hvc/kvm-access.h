@@ -26,6 +26,9 @@
 #define HVC_KVM_WORKAROUND(n)     HVC_KVM_FW(n)
 #define HVC_KVM_SVE_VLS           0x606000000015ffffULL
 
+/* Xn, n from 0 to 30; a register is two of KVM's 32-bit words. */
+#define HVC_KVM_X(n)              (0x6030000000100000ULL | 2 * (n))
+
 /*
  * Registers of the GIC: ids that KVM cannot have, as its own begin with the
  * architecture (KVM_REG_ARM64 is 0x6000000000000000). Below them are the
@@ -104,6 +107,11 @@ typedef struct HvcKvm HvcKvm;
  * @reset: of a vCPU that @create made: KVM_ARM_VCPU_INIT again. Returns 0 or a
  *         negative errno.
  * @destroy: the end of a VM that @create made
+ * @hand_over: let QEMU answer a function of SMCCC instead of the kernel, for
+ *             all vCPUs of a VM that has not run (Linux
+ *             Documentation/virt/kvm/devices/vm.rst, KVM_ARM_VM_SMCCC_FILTER).
+ *             Returns 0 or a negative errno: -ENXIO of a kernel that hands over
+ *             nothing, which is one before Linux 6.4.
  * @ptp: the kernel has the service ptp (KVM_CAP_PTP_KVM)
  * @opaque: for the functions
  */
@@ -116,6 +124,7 @@ struct HvcKvm {
     int (*run)(const HvcKvm *kvm);
     int (*reset)(const HvcKvm *kvm);
     void (*destroy)(HvcKvm *kvm);
+    int (*hand_over)(const HvcKvm *kvm, uint32_t function);
     bool ptp;
     void *opaque;
 };

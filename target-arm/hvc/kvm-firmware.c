@@ -158,18 +158,96 @@ static bool clear_unknown(const HvcKvm *kvm, const Firmware *firmware,
     return true;
 }
 
-static const char *psci_version_kernel(uint32_t version)
+/* @why_not: why QEMU does not serve it, as in ", and ...", or "" */
+static void refuse_psci_version(const Firmware *firmware, uint32_t wanted,
+                                uint32_t has, const char *why_not,
+                                Error **errp)
 {
-    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
-        if (row->version == version) {
-            return row->kernel;
+    const HvcPsciVersion *row = hvc_psci_version_row(wanted);
+    g_autofree char *kernel = describe_kernel(row ? row->kernel : NULL);
+    bool by_qemu = row && row->by_qemu && !*why_not;
+
+    error_setg(errp, "%s: this host's kernel cannot give a guest PSCI "
+               "%u.%u, it has %u.%u%s; needed: %s%s; use "
+               "psci-version=%u.%u", firmware->options, wanted >> 16,
+               wanted & 0xffff, has >> 16, has & 0xffff, why_not, kernel,
+               by_qemu ? ", or " HVC_HAND_OVER_KERNEL " or later, where QEMU "
+                         "serves it" : "",
+               has >> 16, has & 0xffff);
+}
+
+/* The newest version below @wanted that the kernel has; 0: none */
+static uint32_t write_older_psci_version(const HvcKvm *kvm, uint32_t wanted)
+{
+    const HvcPsciVersion *row = hvc_psci_version_row(wanted);
+    uint64_t now = 0;
+
+    while (row && row > hvc_psci_versions) {
+        row--;
+        if (!hvc_kvm_write(kvm, HVC_KVM_PSCI_VERSION, row->version, &now)) {
+            return row->version;
         }
     }
-    return NULL;
+    return 0;
+}
+
+/* Can QEMU serve what a version has that an older one has not? */
+static bool qemu_has_functions(uint32_t version, uint32_t older)
+{
+    for (const HvcFunction *function = hvc_psci_functions; function->id;
+         function++) {
+        if (function->psci_version <= version &&
+            function->psci_version > older && !function->by_qemu) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * The kernel goes on with what does not differ between the two versions: an
+ * exit to QEMU costs several times what a call in the kernel does, and only the
+ * kernel can turn vCPUs on and off.
+ */
+static bool hand_over_psci(const HvcKvm *kvm, const Firmware *firmware,
+                           uint32_t wanted, uint32_t offered, HvcShare *share,
+                           Error **errp)
+{
+    const HvcPsciVersion *row = hvc_psci_version_row(wanted);
+    uint32_t older = row && row->by_qemu ?
+                     write_older_psci_version(kvm, wanted) : 0;
+
+    if (!older || !qemu_has_functions(wanted, older)) {
+        refuse_psci_version(firmware, wanted, offered, "", errp);
+        return false;
+    }
+    for (const HvcFunction *function = hvc_psci_functions; function->id;
+         function++) {
+        g_autofree char *why = NULL;
+        int ret;
+
+        if (!function->by_qemu || function->psci_version > wanted) {
+            continue;
+        }
+        ret = kvm->hand_over(kvm, function->id);
+        if (!ret) {
+            continue;
+        }
+        why = ret == -ENXIO ? g_strdup("") :
+              g_strdup_printf(", and it does not hand over the function 0x%"
+                              PRIx32 " to QEMU (KVM_ARM_VM_SMCCC_FILTER: %s)",
+                              function->id, strerror(-ret));
+        refuse_psci_version(firmware, wanted, offered, why, errp);
+        return false;
+    }
+    share->kernel.psci_version = older;
+    share->qemu.psci_version = wanted;
+    trace_hvc_kvm_psci_by_qemu(older, wanted);
+    return true;
 }
 
 static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
-                               uint32_t wanted, Error **errp)
+                               uint32_t wanted, HvcShare *share, Error **errp)
 {
     ERRP_GUARD();
     uint64_t offered = 0, now = 0;
@@ -178,24 +256,19 @@ static bool write_psci_version(const HvcKvm *kvm, const Firmware *firmware,
         error_prepend(errp, "%s: ", firmware->options);
         return false;
     }
-    if (hvc_kvm_write(kvm, HVC_KVM_PSCI_VERSION, wanted, &now)) {
-        g_autofree char *kernel = describe_kernel(psci_version_kernel(wanted));
-
-        error_setg(errp, "%s: this host's kernel cannot give a guest PSCI "
-                   "%u.%u, it has %u.%u; needed: %s; use "
-                   "psci-version=%u.%u", firmware->options, wanted >> 16,
-                   wanted & 0xffff, (unsigned)(offered >> 16) & 0xffff,
-                   (unsigned)offered & 0xffff, kernel,
-                   (unsigned)(offered >> 16) & 0xffff,
-                   (unsigned)offered & 0xffff);
-        return false;
+    if (!hvc_kvm_write(kvm, HVC_KVM_PSCI_VERSION, wanted, &now)) {
+        trace_hvc_kvm_psci_version(offered, wanted);
+        return true;
     }
-    trace_hvc_kvm_psci_version(offered, wanted);
-    return true;
+    if (wanted > offered) {
+        return hand_over_psci(kvm, firmware, wanted, offered, share, errp);
+    }
+    refuse_psci_version(firmware, wanted, offered, "", errp);
+    return false;
 }
 
 static bool write_all(const HvcKvm *kvm, const Firmware *firmware,
-                      const HvcSet *set, Error **errp)
+                      const HvcSet *set, HvcShare *share, Error **errp)
 {
     for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
         if (!write_bitmap(kvm, firmware, reg, set->bmap[reg], errp)) {
@@ -209,20 +282,21 @@ static bool write_all(const HvcKvm *kvm, const Firmware *firmware,
             return false;
         }
     }
-    return write_psci_version(kvm, firmware, set->psci_version, errp);
+    return write_psci_version(kvm, firmware, set->psci_version, share, errp);
 }
 
 bool hvc_kvm_pin(const HvcKvm *kvm, const HvcSet *set, const char *options,
-                 Error **errp)
+                 HvcShare *share, Error **errp)
 {
     g_autoptr(GArray) unknown = g_array_new(false, false, sizeof(uint64_t));
     Firmware firmware = {
         .options = options, .wanted = set, .unknown = unknown,
     };
 
+    *share = (HvcShare) { .kernel = *set };
     return probe(kvm, &firmware, errp) &&
            check_can_hide(kvm, &firmware, errp) &&
-           write_all(kvm, &firmware, set, errp);
+           write_all(kvm, &firmware, set, share, errp);
 }
 
 static bool check_register(const HvcKvm *kvm, uint64_t id, const char *name,
@@ -246,8 +320,11 @@ static bool check_register(const HvcKvm *kvm, uint64_t id, const char *name,
     return false;
 }
 
-bool hvc_kvm_check_pinned(const HvcKvm *kvm, const HvcSet *set, Error **errp)
+bool hvc_kvm_check_pinned(const HvcKvm *kvm, const HvcShare *share,
+                          Error **errp)
 {
+    const HvcSet *set = &share->kernel;
+
     for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
         if (!check_register(kvm, HVC_KVM_FW_FEAT(reg), hvc_register_name(reg),
                             set->bmap[reg], errp)) {

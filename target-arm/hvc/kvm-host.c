@@ -20,6 +20,9 @@ QEMU_BUILD_BUG_ON(HVC_KVM_PSCI_VERSION != KVM_REG_ARM_PSCI_VERSION);
 QEMU_BUILD_BUG_ON(HVC_KVM_WORKAROUND(1) != KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1);
 QEMU_BUILD_BUG_ON(HVC_KVM_WORKAROUND(2) != KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2);
 QEMU_BUILD_BUG_ON(HVC_KVM_SVE_VLS != KVM_REG_ARM64_SVE_VLS);
+QEMU_BUILD_BUG_ON(HVC_KVM_X(3) != (KVM_REG_ARM64 | KVM_REG_SIZE_U64 |
+                                   KVM_REG_ARM_CORE |
+                                   KVM_REG_ARM_CORE_REG(regs.regs[3])));
 QEMU_BUILD_BUG_ON(HVC_KVM_DEVICE_GROUP(HVC_KVM_GICD_IIDR) !=
                   KVM_DEV_ARM_VGIC_GRP_DIST_REGS);
 QEMU_BUILD_BUG_ON(HVC_KVM_DEVICE_GROUP(HVC_KVM_ICC_CTLR_EL1) !=
@@ -30,6 +33,18 @@ QEMU_BUILD_BUG_ON(HVC_KVM_DEVICE_GROUP(HVC_KVM_GITS_IIDR) !=
 /* What ICC_CTLR_EL1 tells of the GIC; the rest is the guest's choice. */
 #define ICC_CTLR_DESCRIPTION \
     (MAKE_64BIT_MASK(8, 8) | BIT_ULL(18) | BIT_ULL(19))
+
+/* Linux asm-arm64/kvm.h; the copy of QEMU 7.2 does not have them yet. */
+#define SMCCC_CTRL           0 /* KVM_ARM_VM_SMCCC_CTRL */
+#define SMCCC_FILTER         0 /* KVM_ARM_VM_SMCCC_FILTER */
+#define SMCCC_FILTER_FORWARD 2 /* KVM_SMCCC_FILTER_FWD_TO_USER */
+
+typedef struct SmcccFilter {
+    uint32_t base;
+    uint32_t nr_functions;
+    uint8_t action;
+    uint8_t pad[15];
+} SmcccFilter;
 
 static HvcHostVcpu *host_of(const HvcKvm *kvm)
 {
@@ -176,6 +191,34 @@ static int host_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     }
     return HVC_KVM_IS_DEVICE(id) ? access_device(kvm, id, &value, true)
                                  : access_register(kvm, id, &value, true);
+}
+
+static int vm_ioctl(const HvcKvm *kvm, unsigned long request, void *argument)
+{
+    HvcHostVcpu *host = host_of(kvm);
+
+    return host->cpu ? kvm_vm_ioctl(kvm_state, request, argument)
+                     : fd_ioctl(host->vm_fd, request, argument);
+}
+
+static int host_hand_over(const HvcKvm *kvm, uint32_t function)
+{
+    const SmcccFilter filter = {
+        .base = function,
+        .nr_functions = 1,
+        .action = SMCCC_FILTER_FORWARD,
+    };
+    struct kvm_device_attr attribute = {
+        .group = SMCCC_CTRL,
+        .attr = SMCCC_FILTER,
+        .addr = (uintptr_t)&filter,
+    };
+
+    /* A kernel without the attribute has several ways to say so. */
+    if (vm_ioctl(kvm, KVM_HAS_DEVICE_ATTR, &attribute)) {
+        return -ENXIO;
+    }
+    return vm_ioctl(kvm, KVM_SET_DEVICE_ATTR, &attribute);
 }
 
 static int create_vm(HvcHostVcpu *host, const HvcVmRecipe *recipe)
@@ -406,6 +449,17 @@ static HvcKvm *host_create(const HvcKvm *kvm, const HvcVmRecipe *recipe,
     return &host->kvm;
 }
 
+/* Asked once: a vCPU's calls make an HvcHostVcpu each. */
+static bool has_ptp(void)
+{
+    static int ptp = -1;
+
+    if (ptp < 0) {
+        ptp = kvm_check_extension(kvm_state, KVM_CAP_PTP_KVM) > 0;
+    }
+    return ptp;
+}
+
 void hvc_host_vcpu(HvcHostVcpu *host, CPUState *cpu, int gic_fd, int its_fd)
 {
     *host = (HvcHostVcpu) {
@@ -417,7 +471,8 @@ void hvc_host_vcpu(HvcHostVcpu *host, CPUState *cpu, int gic_fd, int its_fd)
             .run = host_run,
             .reset = host_reset,
             .destroy = host_destroy,
-            .ptp = kvm_check_extension(kvm_state, KVM_CAP_PTP_KVM),
+            .hand_over = host_hand_over,
+            .ptp = has_ptp(),
             .opaque = host,
         },
         .cpu = cpu,

@@ -8,7 +8,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "contract-entries.h"
-#include "kvm-firmware.h"
 #include "kvm-scratch.h"
 #include "kvm-state.h"
 #include "sysregs.h"
@@ -102,9 +101,10 @@ static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
                    const HvcContract *wanted, HvcTruth *truth,
                    unsigned *written, Error **errp)
 {
+    HvcShare share;
     int ret;
 
-    if (!hvc_kvm_pin(kvm, &vm->set, vm->options, errp)) {
+    if (!hvc_kvm_pin(kvm, &vm->set, vm->options, &share, errp)) {
         return false;
     }
     if (wanted) {

@@ -8,14 +8,18 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
 #include <linux/kvm.h>
 #include "cpu.h"
 #include "internals.h"
 #include "kvm_arm.h"
 #include "migration/misc.h"
 #include "migration/qemu-compat.h"
+#include "abi.h"
+#include "dispatch.h"
+#include "kvm-call.h"
 #include "kvm-contract.h"
-#include "kvm-firmware.h"
 #include "kvm-host.h"
 #include "kvm-state.h"
 #include "kvm-vcpu.h"
@@ -26,6 +30,9 @@
  * hundred; QEMU refuses a list that is longer than cpreg_vmstate_array_len.
  */
 #define INCOMING_LIST_SLACK 1024
+
+/* KVM_HYPERCALL_EXIT_SMC of Linux asm-arm64/kvm.h; QEMU 7.2's has it not. */
+#define HYPERCALL_EXIT_SMC 1
 
 static void host_of(HvcHostVcpu *host, CPUState *cs)
 {
@@ -134,7 +141,7 @@ static void check_firmware(CPUState *cs, run_on_cpu_data data)
     HvcHostVcpu host;
 
     host_of(&host, cs);
-    if (hvc_kvm_check_pinned(&host.kvm, &hvc_vm->set, errp)) {
+    if (hvc_kvm_check_pinned(&host.kvm, &hvc_vm->share, errp)) {
         hvc_state_check_levels(&host.kvm, &hvc_vm->contract, errp);
     }
 }
@@ -184,9 +191,11 @@ bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
     }
     host_of(&host, first_cpu);
     /* They hold for the VM, so one vCPU is enough. */
-    if (!hvc_kvm_pin(&host.kvm, &vm->set, vm->options, errp)) {
+    if (!hvc_kvm_pin(&host.kvm, &vm->set, vm->options, &vm->share, errp)) {
         return false;
     }
+    hvc_dispatch_init(&vm->set);
+    hvc_abi_served(&vm->share.qemu);
     CPU_FOREACH(cs) {
         /* The device tree names the version that PSCI_VERSION returns. */
         ARM_CPU(cs)->psci_version = vm->set.psci_version;
@@ -226,6 +235,66 @@ void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
         qemu_system_vmstop_request_prepare();
         qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
     }
+}
+
+static void turn_off(CPUState *cs, run_on_cpu_data data)
+{
+    kvm_cpu_synchronize_state(cs);
+    ARM_CPU(cs)->power_state = PSCI_OFF;
+}
+
+/*
+ * QEMU stops or resets a machine some time after it was asked to. As in the
+ * kernel no vCPU is on from now on.
+ */
+static void carry_out(const HvcCall *call)
+{
+    CPUState *caller = CPU(call->cpu), *cs;
+
+    trace_hvc_event(caller->cpu_index, call->function);
+    bql_lock();
+    CPU_FOREACH(cs) {
+        if (cs != caller) {
+            async_run_on_cpu(cs, turn_off, RUN_ON_CPU_NULL);
+        }
+    }
+    turn_off(caller, RUN_ON_CPU_NULL);
+    if (call->event == HVC_EVENT_OFF) {
+        qemu_system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else {
+        qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+    bql_unlock();
+}
+
+int arm_hvc_kvm_handle_call(CPUState *cs, struct kvm_run *run)
+{
+    g_autoptr(Error) err = NULL;
+    HvcHostVcpu host;
+    HvcCall call = {
+        .cpu = ARM_CPU(cs),
+        .function = run->hypercall.nr,
+        .smc = hvc_hypercall_flags(run) & HYPERCALL_EXIT_SMC,
+        .aarch64 = arm_feature(&ARM_CPU(cs)->env, ARM_FEATURE_AARCH64),
+    };
+
+    if (!hvc_vm) {
+        qemu_log_mask(LOG_UNIMP, "hypercall 0x%08" PRIx32 " is not handled\n",
+                      call.function);
+        return 0;
+    }
+    host_of(&host, cs);
+    if (!hvc_kvm_call(&host.kvm, &call, &err)) {
+        error_report("%s", error_get_pretty(err));
+        return -1;
+    }
+    trace_hvc_return(cs->cpu_index, call.function, call.result[0],
+                     call.result[1], call.result[2], call.result[3]);
+    if (call.event) {
+        carry_out(&call);
+        return EXCP_INTERRUPT;
+    }
+    return 0;
 }
 
 void arm_hvc_kvm_pre_load(ARMCPU *cpu)

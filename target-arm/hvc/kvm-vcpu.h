@@ -47,6 +47,22 @@ bool hvc_kvm_gives_steal_time(ARMCPU *cpu);
  */
 void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu);
 
+struct kvm_run;
+
+/**
+ * arm_hvc_kvm_handle_call: answer a call that the kernel handed over
+ * @cs: the calling vCPU, past its HVC or SMC instruction
+ * @run: what KVM_RUN has returned: KVM_EXIT_HYPERCALL
+ *
+ * Runs in the vCPU's thread, without the BQL, which it takes for nothing but
+ * an event of the whole machine: a guest that floods calls keeps nobody else
+ * waiting.
+ *
+ * Returns: 0 to go on with the guest, EXCP_INTERRUPT to look at QEMU's requests
+ * first, -1 if the vCPU cannot go on.
+ */
+int arm_hvc_kvm_handle_call(CPUState *cs, struct kvm_run *run);
+
 /**
  * arm_hvc_kvm_pre_load: make room for another kernel's list of registers
  * @cpu: the vCPU that will be loaded

@@ -93,7 +93,7 @@ const HvcFunction hvc_arch_functions[] = {
 
 /* SYSTEM_OFF2's feature is a bitmap: bit 0 says HIBERNATE_OFF (DEN 0022). */
 const HvcFunction hvc_psci_functions[] = {
-    PSCI(0x84000000, PSCI_0_2, hvc_psci_version),
+    PSCI(0x84000000, PSCI_0_2, hvc_psci_version, .by_qemu = true),
     PSCI(0x84000001, PSCI_0_2, hvc_psci_cpu_suspend),
     PSCI(0xc4000001, PSCI_0_2, hvc_psci_cpu_suspend),
     PSCI(0x84000002, PSCI_0_2, hvc_psci_cpu_off),
@@ -104,11 +104,13 @@ const HvcFunction hvc_psci_functions[] = {
     PSCI(0x84000006, PSCI_0_2, hvc_psci_migrate_info_type),
     PSCI(0x84000008, PSCI_0_2, hvc_psci_system_off),
     PSCI(0x84000009, PSCI_0_2, hvc_psci_system_reset),
-    PSCI(0x8400000a, PSCI_1_0, hvc_psci_features),
+    PSCI(0x8400000a, PSCI_1_0, hvc_psci_features, .by_qemu = true),
     PSCI(0x84000012, PSCI_1_1, hvc_psci_system_reset2),
     PSCI(0xc4000012, PSCI_1_1, hvc_psci_system_reset2),
-    PSCI(0x84000015, PSCI_1_3, hvc_psci_system_off2, .feature = 1),
-    PSCI(0xc4000015, PSCI_1_3, hvc_psci_system_off2, .feature = 1),
+    PSCI(0x84000015, PSCI_1_3, hvc_psci_system_off2, .feature = 1,
+         .by_qemu = true),
+    PSCI(0xc4000015, PSCI_1_3, hvc_psci_system_off2, .feature = 1,
+         .by_qemu = true),
     { }
 };
 
@@ -116,10 +118,20 @@ const HvcPsciVersion hvc_psci_versions[] = {
     { PSCI_0_2, "3.18" },
     { PSCI_1_0, "4.16" },
     { PSCI_1_1, "5.18" },
-    { PSCI_1_2, "6.13" },
-    { PSCI_1_3, "6.13" },
+    { PSCI_1_2, "6.13", .by_qemu = true },
+    { PSCI_1_3, "6.13", .by_qemu = true },
     { }
 };
+
+const HvcPsciVersion *hvc_psci_version_row(uint32_t version)
+{
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        if (row->version == version) {
+            return row;
+        }
+    }
+    return NULL;
+}
 
 const HvcService *hvc_service_by_name(const char *name)
 {

@@ -126,10 +126,13 @@ typedef enum HvcDiscovery {
 /**
  * HvcFunction: one function id
  * @id: the SMCCC function id
- * @handler: answers it under TCG
+ * @handler: answers it, always under TCG
  * @psci_version: the first PSCI version that has it, 0 outside PSCI
  * @discovery: which call says that the function is there
  * @feature: what that call then says
+ * @by_qemu: @handler can answer it under KVM, too: of the vCPU it looks at
+ *           nothing but its arguments. Of PSCI, what differs between the
+ *           versions from 1.1 on.
  */
 typedef struct HvcFunction {
     uint32_t id;
@@ -137,6 +140,7 @@ typedef struct HvcFunction {
     uint32_t psci_version;
     HvcDiscovery discovery;
     int32_t feature;
+    bool by_qemu;
 } HvcFunction;
 
 /**
@@ -164,18 +168,32 @@ extern const size_t hvc_services_count;
 extern const HvcFunction hvc_arch_functions[];
 extern const HvcFunction hvc_psci_functions[];
 
+/* The first Linux release whose KVM lets QEMU answer calls */
+#define HVC_HAND_OVER_KERNEL "6.4"
+
 /**
  * HvcPsciVersion: a PSCI version that a VM can be pinned to
  * @version: as PSCI_VERSION returns it
  * @kernel: the first Linux release whose KVM has it
+ * @by_qemu: under KVM, QEMU can serve it where the kernel has only 1.1 and is
+ *           not older than HVC_HAND_OVER_KERNEL
  */
 typedef struct HvcPsciVersion {
     uint32_t version;
     const char *kernel;
+    bool by_qemu;
 } HvcPsciVersion;
 
 /* Oldest first, up to a row whose version is 0. */
 extern const HvcPsciVersion hvc_psci_versions[];
+
+/**
+ * hvc_psci_version_row: find a row of the table of PSCI versions
+ * @version: as PSCI_VERSION returns it
+ *
+ * Returns: the row, or NULL if there is no such version.
+ */
+const HvcPsciVersion *hvc_psci_version_row(uint32_t version);
 
 /**
  * hvc_service_in: is a service offered by a set?

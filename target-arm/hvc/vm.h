@@ -13,6 +13,7 @@
 
 #include "contract.h"
 #include "kvm-access.h"
+#include "kvm-firmware.h"
 #include "kvm-lists.h"
 #include "kvm-profile.h"
 #include "set.h"
@@ -41,6 +42,7 @@ typedef struct HvcTruth {
  * @recipe: how to make a VM like this one
  * @gic_fd, @its_fd: file descriptors of the VM's GIC and ITS, if they are the
  *     kernel's; -1: they are not
+ * @share: who serves what of @set
  * @contract: what the guest was promised
  * @ids: the registers that its vCPUs have with @contract, ascending
  * @ids_count: number of @ids
@@ -59,6 +61,7 @@ typedef struct HvcVm {
     HvcKvm kernel;
     HvcVmRecipe recipe;
     int gic_fd, its_fd;
+    HvcShare share;
     HvcContract contract;
     uint64_t *ids;
     size_t ids_count;

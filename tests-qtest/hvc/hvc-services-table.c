@@ -38,6 +38,23 @@ static char *function_ids(const HvcService *service)
     return g_strdup(ids->str);
 }
 
+/* What the kernel is told to hand over */
+static char *qemu_ids(uint32_t psci_version)
+{
+    g_autoptr(GString) text = g_string_new("from Linux " HVC_HAND_OVER_KERNEL);
+
+    for (const HvcFunction *function = hvc_psci_functions; function->id;
+         function++) {
+        if (function->by_qemu && function->psci_version <= psci_version) {
+            bool first = !strchr(text->str, ':');
+
+            g_string_append_printf(text, "%s ``0x%08x``", first ? ":" : ",",
+                                   function->id);
+        }
+    }
+    return g_strdup(text->str);
+}
+
 int main(int argc, char **argv)
 {
     /* In two parts, or it would be taken for this file's. */
@@ -58,6 +75,18 @@ int main(int argc, char **argv)
 
         print_row((const char *const[]) { name, bit, service->kernel, ids,
                                           service->help, NULL });
+    }
+
+    print_table("PSCI versions: who serves them under KVM", "14 24 62");
+    print_row((const char *const[]) {
+        "Version", "The kernel from Linux", "QEMU, where the kernel does not",
+        NULL });
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        g_autofree char *version = hvc_psci_version_format(row->version);
+        g_autofree char *ids = row->by_qemu ? qemu_ids(row->version) : NULL;
+
+        print_row((const char *const[]) { version, row->kernel, ids ?: "no",
+                                          NULL });
     }
 
     print_table("Floors", "14 10 10 12 14 8 32");

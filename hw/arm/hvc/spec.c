@@ -353,7 +353,6 @@ char *hvc_spec_help(void)
         "  floor the list starts from 'none'.\n"
         "\n"
         "Floors: what every host from that kernel on can give\n");
-    g_autofree char *versions = list_psci_versions();
 
     append_floors(help);
     g_string_append(help, "\nServices: firmware register and bit, the first "
@@ -365,7 +364,14 @@ char *hvc_spec_help(void)
                                service->name, hvc_register_name(service->reg),
                                service->bit, service->kernel, service->help);
     }
-    g_string_append_printf(help, "\npsci-version=V: %s; default: the floor's\n",
-                           versions);
+    g_string_append(help, "\nPSCI: psci-version=V, the first Linux whose KVM "
+                    "has it; default: the floor's\n");
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        g_autofree char *version = hvc_psci_version_format(row->version);
+
+        g_string_append_printf(help, "  %-16s Linux %-5s%s\n", version,
+                               row->kernel, row->by_qemu ? "  by QEMU from "
+                               "Linux " HVC_HAND_OVER_KERNEL " on" : "");
+    }
     return g_string_free(g_steal_pointer(&help), false);
 }

@@ -310,6 +310,38 @@ static int fake_reset(const HvcKvm *kvm)
     return 0;
 }
 
+bool fake_kvm_hands_over(const FakeKvm *fake, uint32_t function)
+{
+    for (unsigned i = 0; i < fake->handed_over->len; i++) {
+        if (g_array_index(fake->handed_over, uint32_t, i) == function) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As arch/arm64/kvm/hypercalls.c, kvm_smccc_set_filter() */
+static int fake_hand_over(const HvcKvm *kvm, uint32_t function)
+{
+    FakeKvm *fake = kvm->opaque;
+
+    if (!fake->hands_over) {
+        return -ENXIO;
+    }
+    if (fake->hand_over_errno && function == fake->hand_over_fails) {
+        return -fake->hand_over_errno;
+    }
+    if (fake->has_run) {
+        return -EBUSY;
+    }
+    if ((function & 0xbfff0000) == 0x80000000 ||
+        fake_kvm_hands_over(fake, function)) {
+        return -EEXIST;
+    }
+    g_array_append_val(fake->handed_over, function);
+    return 0;
+}
+
 static void fake_destroy(HvcKvm *kvm)
 {
     FakeKvm *fake = kvm->opaque, *maker = fake->maker;
@@ -347,10 +379,12 @@ FakeKvm *fake_kvm_new_empty(void)
         .run = fake_run,
         .reset = fake_reset,
         .destroy = fake_destroy,
+        .hand_over = fake_hand_over,
         .opaque = fake,
     };
     fake->registers = g_array_new(false, false, sizeof(FakeRegister));
     fake->edits = g_array_new(false, false, sizeof(FakeEdit));
+    fake->handed_over = g_array_new(false, false, sizeof(uint32_t));
     return fake;
 }
 
@@ -363,6 +397,9 @@ FakeKvm *fake_kvm_clone(const FakeKvm *fake)
                         fake->registers->len);
     g_array_append_vals(clone->edits, fake->edits->data, fake->edits->len);
     clone->kvm.ptp = fake->kvm.ptp;
+    clone->hands_over = fake->hands_over;
+    clone->hand_over_errno = fake->hand_over_errno;
+    clone->hand_over_fails = fake->hand_over_fails;
     clone->recipe = fake->recipe;
     clone->forgets_clidr = fake->forgets_clidr;
     clone->clidr = clidr ? clidr->value : 0;
@@ -388,6 +425,7 @@ FakeKvm *fake_kvm_new(FakeKernel kernel)
         }
     }
     fake->kvm.ptp = kernel >= FAKE_5_15;
+    fake->hands_over = kernel >= FAKE_6_12;
     fake->recipe.gic = 3;
     return fake;
 }
@@ -412,6 +450,7 @@ void fake_kvm_free(FakeKvm *fake)
     if (fake) {
         g_array_free(fake->registers, true);
         g_array_free(fake->edits, true);
+        g_array_free(fake->handed_over, true);
         g_free(fake);
     }
 }

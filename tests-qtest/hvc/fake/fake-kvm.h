@@ -27,6 +27,7 @@
 #define FAKE_VENDOR_HYP_2  0x6030000000160003ULL
 #define FAKE_BITMAP_5      0x6030000000160004ULL
 #define FAKE_X0            0x6030000000100000ULL
+#define FAKE_X(n)          (FAKE_X0 + 2 * (n))
 #define FAKE_CCSIDR(n)     (0x6020000000110000ULL | (n))
 #define FAKE_OSLSR         0x603000000013808cULL
 #define FAKE_MIDR          0x603000000013c000ULL
@@ -172,6 +173,10 @@ typedef struct FakeEdit {
  *       is now, but have not run
  * @registers: FakeRegister, ascending by id
  * @edits: FakeEdit
+ * @hands_over: the kernel lets QEMU answer calls
+ * @handed_over: uint32_t: the functions that QEMU answers
+ * @hand_over_errno: hand_over fails with it, if not 0, for...
+ * @hand_over_fails: this function
  * @recipe: how the VM was made
  * @has_run: the VM has run
  * @forgets_clidr: a reset gives CLIDR_EL1 back the value that it had when the
@@ -194,6 +199,10 @@ struct FakeKvm {
     HvcKvm kvm;
     GArray *registers;
     GArray *edits;
+    bool hands_over;
+    GArray *handed_over;
+    int hand_over_errno;
+    uint32_t hand_over_fails;
     HvcVmRecipe recipe;
     bool has_run;
     bool forgets_clidr;
@@ -269,6 +278,13 @@ bool fake_kvm_is_firmware(uint64_t id);
  * none.
  */
 FakeRegister *fake_kvm_register(const FakeKvm *fake, uint64_t id);
+
+/**
+ * fake_kvm_hands_over: does QEMU answer a function?
+ * @fake: the fake
+ * @function: a function id
+ */
+bool fake_kvm_hands_over(const FakeKvm *fake, uint32_t function);
 
 /**
  * fake_kvm_value: what a register is

@@ -36,21 +36,49 @@ static const uint64_t bitmaps[] = {
     FAKE_STD, FAKE_STD_HYP, FAKE_VENDOR_HYP, FAKE_VENDOR_HYP_2,
 };
 
-static void assert_pinned(const FakeKvm *fake, const HvcSet *set)
+/* What QEMU serves of PSCI 1.2 and 1.3, and what the kernel goes on with */
+static const uint32_t psci_1_2[] = { 0x84000000, 0x8400000a };
+static const uint32_t psci_1_3[] = {
+    0x84000000, 0x8400000a, 0x84000015, 0xc4000015,
+};
+
+static void assert_psci(const FakeKvm *fake, uint32_t version,
+                        const HvcShare *share)
+{
+    bool by_qemu = share->qemu.psci_version;
+    unsigned count = !by_qemu ? 0 :
+                     version == 0x10003 ? ARRAY_SIZE(psci_1_3)
+                                        : ARRAY_SIZE(psci_1_2);
+
+    g_assert_cmphex(share->kernel.psci_version, ==,
+                    by_qemu ? 0x10001 : version);
+    g_assert_true(!by_qemu || share->qemu.psci_version == version);
+    g_assert_true(hvc_set_is_empty(&share->qemu));
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_PSCI_VERSION), ==,
+                    share->kernel.psci_version);
+    g_assert_cmpuint(fake->handed_over->len, ==, count);
+    for (unsigned i = 0; i < count; i++) {
+        g_assert_true(fake_kvm_hands_over(fake, psci_1_3[i]));
+    }
+}
+
+static void assert_pinned(const FakeKvm *fake, const HvcSet *set,
+                          const HvcShare *share)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(bitmaps); i++) {
         const FakeRegister *reg = fake_kvm_register(fake, bitmaps[i]);
 
         g_assert_cmphex(reg ? reg->value : 0, ==, set->bmap[i]);
+        g_assert_cmphex(share->kernel.bmap[i], ==, set->bmap[i]);
     }
-    g_assert_cmphex(fake_kvm_value(fake, FAKE_PSCI_VERSION), ==,
-                    set->psci_version);
+    assert_psci(fake, set->psci_version, share);
 }
 
 static void check_pin(FakeKvm *fake, const HvcSet *set, const char *refusal)
 {
     Error *err = NULL;
-    bool ok = hvc_kvm_pin(&fake->kvm, set, OPTIONS, &err);
+    HvcShare share;
+    bool ok = hvc_kvm_pin(&fake->kvm, set, OPTIONS, &share, &err);
 
     if (err) {
         g_test_message("%s", error_get_pretty(err));
@@ -59,7 +87,7 @@ static void check_pin(FakeKvm *fake, const HvcSet *set, const char *refusal)
     g_assert_true(ok == !refusal);
     error_free(err);
     if (ok) {
-        assert_pinned(fake, set);
+        assert_pinned(fake, set, &share);
     }
 }
 
@@ -67,9 +95,10 @@ static void check_pin(FakeKvm *fake, const HvcSet *set, const char *refusal)
 static char *refusal_of(FakeKvm *fake, const HvcSet *set)
 {
     Error *err = NULL;
+    HvcShare share;
     char *text;
 
-    g_assert_false(hvc_kvm_pin(&fake->kvm, set, OPTIONS, &err));
+    g_assert_false(hvc_kvm_pin(&fake->kvm, set, OPTIONS, &share, &err));
     text = g_strdup(error_get_pretty(err));
     g_test_message("%s", text);
     error_free(err);
@@ -113,6 +142,10 @@ static void test_firmware_ids(void)
 #define NO_PSCI(wanted, has, kernel) \
     OPTIONS ": this host's kernel cannot give a guest PSCI " wanted ", it " \
     "has " has "; needed: Linux " kernel " or later; use psci-version=" has
+#define NOT_HANDED_OVER(wanted, has) \
+    OPTIONS ": this host's kernel cannot give a guest PSCI " wanted ", it " \
+    "has " has "; needed: Linux 6.13 or later, or 6.4 or later, where QEMU " \
+    "serves it; use psci-version=" has
 
 typedef struct FloorCase {
     const HvcSet *set;
@@ -131,8 +164,7 @@ static const FloorCase floors[] = {
     { &linux_6_18,
       { [FAKE_5_10] = NO_SERVICE("none"),
         [FAKE_5_15] = CANNOT_HIDE,
-        [FAKE_6_1]  = NO_PSCI("1.3", "1.1", "6.13"),
-        [FAKE_6_12] = NO_PSCI("1.3", "1.1", "6.13") } },
+        [FAKE_6_1]  = NOT_HANDED_OVER("1.3", "1.1") } },
 };
 
 static void test_kernels(void)
@@ -420,8 +452,8 @@ static void test_psci(void)
         { 0x00002 },
         { 0x10000 },
         { 0x10001 },
-        { 0x10002, NO_PSCI("1.2", "1.1", "6.13") },
-        { 0x10003, NO_PSCI("1.3", "1.1", "6.13") },
+        { 0x10002 },
+        { 0x10003 },
         { 0x10004, OPTIONS ": this host's kernel cannot give a guest PSCI "
           "1.4, it has 1.1; needed: a kernel that has it; use "
           "psci-version=1.1" },
@@ -434,6 +466,76 @@ static void test_psci(void)
         set.psci_version = cases[i].version;
         check_pin(fake, &set, cases[i].refusal);
     }
+}
+
+/* Linux 6.1 to 6.3 let QEMU answer nothing. */
+static void test_psci_not_handed_over(void)
+{
+    static const struct {
+        uint32_t version;
+        const char *refusal;
+    } cases[] = {
+        { 0x10001 },
+        { 0x10002, NOT_HANDED_OVER("1.2", "1.1") },
+        { 0x10003, NOT_HANDED_OVER("1.3", "1.1") },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_1);
+        HvcSet set = none;
+
+        set.psci_version = cases[i].version;
+        check_pin(fake, &set, cases[i].refusal);
+    }
+}
+
+#define KEEPS(function) \
+    OPTIONS ": this host's kernel cannot give a guest PSCI 1.3, it has 1.1, " \
+    "and it does not hand over the function " function " to QEMU " \
+    "(KVM_ARM_VM_SMCCC_FILTER: Operation not permitted); needed: Linux 6.13 " \
+    "or later; use psci-version=1.1"
+
+/* A kernel has a reason of its own, for the first function or a later one. */
+static void test_psci_refuses_to_hand_over(void)
+{
+    static const char *const refusals[] = {
+        KEEPS("0x84000000"), KEEPS("0x8400000a"), KEEPS("0x84000015"),
+        KEEPS("0xc4000015"),
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(psci_1_3); i++) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+        fake->hand_over_errno = EPERM;
+        fake->hand_over_fails = psci_1_3[i];
+        check_pin(fake, &linux_6_18, refusals[i]);
+    }
+}
+
+/* The kernel has it: QEMU serves nothing. */
+static void test_psci_of_kernel(void)
+{
+    for (FakeKernel kernel = FAKE_6_16; kernel < FAKE_KERNELS; kernel++) {
+        for (uint32_t version = 0x10000; version <= 0x10003; version++) {
+            g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
+            HvcSet set = none;
+
+            set.psci_version = version;
+            check_pin(fake, &set, NULL);
+            g_assert_cmpuint(fake->handed_over->len, ==, 0);
+        }
+    }
+}
+
+/* Half of a version is nothing: a kernel that lacks SYSTEM_RESET2, too. */
+static void test_psci_too_old(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+    fake_kvm_register(fake, FAKE_PSCI_VERSION)->limit = 0x10000;
+    fake_kvm_register(fake, FAKE_PSCI_VERSION)->value = 0x10000;
+    check_pin(fake, &linux_6_18, NOT_HANDED_OVER("1.3", "1.0"));
+    g_assert_cmpuint(fake->handed_over->len, ==, 0);
 }
 
 static void test_psci_broken(void)
@@ -537,7 +639,7 @@ static void test_has_run(void)
     check_pin(fake, &none, OPTIONS ": this host's kernel does not take 0x0 "
               "for its std register [0x6030000000160000], which is 0x1: Device "
               "or resource busy" FLOOR_OR_SERVICES);
-    assert_pinned(fake, &linux_6_1);
+    assert_pinned(fake, &linux_6_1, &(HvcShare) { .kernel = linux_6_1 });
 }
 
 /* Before a VM is sent: does the kernel still keep what it was given? */
@@ -545,8 +647,9 @@ static void test_has_run(void)
 static void check_pinned(const FakeKvm *fake, const HvcSet *set,
                          const char *refusal)
 {
+    const HvcShare share = { .kernel = *set };
     Error *err = NULL;
-    bool ok = hvc_kvm_check_pinned(&fake->kvm, set, &err);
+    bool ok = hvc_kvm_check_pinned(&fake->kvm, &share, &err);
 
     g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refusal);
     g_assert_true(ok == !refusal);
@@ -580,6 +683,21 @@ static void test_pinned(void)
                      NOT_KEPT("PSCI version", "0x10001", "0x6030000000140000",
                               "0x0: Input/output error"));
     }
+}
+
+/* What is QEMU's is no concern of the kernel's register. */
+static void test_pinned_by_qemu(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    HvcShare share;
+    Error *err = NULL;
+
+    hvc_kvm_pin(&fake->kvm, &linux_6_18, OPTIONS, &share, &error_abort);
+    fake->has_run = true;
+    g_assert_true(hvc_kvm_check_pinned(&fake->kvm, &share, &error_abort));
+    fake_kvm_register(fake, FAKE_PSCI_VERSION)->value = 0x10000;
+    g_assert_false(hvc_kvm_check_pinned(&fake->kvm, &share, &err));
+    error_free(err);
 }
 
 /* Lists */
@@ -654,12 +772,19 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm/bits-not-offered", test_bits_not_offered);
     g_test_add_func("/hvc-kvm/bits-off", test_bits_off);
     g_test_add_func("/hvc-kvm/psci", test_psci);
+    g_test_add_func("/hvc-kvm/psci-not-handed-over",
+                    test_psci_not_handed_over);
+    g_test_add_func("/hvc-kvm/psci-refuses-to-hand-over",
+                    test_psci_refuses_to_hand_over);
+    g_test_add_func("/hvc-kvm/psci-of-kernel", test_psci_of_kernel);
+    g_test_add_func("/hvc-kvm/psci-too-old", test_psci_too_old);
     g_test_add_func("/hvc-kvm/psci-broken", test_psci_broken);
     g_test_add_func("/hvc-kvm/psci-unreadable", test_psci_unreadable);
     g_test_add_func("/hvc-kvm/read-errors", test_read_errors);
     g_test_add_func("/hvc-kvm/write-errors", test_write_errors);
     g_test_add_func("/hvc-kvm/has-run", test_has_run);
     g_test_add_func("/hvc-kvm/pinned", test_pinned);
+    g_test_add_func("/hvc-kvm/pinned-by-qemu", test_pinned_by_qemu);
     g_test_add_func("/hvc-kvm/list-errors", test_list_errors);
     g_test_add_func("/hvc-kvm/empty-list", test_empty_list);
     g_test_add_func("/hvc-kvm/list-changes", test_list_changes);

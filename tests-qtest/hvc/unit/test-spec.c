@@ -349,7 +349,14 @@ static void test_help(void)
         g_assert_nonnull(strstr(help, hvc_floors[i].name));
         g_assert_nonnull(strstr(help, kernel_floors[i].help));
     }
-    g_assert_nonnull(strstr(help, "0.2, 1.0, 1.1, 1.2, 1.3"));
+    for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
+        g_autofree char *version = hvc_psci_version_format(row->version);
+        g_autofree char *line = g_strdup_printf("  %-16s Linux %s", version,
+                                                row->kernel);
+
+        g_assert_nonnull(strstr(help, line));
+    }
+    g_assert_nonnull(strstr(help, "by QEMU from Linux 6.4 on"));
 }
 
 /* Add the function ids of a table; each must be new. */
