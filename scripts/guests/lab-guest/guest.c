@@ -14,6 +14,11 @@
  *   o  off: the last vCPU goes off, and stays off; then "OFF".
  *   n  on: it goes on again; then "ON".
  *   p  physical timer: vCPU 0 uses it from now on; then "TIMER".
+ *   f  flood: "FLOOD"; then all vCPUs make calls whenever they have nothing
+ *      else to do.
+ *   e  end of it: "CALM CALLS... WRONG", one number of calls per vCPU, and how
+ *      many answers were wrong.
+ *   h  hibernate: SYSTEM_OFF2. The machine stops; else "AWAKE".
  * After each boot it prints "BOOT CPUS". All numbers are hexadecimal.
  */
 
@@ -29,6 +34,8 @@
 #define PSCI_CPU_ON         0xc4000003
 #define PSCI_AFFINITY_INFO  0xc4000004
 #define AFFINITY_OFF        1
+#define PSCI_SYSTEM_OFF2    0xc4000015
+#define HIBERNATE_OFF       1
 
 /* start-a64.S */
 struct Vcpu vcpus[CALLS_VCPUS];
@@ -191,6 +198,45 @@ static void use_physical_timer(void)
     print("TIMER\n");
 }
 
+/* Whether there is a flood */
+static uint32_t flooding;
+
+static void begin_flood(void)
+{
+    prepare_flood();
+    print("FLOOD\n");
+    store(&flooding, 1);
+}
+
+static void end_flood(void)
+{
+    uint32_t wrong = 0;
+
+    store(&flooding, 0);
+    print("CALM");
+    for (uint32_t i = 0; i < online; i++) {
+        print_value(flood_calls(i));
+        wrong += flood_wrong(i);
+    }
+    print_value(wrong);
+    print("\n");
+}
+
+static void rest(uint32_t vcpu)
+{
+    if (load(&flooding)) {
+        flood(vcpu);
+    } else {
+        doze(vcpu);
+    }
+}
+
+static void hibernate(void)
+{
+    call(0, PSCI_SYSTEM_OFF2, HIBERNATE_OFF, 0, 0);
+    print("AWAKE\n");
+}
+
 static void be_secondary(uint32_t vcpu)
 {
     struct Slot *slot = &slots[vcpu];
@@ -208,7 +254,7 @@ static void be_secondary(uint32_t vcpu)
         if (load(&slot->go_off)) {
             call(vcpu, PSCI_CPU_OFF, 0, 0, 0);
         }
-        doze(vcpu);
+        rest(vcpu);
     }
 }
 
@@ -221,6 +267,9 @@ static const struct {
     { 'o', last_off },
     { 'n', last_on },
     { 'p', use_physical_timer },
+    { 'f', begin_flood },
+    { 'e', end_flood },
+    { 'h', hibernate },
 };
 
 /* What QEMU leaves in SIMD and SVE registers shows when there is a command. */
@@ -257,6 +306,6 @@ void engine(uint64_t context)
         if (!(read32(UART_FR) & UART_EMPTY)) {
             obey(read32(UART_DR));
         }
-        doze(0);
+        rest(0);
     }
 }

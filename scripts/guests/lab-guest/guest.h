@@ -151,6 +151,25 @@ void check_state(void);
  */
 void report_state(uint32_t vcpu);
 
+/* --- flood.c: calls without end --- */
+
+/**
+ * prepare_flood: learn the answers; nobody may be calling
+ */
+void prepare_flood(void);
+
+/**
+ * flood: make some calls on vCPU @vcpu, and compare their answers
+ */
+void flood(uint32_t vcpu);
+
+/**
+ * flood_calls, flood_wrong: how many calls vCPU @vcpu has made since
+ * prepare_flood(), and how many of the answers were others
+ */
+uint32_t flood_calls(uint32_t vcpu);
+uint32_t flood_wrong(uint32_t vcpu);
+
 /* --- sve-a64.S --- */
 
 /**

@@ -3,10 +3,12 @@
  * Copyright (c) 2026 qemu-hvc contributors
  *
  *   qmp SOCKET SECONDS COMMAND...
+ *   qmp SOCKET SECONDS --event NAME SHELL
  *
  * Gives commands (JSON) to the monitor of a QEMU and prints the answer to
- * each, a line of JSON. All understanding is the caller's. Exit status: 1 if
- * the monitor went away, 2 if it did not answer in time.
+ * each, a line of JSON. With --event, runs a command of the shell instead, and
+ * prints the event that follows. All understanding is the caller's. Exit
+ * status: 1 if the monitor went away, 2 if it did not answer in time.
  */
 
 #include <errno.h>
@@ -76,6 +78,22 @@ static const char *command(const char *text)
     return await(answers);
 }
 
+static const char *event(const char *name, const char *shell)
+{
+    static const char *const events[] = { "{\"timestamp\"", NULL };
+    char wanted[64];
+    const char *line;
+
+    snprintf(wanted, sizeof(wanted), "\"event\": \"%s\"", name);
+    if (system(shell)) {
+        fail(1, "the shell's command failed");
+    }
+    do {
+        line = await(events);
+    } while (!strstr(line, wanted));
+    return line;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const greeting[] = { "{\"QMP\"", NULL };
@@ -86,6 +104,10 @@ int main(int argc, char **argv)
     connect_to(argv[1], atoi(argv[2]));
     await(greeting);
     command("{\"execute\": \"qmp_capabilities\"}");
+    if (argc == 6 && !strcmp(argv[3], "--event")) {
+        fputs(event(argv[4], argv[5]), stdout);
+        return 0;
+    }
     for (int i = 3; i < argc; i++) {
         fputs(command(argv[i]), stdout);
     }

@@ -228,6 +228,23 @@ class LabGuest:
         self.vm.write('n')
         self.vm.expect('ON')
 
+    def flood(self) -> None:
+        """All CPUs make calls from now on, without end."""
+        self.vm.write('f')
+        self.vm.expect('FLOOD')
+
+    def calm(self) -> tuple[list[int], int]:
+        """The end of that: how many calls each CPU has made, and how many
+        answers were others than at the start of it"""
+        self.vm.write('e')
+        *calls, wrong = (int(word, 16) for word in
+                         self.vm.expect('CALM').split()[1:])
+        return calls, wrong
+
+    def hibernate(self) -> dict:
+        """It calls SYSTEM_OFF2; what QEMU's event SHUTDOWN says of it."""
+        return self.vm.event('SHUTDOWN', 'h')
+
     def start_physical_timer(self) -> None:
         self.vm.write('p')
         self.vm.expect('TIMER')

@@ -96,4 +96,24 @@ FAULTS = (
     Journey('a physical timer of 6.1', (OLD, NEW), 'A timer B', quick=True),
 )
 
-JOURNEYS = (*GENERAL, *REFUSED, *FAULTS)
+# PSCI 1.3, which 6.12 leaves to QEMU: by what a guest can ask there is no
+# difference to a kernel that has it.
+PSCI = 'virt-hvc-9.2,hvc-services=linux-6.18'
+SERVED = (
+    Journey('PSCI 1.3 of QEMU and of 6.18, there and back',
+            (LTS, Site('6.18')), 'A B A reset B', machine=PSCI),
+    Journey('PSCI 1.3 of QEMU and of the newest, live',
+            (LTS, NEW), 'A B reset A cycle B', 'socket', 4, machine=PSCI,
+            quick=True),
+    Journey('off by SYSTEM_OFF2 under both', (LTS, NEW),
+            'A hibernate B hibernate A hibernate', 'socket', 2, machine=PSCI,
+            quick=True),
+    Journey('8 CPUs flood QEMU with calls, on the way as well', (LTS, NEW),
+            'A flood B calm flood A calm reset', 'socket', 8, machine=PSCI,
+            quick=True),
+    Journey('PSCI 1.3 of QEMU on a protected host, there and back',
+            (Site('6.12', append='kvm-arm.mode=protected'), NEW),
+            'A flood calm B A hibernate', machine=PSCI),
+)
+
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED)

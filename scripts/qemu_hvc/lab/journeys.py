@@ -28,6 +28,8 @@ from .verdict import (OURS, Guest, Kind, Preflight, Verdict, contract_of,
 from .vm import Vm, VmEnded
 
 PROFILE = 'profile.json'
+# SHUTDOWN's "data" for a guest that powers itself off
+OFF = {'guest': True, 'reason': 'guest-shutdown'}
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ class Traveller:
         if self.profile and site is not self.journey.site(self.journey.profile):
             host.bring_text(PROFILE, self.profile)
             machine += f',guest-abi-profile={PROFILE}'
-        return bare_guest.options(machine, site.cpus or self.journey.cpus)
+        # What is off can be turned on again.
+        return [*bare_guest.options(machine, site.cpus or self.journey.cpus),
+                '-action', 'shutdown=pause']
 
     def make_profile(self) -> None:
         """What the contract of such a VM is at the profile's site"""
@@ -194,6 +198,34 @@ class Traveller:
         self.told = replace(self.told, answers=self.guest.answers())
         return None
 
+    def flood(self) -> Verdict | None:
+        """All CPUs make calls without end from now on; and the monitor, which
+        is the one that stops them, answers."""
+        self.guest.flood()
+        for command in ('stop', 'query-status', 'cont', 'query-status'):
+            self.vm.qmp(command)
+        return self.check()
+
+    def calm(self) -> Verdict | None:
+        calls, wrong = self.guest.calm()
+        if wrong or not all(calls):
+            return Verdict(Kind.CHANGED, f'{wrong} answers were wrong of '
+                           f'{calls} calls')
+        return self.check()
+
+    def hibernate(self) -> Verdict | None:
+        """SYSTEM_OFF2, and what that is to QEMU; then a new start."""
+        event = self.guest.hibernate()
+        status = self.vm.qmp('query-status')['status']
+        if event != OFF or status != 'shutdown':
+            return Verdict(Kind.CHANGED, f'SYSTEM_OFF2 makes the VM {status}, '
+                           f'with {event}; needed: shutdown, with {OFF}')
+        self.vm.qmp('system_reset')
+        self.vm.qmp('cont')
+        self.guest.booted()
+        self.told = replace(self.fresh, kernel=self.vm.host.kernel)
+        return self.check()
+
     # To the next one
 
     def move(self, site: Site) -> Verdict | None:
@@ -244,6 +276,9 @@ EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'off': Traveller.off,
     'on': Traveller.on,
     'timer': Traveller.timer,
+    'flood': Traveller.flood,
+    'calm': Traveller.calm,
+    'hibernate': Traveller.hibernate,
 }
 
 

@@ -101,6 +101,21 @@ class Vm(Monitor):
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
+    def event(self, name: str, written: str) -> dict:
+        """The next event of that name, once the guest's serial port has got a
+        text: its "data"."""
+        shell = f'printf %s {shlex.quote(written)} 1<>{self.name}.in'
+        try:
+            answer = self._answer(f'the event {name}', self.host.run(
+                f'qmp {self.name}.qmp {QMP_TIMEOUT} --event {name} '
+                f'{shlex.quote(shell)} 2>&1', QMP_TIMEOUT * 2))
+        except CommandFailed as failure:
+            if failure.status == 1:
+                raise self._ended() from None
+            raise LabError(f'QEMU of {self.name} gave no event {name}: '
+                           f'{self.messages()}') from None
+        return answer['data']
+
     def _answer(self, command: str, text: str) -> dict:
         """The line of JSON among what the host's console shows meanwhile: the
         host's kernel writes there as well when it is short of time."""
