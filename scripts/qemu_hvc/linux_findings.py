@@ -60,6 +60,10 @@ def ptp_evidence(guest: Guest) -> str:
     return evidence
 
 
+def implementations_evidence(guest: Guest) -> str:
+    return guest.report['implementations']
+
+
 # Why Linux does not look for a service that is there, or ''.
 
 def smccc_obstacle(guest: Guest) -> str:
@@ -75,6 +79,13 @@ def vendor_obstacle(guest: Guest) -> str:
     return smccc_obstacle(guest)
 
 
+def implementations_obstacle(guest: Guest) -> str:
+    major, minor = re.findall(r'\d+', guest.report['kernel'])[:2]
+    if (int(major), int(minor)) < (6, 15):
+        return 'Linux before 6.15 does not look for it'
+    return ptp_obstacle(guest)
+
+
 def ptp_obstacle(guest: Guest) -> str:
     if 'vendor-features' not in guest.offer.services:
         return 'Linux looks for it only through vendor-features'
@@ -86,6 +97,8 @@ SERVICES = {
     'pv-time': (pv_time_evidence, smccc_obstacle),
     'vendor-features': (vendor_evidence, vendor_obstacle),
     'ptp': (ptp_evidence, ptp_obstacle),
+    'implementation-cpus': (implementations_evidence,
+                            implementations_obstacle),
 }
 
 

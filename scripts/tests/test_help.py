@@ -23,8 +23,8 @@ TESTS_QTEST = ROOT / 'tests-qtest'
 # The first program of a guest: nobody calls it.
 NOT_CALLED = {'guests/linux/init'}
 PATIENCE_S = 60
-PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile', 'guest-abi',
-              'kernel-floor')
+PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile',
+              'implementation-cpus', 'guest-abi', 'kernel-floor')
 
 
 class Scripts(unittest.TestCase):
@@ -171,23 +171,28 @@ class OfQemu(unittest.TestCase):
         rows = self.services_help('Services')
         self.assertGreaterEqual(len(rows), 4)
         for row in rows:
-            service, register, bit = re.match(
-                r'  (\S+) +(\S+) +bit (\d+) +Linux \d', row).groups()
+            service, register, first, last = re.match(
+                r'  (\S+) +(\S+) +bits? (\d+)(?:-(\d+))? +Linux \d',
+                row).groups()
+            bits = range(int(first), int(last or first) + 1)
             with self.start(f'virt,hvc-services={service}') as vm:
                 values = {
                     entry['name']: entry['value'] for entry in
                     vm.command('query-guest-abi')['entries']}
             del values['arm.psci-version']
+            name, second = re.fullmatch(r'(.*?)(-2)?', register).groups('')
+            # Besides, implementation-cpus has entries with its list.
             self.assertEqual(
                 {name: value for name, value in values.items()
-                 if value and name.startswith('arm.')},
-                {f'arm.{register}-bmap': 1 << int(bit)})
+                 if value and name.startswith('arm.') and
+                 not name.startswith('arm.implementation-cpu')},
+                {f'arm.{name}-bmap{second}': sum(1 << bit for bit in bits)})
 
     def test_psci_versions_are_true(self):
         versions = {}
         for row in self.services_help('PSCI'):
             version, kernel, by_qemu = re.fullmatch(
-                r'  (\S+) +Linux (\d\S*)( +by QEMU from Linux 6\.4 on)? *',
+                r'  (\S+) +Linux ([\d.]+)(; by QEMU from Linux 6\.4 on)?',
                 row).groups()
             versions[version] = (kernel, bool(by_qemu))
         self.assertEqual(versions['1.1'], ('5.18', False))

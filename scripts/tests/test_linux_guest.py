@@ -54,6 +54,7 @@ class Boot:
     services: str | None = None
     psci_version: str | None = None
     cpu: str = 'max'
+    machine: str = 'virt'
 
     def names(self) -> Iterator[str]:
         for name, _ in self.points:
@@ -79,12 +80,22 @@ def smccc(version: str) -> Point:
     return says('smccc', f'psci: SMC Calling Convention v{version}')
 
 
-def vendor(word: int) -> Point:
+def vendor(word: int, word_2: int = 0) -> Point:
     return says('vendor', 'smccc: KVM: hypervisor services detected '
-                f'(0x00000000 0x00000000 0x00000000 0x{word:08x})')
+                f'(0x00000000 0x{word_2:08x} 0x00000000 0x{word:08x})')
+
+
+def implementations(count: int) -> Point:
+    return says('implementations', 'smccc: KVM: Number of target '
+                f'implementation CPUs is {count}')
+
+
+def midr(value: int) -> Point:
+    return says('midr', f'0x{value:016x}')
 
 
 NO_SMCCC = says('smccc', '')
+NO_IMPLEMENTATIONS = says('implementations', '')
 NO_VENDOR = says('vendor', '')
 NO_PTP = says('ptp_devices', '')
 PTP = says('ptp_name', 'KVM virtual PTP')
@@ -279,6 +290,25 @@ PINNED = [
 ]
 
 
+# Linux from 6.15 on asks for the CPUs that it may come to run on.
+A72, N1 = 0x410fd083, 0x414fd0c1
+MIXED = [
+    Boot('two CPUs, cpu cortex-a72',
+         [offers(*ALL, 'implementation-cpus'), vendor(0x3, 0x3),
+          implementations(2), midr(A72), REBOOT],
+         services='linux-6.12:+implementation-cpus', cpu='cortex-a72',
+         machine=f'virt,implementation-cpus={A72:#x}:{N1:#x}/0x11/0x0'),
+    Boot('its own CPU, cpu neoverse-n1',
+         [vendor(0x1, 0x3), implementations(1), midr(N1)],
+         services='vendor-features:implementation-cpus', cpu='neoverse-n1'),
+    Boot('not chosen, cpu cortex-a72',
+         [offers(*ALL), vendor(0x3), NO_IMPLEMENTATIONS, midr(A72)],
+         services='linux-6.18', cpu='cortex-a72'),
+]
+# Debian's kernel for the cloud, without the driver of TRNG
+MIXED_KERNEL = '6.16'
+
+
 # --- the program ---
 
 def judge(tap: Tap, name: str, check: Check, guest: Guest) -> None:
@@ -295,7 +325,7 @@ def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
     checks = [check for _, check in boot.points]
     try:
         with Guest(qemu, kernel, boot.services, boot.psci_version,
-                   cpu=boot.cpu) as guest:
+                   cpu=boot.cpu, machine=boot.machine) as guest:
             while checks:
                 judge(tap, names[0], checks[0], guest)
                 del names[0], checks[0]
@@ -325,8 +355,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--qemu', type=Path, required=True,
                         help='the qemu-system-aarch64 to test')
-    parser.add_argument('--kernel', choices=('6.1', '6.12'), default='6.12',
-                        help="Debian 12's or 13's kernel (default: 6.12)")
+    parser.add_argument('--kernel', choices=('6.1', '6.12', MIXED_KERNEL),
+                        default='6.12', help="Debian 12's or 13's kernel, or "
+                        'one that asks for implementation CPUs (default: '
+                        '6.12)')
     parser.add_argument('--stock', action='store_true',
                         help='QEMU is an unpatched one: nothing to be found')
     args = parser.parse_args()
@@ -340,13 +372,15 @@ def main() -> int:
     # Let "with" run, so that no QEMU stays behind when a test is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     args = arguments()
-    boots = UNPINNED if args.stock else PINNED + UNPINNED
+    mixed = args.kernel == MIXED_KERNEL
+    boots = UNPINNED if args.stock else MIXED if mixed else PINNED + UNPINNED
     names = [name for boot in boots for name in boot.names()]
     if args.stock:
         names.append(REFUSED)
     tap = Tap(len(names))
     try:
-        kernel = Kernel.at(fetch('kernel', args.kernel))
+        kernel = Kernel.at(fetch('lab-kernel', args.kernel) / 'vmlinuz'
+                           if mixed else fetch('kernel', args.kernel))
         fetch('busybox')
     except FetchError as error:
         for name in names:

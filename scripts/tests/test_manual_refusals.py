@@ -77,6 +77,15 @@ OPTIONS = (
     ('virt,hvc-services=-host',),
     ('virt,hvc-services=none,psci-version=1.4',),
     ('virt,psci-version=1.1',),
+    ('virt,hvc-services=linux-6.12,implementation-cpus=0x410fd490',),
+    ('virt,hvc-services=implementation-cpus,implementation-cpus=',),
+    ('virt,hvc-services=implementation-cpus,'
+     'implementation-cpus=0x410fd490:neoverse-n1',),
+    ('virt,hvc-services=implementation-cpus,implementation-cpus=1:1/0',),
+    ('virt,hvc-services=implementation-cpus,implementation-cpus=' +
+     ':'.join(map(str, range(1, 18))),),
+    ('virt,hvc-services=implementation-cpus,implementation-cpus=0x410fd490',
+     '-cpu', 'cortex-a72'),
     ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
     ('virt-hvc-10.0,guest-abi=off',),
     ('virt,secure=on,hvc-services=trng', '-bios', '/dev/null'),

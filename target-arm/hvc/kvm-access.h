@@ -58,6 +58,8 @@
  * @target: of KVM_ARM_VCPU_INIT, or HVC_KVM_PREFERRED_TARGET
  * @features: of KVM_ARM_VCPU_INIT
  * @sve_vls: the guest's SVE vector lengths, bit n for n + 1 quadwords; 0: none
+ * @chooses_identity: the VM has KVM_CAP_ARM_WRITABLE_IMP_ID_REGS: MIDR_EL1,
+ *                    REVIDR_EL1 and AIDR_EL1 can be another CPU's
  * @mte: the VM has KVM_CAP_ARM_MTE
  * @pmu: the vCPUs have a PMU
  * @pmu_irq: its interrupt, if the GIC is the kernel's
@@ -75,6 +77,7 @@ typedef struct HvcVmRecipe {
     uint32_t target;
     uint32_t features[HVC_KVM_FEATURE_WORDS];
     uint64_t sve_vls;
+    bool chooses_identity;
     bool mte;
     bool pmu;
     int pmu_irq;

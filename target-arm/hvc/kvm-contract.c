@@ -227,6 +227,10 @@ static void promise_all(const HvcVm *vm, const HvcTruth *truth)
     GuestAbiOrigin origin = vm->profile ? GUEST_ABI_ORIGIN_OPTION
                                         : GUEST_ABI_ORIGIN_DEFAULT;
 
+    if (vm->tells_implementations) {
+        hvc_implementations_promise(&vm->implementations,
+                                    vm->chose_implementations);
+    }
     promise_pv_time_discovery(discovers_pv_time(truth));
     promise_gic(&vm->recipe);
     for (int rank = 0; rank <= 3; rank++) {
@@ -283,6 +287,94 @@ static bool check_gic_revision(const HvcVm *vm, const HvcContract *wanted,
     return false;
 }
 
+static HvcImplementation identity_of(const HvcContract *contract)
+{
+    return (HvcImplementation) {
+        .midr = hvc_contract_value(contract, HVC_MIDR_EL1),
+        .revidr = hvc_contract_value(contract, HVC_REVIDR_EL1),
+        .aidr = hvc_contract_value(contract, HVC_AIDR_EL1),
+    };
+}
+
+static bool tells_of(const HvcImplementations *list,
+                     const HvcImplementation *cpu)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (hvc_implementation_equal(&list->cpu[i], cpu)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who has chosen no list: the profile, or else this host */
+static bool settle_implementations(HvcVm *vm, const HvcContract *here,
+                                   Error **errp)
+{
+    HvcImplementations *list = &vm->implementations;
+    const HvcImplementation host = identity_of(here);
+    g_autofree char *cpu = hvc_implementation_describe(&host);
+    g_autofree char *all = NULL;
+
+    if (!list->count && vm->profile) {
+        hvc_kvm_profile_implementations(vm->profile, list);
+    }
+    vm->chose_implementations = list->count;
+    if (!list->count) {
+        *list = (HvcImplementations) { .count = 1, .cpu = { host } };
+    }
+    if (tells_of(list, &host)) {
+        return true;
+    }
+    all = hvc_implementations_format(list);
+    error_setg(errp, "%s: this host's CPU (%s) is not one that the guest is "
+               "told of, which are implementation-cpus=%s; run the VM on a "
+               "host with one of these, or add this host's to the list, on all "
+               "hosts of the fleet", vm->options, cpu, all);
+    return false;
+}
+
+/* The guest's own is the first, wherever it runs. */
+static bool want_identity(const HvcVm *vm, HvcContract *wanted, Error **errp)
+{
+    const HvcImplementation *own = &vm->implementations.cpu[0];
+    const HvcImplementation of_profile = identity_of(wanted);
+    g_autofree char *first = hvc_implementation_describe(own);
+    g_autofree char *cpu = hvc_implementation_describe(&of_profile);
+
+    if (!vm->tells_implementations) {
+        return true;
+    }
+    if (vm->profile && !hvc_implementation_equal(own, &of_profile)) {
+        error_setg(errp, "guest-abi-profile=%s is of a VM whose CPU is %s, "
+                   "implementation-cpus begins with %s; put the profile's CPU "
+                   "first, or make the profile with this list",
+                   vm->profile->file, cpu, first);
+        return false;
+    }
+    return hvc_contract_set(wanted, HVC_MIDR_EL1, own->midr, errp) &&
+           hvc_contract_set(wanted, HVC_REVIDR_EL1, own->revidr, errp) &&
+           hvc_contract_set(wanted, HVC_AIDR_EL1, own->aidr, errp);
+}
+
+static bool check_identity(const HvcVm *vm, const HvcContract *truth,
+                           Error **errp)
+{
+    const HvcImplementation *own = &vm->implementations.cpu[0];
+    const HvcImplementation given = identity_of(truth);
+    g_autofree char *wanted = hvc_implementation_describe(own);
+    g_autofree char *cpu = hvc_implementation_describe(&given);
+
+    if (!vm->tells_implementations || hvc_implementation_equal(own, &given)) {
+        return true;
+    }
+    error_setg(errp, "%s: this host's kernel cannot give a guest the CPU that "
+               "is first in implementation-cpus (%s), it gives its own (%s); "
+               "needed: Linux 6.15 or later; run the VM on such a host, or on "
+               "one with that CPU", vm->options, wanted, cpu);
+    return false;
+}
+
 static bool check_profile(const HvcVm *vm, const HvcContract *wanted,
                           const HvcTruth *truth, Error **errp)
 {
@@ -300,12 +392,19 @@ bool hvc_kvm_promise(HvcVm *vm, Error **errp)
     if (!hvc_scratch_try(vm, NULL, &here, errp)) {
         return false;
     }
+    if (vm->tells_implementations &&
+        !settle_implementations(vm, &here.contract, errp)) {
+        return false;
+    }
     if (vm->profile && !hvc_kvm_profile_wanted(vm->profile, &here.contract,
+                                               vm->implementations.count > 1,
                                                &wanted, errp)) {
         return false;
     }
-    if (!want_gic_revision(vm, &here.contract, &wanted, errp) ||
+    if (!want_identity(vm, &wanted, errp) ||
+        !want_gic_revision(vm, &here.contract, &wanted, errp) ||
         !hvc_scratch_try(vm, &wanted, &truth, errp) ||
+        !check_identity(vm, &truth.contract, errp) ||
         !check_gic_revision(vm, &wanted, &truth.contract, errp) ||
         (vm->profile && !check_profile(vm, &wanted, &truth, errp))) {
         return false;

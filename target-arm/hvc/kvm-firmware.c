@@ -86,9 +86,21 @@ static char *describe_kernel(const char *first)
                  : g_strdup("a kernel that has it");
 }
 
+/*
+ * Why QEMU does not serve what the kernel does not, as the end of a clause; ""
+ * of a kernel that hands over nothing
+ */
+static char *why_not_by_qemu(uint32_t function, int ret)
+{
+    return ret == -ENXIO ? g_strdup("") :
+           g_strdup_printf(", and it does not hand over the function 0x%08"
+                           PRIx32 " to QEMU (KVM_ARM_VM_SMCCC_FILTER: %s)",
+                           function, strerror(-ret));
+}
+
 /* Why a bit of @wanted is not to be had in a register */
 static void refuse_bits(const Firmware *firmware, HvcRegister reg,
-                        uint64_t wanted, Error **errp)
+                        uint64_t wanted, const char *why_not, Error **errp)
 {
     uint64_t lacking = wanted & ~firmware->offered.bmap[reg];
     uint64_t bits = lacking ?: wanted;
@@ -101,26 +113,48 @@ static void refuse_bits(const Firmware *firmware, HvcRegister reg,
     g_autofree char *remedy = hvc_set_services(&possible);
 
     error_setg(errp, "%s: this host's kernel cannot give a guest %s, it "
-               "offers %s; needed: %s; use hvc-services=%s", firmware->options,
-               name, offered, kernel, remedy);
+               "offers %s%s; needed: %s%s; use hvc-services=%s",
+               firmware->options, name, offered, why_not, kernel,
+               service && service->by_qemu && !*why_not ?
+               ", where QEMU serves it" : "", remedy);
+}
+
+/* The bits of a set in a register for which the kernel has nothing to do */
+static uint64_t bits_by_qemu(const HvcSet *set, HvcRegister reg)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+
+        if (service->reg == reg && service->by_qemu &&
+            hvc_service_in(service, set)) {
+            bits |= hvc_service_mask(service);
+        }
+    }
+    return bits;
 }
 
 static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
-                         HvcRegister reg, uint64_t wanted, Error **errp)
+                         HvcRegister reg, HvcShare *share, Error **errp)
 {
+    uint64_t wanted = firmware->wanted->bmap[reg];
     uint64_t id = HVC_KVM_FW_FEAT(reg);
     uint64_t now = 0;
     int ret;
 
     if (!firmware->listed[reg]) {
-        if (wanted) {
-            refuse_bits(firmware, reg, wanted, errp);
+        uint64_t lacking = wanted & ~bits_by_qemu(firmware->wanted, reg);
+
+        if (lacking) {
+            refuse_bits(firmware, reg, lacking, "", errp);
         }
-        return !wanted;
+        share->kernel.bmap[reg] = 0;
+        return !lacking;
     }
     ret = hvc_kvm_write(kvm, id, wanted, &now);
     if (ret == -EINVAL && (wanted & ~firmware->offered.bmap[reg])) {
-        refuse_bits(firmware, reg, wanted, errp);
+        refuse_bits(firmware, reg, wanted, "", errp);
         return false;
     }
     if (ret) {
@@ -155,6 +189,60 @@ static bool clear_unknown(const HvcKvm *kvm, const Firmware *firmware,
         return false;
     }
     trace_hvc_kvm_unknown(id, value);
+    return true;
+}
+
+/* Does QEMU answer a function of a set, of whatever service? */
+static bool is_by_qemu(const Firmware *firmware, const HvcService *service,
+                       const HvcFunction *function)
+{
+    /* A kernel without the register would leave its bits out. */
+    bool unknown = function->shows && !firmware->listed[function->shows] &&
+                   firmware->wanted->bmap[function->shows];
+
+    return service->by_qemu || (function->by_qemu && unknown);
+}
+
+static bool hand_over_service(const HvcKvm *kvm, const Firmware *firmware,
+                              const HvcService *service, HvcShare *share,
+                              Error **errp)
+{
+    for (const HvcFunction *function = service->functions; function->id;
+         function++) {
+        g_autofree char *why = NULL;
+        int ret;
+
+        if (!is_by_qemu(firmware, service, function)) {
+            continue;
+        }
+        ret = kvm->hand_over(kvm, function->id);
+        if (ret) {
+            why = why_not_by_qemu(function->id, ret);
+            refuse_bits(firmware, service->reg, hvc_service_mask(service), why,
+                        errp);
+            return false;
+        }
+        share->qemu.bmap[service->reg] |= hvc_service_mask(service);
+        trace_hvc_kvm_by_qemu(service->name, function->id);
+    }
+    return true;
+}
+
+/* Those of QEMU's first: a refusal is about them, not about what shows them. */
+static bool hand_over_services(const HvcKvm *kvm, const Firmware *firmware,
+                               HvcShare *share, Error **errp)
+{
+    for (int by_qemu = 1; by_qemu >= 0; by_qemu--) {
+        for (size_t i = 0; i < hvc_services_count; i++) {
+            const HvcService *service = &hvc_services[i];
+
+            if (service->by_qemu == by_qemu &&
+                hvc_service_in(service, firmware->wanted) &&
+                !hand_over_service(kvm, firmware, service, share, errp)) {
+                return false;
+            }
+        }
+    }
     return true;
 }
 
@@ -233,10 +321,7 @@ static bool hand_over_psci(const HvcKvm *kvm, const Firmware *firmware,
         if (!ret) {
             continue;
         }
-        why = ret == -ENXIO ? g_strdup("") :
-              g_strdup_printf(", and it does not hand over the function 0x%"
-                              PRIx32 " to QEMU (KVM_ARM_VM_SMCCC_FILTER: %s)",
-                              function->id, strerror(-ret));
+        why = why_not_by_qemu(function->id, ret);
         refuse_psci_version(firmware, wanted, offered, why, errp);
         return false;
     }
@@ -271,7 +356,7 @@ static bool write_all(const HvcKvm *kvm, const Firmware *firmware,
                       const HvcSet *set, HvcShare *share, Error **errp)
 {
     for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
-        if (!write_bitmap(kvm, firmware, reg, set->bmap[reg], errp)) {
+        if (!write_bitmap(kvm, firmware, reg, share, errp)) {
             return false;
         }
     }
@@ -282,7 +367,8 @@ static bool write_all(const HvcKvm *kvm, const Firmware *firmware,
             return false;
         }
     }
-    return write_psci_version(kvm, firmware, set->psci_version, share, errp);
+    return hand_over_services(kvm, firmware, share, errp) &&
+           write_psci_version(kvm, firmware, set->psci_version, share, errp);
 }
 
 bool hvc_kvm_pin(const HvcKvm *kvm, const HvcSet *set, const char *options,

@@ -234,6 +234,14 @@ static int create_vm(HvcHostVcpu *host, const HvcVmRecipe *recipe)
     return MIN(ret, 0);
 }
 
+static int enable_identity(HvcHostVcpu *host, const HvcVmRecipe *recipe)
+{
+    struct kvm_enable_cap enable = { .cap = HVC_KVM_CAP_WRITABLE_IMP_ID_REGS };
+
+    return recipe->chooses_identity ?
+           fd_ioctl(host->vm_fd, KVM_ENABLE_CAP, &enable) : 0;
+}
+
 static int enable_mte(HvcHostVcpu *host, const HvcVmRecipe *recipe)
 {
     struct kvm_enable_cap enable = { .cap = KVM_CAP_ARM_MTE };
@@ -422,6 +430,7 @@ static const struct {
     const char *what;
 } steps[] = {
     { create_vm, "a VM" },
+    { enable_identity, "the identity of another CPU" },
     { enable_mte, "MTE" },
     { create_vcpu, "a vCPU" },
     { init_vcpu, "a vCPU of its features" },

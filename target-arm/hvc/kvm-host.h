@@ -11,6 +11,9 @@
 #include "kvm-access.h"
 #include "target/arm/cpu-qom.h"
 
+/* KVM_CAP_ARM_WRITABLE_IMP_ID_REGS of linux/kvm.h; QEMU 10.0's has it not. */
+#define HVC_KVM_CAP_WRITABLE_IMP_ID_REGS 239
+
 /**
  * HvcHostVcpu: a vCPU of this host's kernel
  * @kvm: the way to it

@@ -132,13 +132,15 @@ static bool is_made(uint64_t id)
 }
 
 bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
-                            const HvcContract *here, HvcContract *wanted,
-                            Error **errp)
+                            const HvcContract *here, bool mixed,
+                            HvcContract *wanted, Error **errp)
 {
     wanted->count = 0;
-    if (!check_hardware(profile, here, HVC_MIDR_EL1, errp) ||
-        !check_hardware(profile, here, HVC_CTR_EL0, errp) ||
-        !check_all_listed(profile, here, errp)) {
+    if (!mixed && (!check_hardware(profile, here, HVC_MIDR_EL1, errp) ||
+                   !check_hardware(profile, here, HVC_CTR_EL0, errp))) {
+        return false;
+    }
+    if (!check_all_listed(profile, here, errp)) {
         return false;
     }
     for (unsigned i = 0; i < here->count; i++) {
@@ -160,6 +162,32 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
         }
     }
     return true;
+}
+
+static uint64_t implementation_part(const HvcKvmProfile *profile,
+                                    unsigned cpu, const char *part)
+{
+    g_autofree char *name = g_strdup_printf(HVC_IMPLEMENTATION_ENTRY, cpu,
+                                            part);
+    const GuestAbiValue *value = profile_value(profile, name);
+
+    return value ? value->value : 0;
+}
+
+void hvc_kvm_profile_implementations(const HvcKvmProfile *profile,
+                                     HvcImplementations *list)
+{
+    const GuestAbiValue *count = profile_value(profile,
+                                               HVC_IMPLEMENTATIONS_ENTRY);
+
+    list->count = count ? MIN(count->value, HVC_IMPLEMENTATIONS_MAX) : 0;
+    for (unsigned i = 0; i < list->count; i++) {
+        list->cpu[i] = (HvcImplementation) {
+            .midr = implementation_part(profile, i, "midr"),
+            .revidr = implementation_part(profile, i, "revidr"),
+            .aidr = implementation_part(profile, i, "aidr"),
+        };
+    }
 }
 
 static bool check_taken(const HvcKvmProfile *profile,

@@ -16,6 +16,7 @@
 #include "migration/guest-abi-incoming.h"
 #include "contract.h"
 
+struct HvcImplementations;
 struct HvcTruth;
 
 /**
@@ -49,6 +50,8 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile);
  * hvc_kvm_profile_wanted: what a profile asks of this host
  * @profile: the profile
  * @here: what this host's kernel gives a guest that is asked nothing
+ * @mixed: the VM's guest may run on several CPUs, so that the profile may be of
+ *         another one
  * @wanted: the registers that the VM is to have
  * @errp: the profile is of other hardware, or has registers that this kernel
  *        does not have
@@ -59,8 +62,16 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile);
  * Returns: true on success.
  */
 bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
-                            const HvcContract *here, HvcContract *wanted,
-                            Error **errp);
+                            const HvcContract *here, bool mixed,
+                            HvcContract *wanted, Error **errp);
+
+/**
+ * hvc_kvm_profile_implementations: the CPUs that a profile's guest is told of
+ * @profile: the profile
+ * @list: set to them; empty if the guest is told of none
+ */
+void hvc_kvm_profile_implementations(const HvcKvmProfile *profile,
+                                     struct HvcImplementations *list);
 
 /**
  * hvc_kvm_profile_check: would a guest read what a profile says?

@@ -14,6 +14,11 @@ bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
     g_assert_not_reached();
 }
 
+bool hvc_kvm_choose_identity(void)
+{
+    g_assert_not_reached();
+}
+
 bool hvc_kvm_has_steal_time(void)
 {
     g_assert_not_reached();

@@ -195,6 +195,7 @@ bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
         return false;
     }
     hvc_dispatch_init(&vm->set);
+    hvc_implementations_init(&vm->implementations);
     hvc_abi_served(&vm->share.qemu);
     CPU_FOREACH(cs) {
         /* The device tree names the version that PSCI_VERSION returns. */
@@ -204,6 +205,14 @@ bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
     guest_abi_set_adopted(adopted);
     guest_abi_set_kept(kept);
     return give_contract(errp);
+}
+
+bool hvc_kvm_choose_identity(void)
+{
+    const unsigned identity = HVC_KVM_CAP_WRITABLE_IMP_ID_REGS;
+
+    return kvm_check_extension(kvm_state, identity) > 0 &&
+           !kvm_vm_enable_cap(kvm_state, identity, 0);
 }
 
 bool hvc_kvm_has_steal_time(void)

@@ -31,6 +31,15 @@
 bool hvc_vcpus_promise(HvcVm *vm, Error **errp);
 
 /**
+ * hvc_kvm_choose_identity: let the VM's guest see another CPU than the host's
+ *
+ * To be called before the first vCPU is made.
+ *
+ * Returns: false if this host's kernel cannot, which is one before Linux 6.15.
+ */
+bool hvc_kvm_choose_identity(void);
+
+/**
  * hvc_kvm_has_steal_time: can this host tell a guest its stolen time?
  */
 bool hvc_kvm_has_steal_time(void);

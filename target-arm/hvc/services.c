@@ -29,7 +29,7 @@ const HvcService hvc_services[] = {
     }, {
         .name = "pv-time",
         .reg = HVC_STD_HYP_BMAP, .bit = 0, .kernel = "5.19",
-        .help = "stolen time: how long each vCPU waited for a host CPU "
+        .help = "stolen time: how long a vCPU waited for a host CPU "
                 "(Arm DEN 0057)",
         .functions = (const HvcFunction[]) {
             { 0xc5000020, hvc_pv_time_features,
@@ -40,11 +40,12 @@ const HvcService hvc_services[] = {
     }, {
         .name = "vendor-features",
         .reg = HVC_VENDOR_HYP_BMAP, .bit = 0, .kernel = "5.19",
-        .help = "KVM's UID and its list of vendor calls; Linux finds ptp "
+        .help = "KVM's UID and list of vendor calls; Linux finds ptp "
                 "only with it",
         .functions = (const HvcFunction[]) {
             { 0x8600ff01, hvc_vendor_uid },
-            { 0x86000000, hvc_vendor_features },
+            { 0x86000000, hvc_vendor_features, .by_qemu = true,
+              .shows = HVC_VENDOR_HYP_BMAP_2 },
             { }
         },
     }, {
@@ -53,6 +54,16 @@ const HvcService hvc_services[] = {
         .help = "the host's wall clock, paired with the guest's counter",
         .functions = (const HvcFunction[]) {
             { 0x86000001, hvc_ptp },
+            { }
+        },
+    }, {
+        .name = "implementation-cpus",
+        .reg = HVC_VENDOR_HYP_BMAP_2, .bit = 0, .bits = 2,
+        .kernel = HVC_HAND_OVER_KERNEL, .by_qemu = true,
+        .help = "the CPUs that the guest may run on, for its errata",
+        .functions = (const HvcFunction[]) {
+            { 0xc6000040, hvc_implementations_version, .by_qemu = true },
+            { 0xc6000041, hvc_implementations_cpu, .by_qemu = true },
             { }
         },
     },
@@ -146,7 +157,8 @@ const HvcService *hvc_service_by_name(const char *name)
 const HvcService *hvc_service_by_bit(HvcRegister reg, unsigned bit)
 {
     for (size_t i = 0; i < hvc_services_count; i++) {
-        if (hvc_services[i].reg == reg && hvc_services[i].bit == bit) {
+        if (hvc_services[i].reg == reg &&
+            hvc_service_mask(&hvc_services[i]) >> bit & 1) {
             return &hvc_services[i];
         }
     }

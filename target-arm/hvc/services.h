@@ -12,6 +12,7 @@
 #ifndef TARGET_ARM_HVC_SERVICES_H
 #define TARGET_ARM_HVC_SERVICES_H
 
+#include "qemu/bitops.h"
 #include "set.h"
 #include "target/arm/cpu-qom.h"
 
@@ -19,8 +20,9 @@
  * Return codes of the SMC Calling Convention (Arm DEN 0028, section 7.1).
  * PSCI and TRNG have code spaces of their own, which agree on the first two.
  */
-#define HVC_SUCCESS        0
-#define HVC_NOT_SUPPORTED  (-1)
+#define HVC_SUCCESS           0
+#define HVC_NOT_SUPPORTED     (-1)
+#define HVC_INVALID_PARAMETER (-3)
 
 /* Discovered in a way of its own (section 7.6). */
 #define HVC_ARCH_WORKAROUND_2 0x80007fffu
@@ -133,6 +135,8 @@ typedef enum HvcDiscovery {
  * @by_qemu: @handler can answer it under KVM, too: of the vCPU it looks at
  *           nothing but its arguments. Of PSCI, what differs between the
  *           versions from 1.1 on.
+ * @shows: the answer has bits of this register, which a kernel does not know if
+ *         it does not have the register; 0: it has not
  */
 typedef struct HvcFunction {
     uint32_t id;
@@ -141,14 +145,18 @@ typedef struct HvcFunction {
     HvcDiscovery discovery;
     int32_t feature;
     bool by_qemu;
+    HvcRegister shows;
 } HvcFunction;
 
 /**
  * HvcService: a service that can be chosen by name
  * @name: as in -machine hvc-services=
  * @reg: the firmware pseudo-register that switches it under KVM
- * @bit: its bit in @reg
+ * @bit: its bit in @reg, the lowest one if there are several
+ * @bits: the number of its bits if there are several, else 0
  * @kernel: the first Linux release whose KVM lets it be chosen
+ * @by_qemu: under KVM, QEMU answers all of its functions: the kernel has no
+ *           more of it than the bits, if it has the register
  * @help: what it gives the guest, one line
  * @functions: its function ids, up to a row whose id is 0
  */
@@ -156,7 +164,9 @@ typedef struct HvcService {
     const char *name;
     HvcRegister reg;
     unsigned bit;
+    unsigned bits;
     const char *kernel;
+    bool by_qemu;
     const char *help;
     const HvcFunction *functions;
 } HvcService;
@@ -196,13 +206,22 @@ extern const HvcPsciVersion hvc_psci_versions[];
 const HvcPsciVersion *hvc_psci_version_row(uint32_t version);
 
 /**
+ * hvc_service_mask: all bits of a service in its register
+ * @service: a row of hvc_services
+ */
+static inline uint64_t hvc_service_mask(const HvcService *service)
+{
+    return MAKE_64BIT_MASK(service->bit, service->bits ?: 1);
+}
+
+/**
  * hvc_service_in: is a service offered by a set?
  * @service: a row of hvc_services
  * @set: the set
  */
 static inline bool hvc_service_in(const HvcService *service, const HvcSet *set)
 {
-    return set->bmap[service->reg] >> service->bit & 1;
+    return !(hvc_service_mask(service) & ~set->bmap[service->reg]);
 }
 
 /**
@@ -240,5 +259,6 @@ HvcHandler hvc_trng_rnd;
 HvcHandler hvc_pv_time_features, hvc_pv_time_st;
 HvcHandler hvc_vendor_uid, hvc_vendor_features;
 HvcHandler hvc_ptp;
+HvcHandler hvc_implementations_version, hvc_implementations_cpu;
 
 #endif

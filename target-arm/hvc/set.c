@@ -60,7 +60,7 @@ char *hvc_set_services(const HvcSet *set)
         if (hvc_service_in(service, set)) {
             g_string_append_printf(names, "%s%s", names->len ? ":" : "",
                                    service->name);
-            unnamed.bmap[service->reg] &= ~(1ULL << service->bit);
+            unnamed.bmap[service->reg] &= ~hvc_service_mask(service);
         }
     }
     for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
@@ -79,10 +79,12 @@ char *hvc_describe_bit(HvcRegister reg, uint64_t bits)
 {
     HvcSet set = { };
     g_autofree char *name = NULL;
+    const HvcService *service;
 
     assert(bits);
+    service = hvc_service_by_bit(reg, ctz64(bits));
     set.bmap[reg] = bits & -bits;
-    name = hvc_set_services(&set);
+    name = service ? g_strdup(service->name) : hvc_set_services(&set);
     return g_strdup_printf("hvc service '%s' (%s bit %d)", name,
                            hvc_register_name(reg), ctz64(bits));
 }

@@ -12,6 +12,7 @@
 #define TARGET_ARM_HVC_VM_H
 
 #include "contract.h"
+#include "implementations.h"
 #include "kvm-access.h"
 #include "kvm-firmware.h"
 #include "kvm-lists.h"
@@ -38,6 +39,10 @@ typedef struct HvcTruth {
  * @options: the machine options that lead to @set, for messages
  * @profile: what another host shows its guests, or NULL
  * @gic_revision: GICD_IIDR.Revision that the floor has; 0: this kernel's
+ * @tells_implementations: @set has the service implementation-cpus
+ * @implementations: what its guest is told; the board leaves it empty if the
+ *                   user has not chosen it
+ * @chose_implementations: it is the user's, or the profile's
  * @kernel: the way to this host's kernel
  * @recipe: how to make a VM like this one
  * @gic_fd, @its_fd: file descriptors of the VM's GIC and ITS, if they are the
@@ -58,6 +63,9 @@ typedef struct HvcVm {
     char *options;
     HvcKvmProfile *profile;
     unsigned gic_revision;
+    bool tells_implementations;
+    HvcImplementations implementations;
+    bool chose_implementations;
     HvcKvm kernel;
     HvcVmRecipe recipe;
     int gic_fd, its_fd;

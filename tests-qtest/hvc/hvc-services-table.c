@@ -68,9 +68,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < hvc_services_count; i++) {
         const HvcService *service = &hvc_services[i];
         g_autofree char *name = g_strdup_printf("``%s``", service->name);
-        g_autofree char *bit = g_strdup_printf("%s, %u",
+        g_autofree char *more = service->bits ?
+            g_strdup_printf("-%u", service->bit + service->bits - 1) : NULL;
+        g_autofree char *bit = g_strdup_printf("%s, %u%s",
                                    hvc_register_name(service->reg),
-                                   service->bit);
+                                   service->bit, more ?: "");
         g_autofree char *ids = function_ids(service);
 
         print_row((const char *const[]) { name, bit, service->kernel, ids,

@@ -136,6 +136,26 @@ static void set_profile(Object *obj, const char *value, Error **errp)
     }
 }
 
+static char *get_implementations(Object *obj, Error **errp)
+{
+    return hvc_implementations_format(&VIRT_MACHINE(obj)->hvc.implementations);
+}
+
+static void set_implementations(Object *obj, const char *value, Error **errp)
+{
+    if (can_change("implementation-cpus", errp)) {
+        hvc_implementations_parse(value,
+                                  &VIRT_MACHINE(obj)->hvc.implementations,
+                                  errp);
+    }
+}
+
+static bool tells_implementations(const HvcSet *set)
+{
+    return hvc_service_in(hvc_service_by_name(HVC_IMPLEMENTATIONS_SERVICE),
+                          set);
+}
+
 /* For refusals: the options, or the machine type, that chose the services */
 static char *describe_options(const MachineState *machine)
 {
@@ -163,12 +183,12 @@ static char *services_with(const VirtHvc *hvc, const char *name, bool wanted)
 {
     const HvcService *service = hvc_service_by_name(name);
     HvcSet set = hvc->set;
-    uint64_t bit = 1ULL << service->bit;
+    uint64_t mask = hvc_service_mask(service);
 
     if (wanted) {
-        set.bmap[service->reg] |= bit;
+        set.bmap[service->reg] |= mask;
     } else {
-        set.bmap[service->reg] &= ~bit;
+        set.bmap[service->reg] &= ~mask;
     }
     return hvc_spec_format_like(hvc->services, &set);
 }
@@ -239,6 +259,24 @@ static const char *stock_services(void)
                                 : "hvc-services=host";
 }
 
+static bool check_implementations(const VirtHvc *hvc, Error **errp)
+{
+    g_autofree char *remedy = NULL;
+
+    if (!hvc->implementations.count ||
+        (hvc->pinned && tells_implementations(&hvc->set))) {
+        return true;
+    }
+    remedy = hvc->pinned ?
+        services_with(hvc, HVC_IMPLEMENTATIONS_SERVICE, true) :
+        g_strdup("linux-6.12:+" HVC_IMPLEMENTATIONS_SERVICE);
+    error_setg(errp, "implementation-cpus needs the hvc service '"
+               HVC_IMPLEMENTATIONS_SERVICE "', this VM has hvc-services=%s; "
+               "leave it out, or use hvc-services=%s", hvc->services ?: "host",
+               remedy);
+    return false;
+}
+
 /* Options that are refused before the machine is made */
 static bool check_options(const MachineState *machine, Error **errp)
 {
@@ -253,7 +291,7 @@ static bool check_options(const MachineState *machine, Error **errp)
                    version);
         return false;
     }
-    if (!check_profile(hvc, errp)) {
+    if (!check_profile(hvc, errp) || !check_implementations(hvc, errp)) {
         return false;
     }
     if (hvc->pinned && guest_abi_is_declined()) {
@@ -396,6 +434,11 @@ static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
 
     hvc->vm = hvc_vm_new(set, options);
     hvc->vm->gic_revision = gic_revision(hvc);
+    if (tells_implementations(set)) {
+        hvc->vm->tells_implementations = true;
+        hvc->vm->implementations = hvc->implementations;
+        hvc->vm->recipe.chooses_identity = hvc_kvm_choose_identity();
+    }
     if (hvc->profile) {
         hvc->vm->profile = hvc_kvm_profile_load(hvc->profile, errp);
         if (!hvc->vm->profile) {
@@ -428,6 +471,36 @@ static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
     return false;
 }
 
+/*
+ * Under TCG the guest's CPU is that of -cpu, on every host: a guest that is
+ * told of several is one whose workarounds can be looked at.
+ */
+static bool tell_implementations(VirtHvc *hvc, const HvcSet *set, Error **errp)
+{
+    const ARMCPU *cpu = ARM_CPU(first_cpu);
+    const HvcImplementation own = { .midr = cpu->midr, .revidr = cpu->revidr };
+    HvcImplementations list = hvc->implementations;
+    g_autofree char *here = hvc_implementation_describe(&own);
+    g_autofree char *first = NULL;
+
+    if (!tells_implementations(set)) {
+        return true;
+    }
+    if (!list.count) {
+        list = (HvcImplementations) { .count = 1, .cpu = { own } };
+    }
+    first = hvc_implementation_describe(&list.cpu[0]);
+    if (!hvc_implementation_equal(&own, &list.cpu[0])) {
+        error_setg(errp, "implementation-cpus begins with %s, the CPU of this "
+                   "VM is %s; needed: the same; put it first, or use another "
+                   "-cpu", first, here);
+        return false;
+    }
+    hvc_implementations_init(&list);
+    hvc_implementations_promise(&list, hvc->implementations.count);
+    return true;
+}
+
 static bool prepare(MachineState *machine, const HvcSet *set, Error **errp)
 {
     const VirtHvc *hvc = &VIRT_MACHINE(machine)->hvc;
@@ -452,6 +525,9 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
         virt_hvc_recipe(vms, vms->hvc.vm);
         return check_steal_time(&vms->hvc, set, errp) &&
                hvc_vcpus_promise(vms->hvc.vm, errp);
+    }
+    if (!tell_implementations(&vms->hvc, set, errp)) {
+        return false;
     }
     if (tcg_enabled()) {
         offer_services(vms, set);
@@ -519,6 +595,11 @@ void virt_hvc_class_init(ObjectClass *oc)
     object_class_property_set_description(oc, "guest-abi-profile",
         "File with what query-guest-abi returned on the fleet's oldest host: "
         "under KVM the guest's CPU and caches are as on that host");
+    object_class_property_add_str(oc, "implementation-cpus",
+                                  get_implementations, set_implementations);
+    object_class_property_set_description(oc, "implementation-cpus",
+        "MIDR[/REVIDR[/AIDR]][:...]: all CPUs that the guest of a mixed fleet "
+        "may run on, its own first; with hvc service implementation-cpus");
     object_class_property_add_str(oc, "psci-version", get_psci_version,
                                   set_psci_version);
     object_class_property_set_description(oc, "psci-version",

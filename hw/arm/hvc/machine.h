@@ -8,6 +8,7 @@
 #ifndef HW_ARM_HVC_MACHINE_H
 #define HW_ARM_HVC_MACHINE_H
 
+#include "target/arm/hvc/implementations.h"
 #include "target/arm/hvc/set.h"
 
 /**
@@ -17,6 +18,8 @@
  * @from_type: @services was not chosen by the user, but by the machine type
  * @from_floor: @services is the default of the user's kernel-floor=
  * @profile: the value of guest-abi-profile=, NULL if it was not given
+ * @implementations: the value of implementation-cpus=, empty if it was not
+ *                   given
  * @pinned: the VM has a pinned set; else the accelerator's default
  * @set: the pinned set
  * @vm: what becomes of it under KVM; NULL if it is not pinned, or without KVM
@@ -25,6 +28,7 @@ typedef struct VirtHvc {
     char *services;
     uint32_t psci_version;
     char *profile;
+    HvcImplementations implementations;
     bool from_type;
     bool from_floor;
     bool pinned;

@@ -125,7 +125,7 @@ static bool parse_service(const char *item, const char *rest, HvcSet *plus,
         return false;
     }
 
-    bit = 1ULL << service->bit;
+    bit = hvc_service_mask(service);
     if ((remove ? plus : minus)->bmap[service->reg] & bit) {
         error_setg(errp, "hvc-services: '%s' is both added and removed; name "
                    "it once", name);
@@ -359,18 +359,23 @@ char *hvc_spec_help(void)
                     "Linux whose KVM can switch it\n");
     for (size_t i = 0; i < hvc_services_count; i++) {
         const HvcService *service = &hvc_services[i];
+        g_autofree char *bits = service->bits ?
+            g_strdup_printf("bits %u-%u", service->bit,
+                            service->bit + service->bits - 1) :
+            g_strdup_printf("bit %u", service->bit);
 
-        g_string_append_printf(help, "  %-16s %-10s bit %-2u  Linux %-5s  %s\n",
+        g_string_append_printf(help, "  %-19s %-12s %-8s Linux %-5s  %s%s\n",
                                service->name, hvc_register_name(service->reg),
-                               service->bit, service->kernel, service->help);
+                               bits, service->kernel, service->help,
+                               service->by_qemu ? " (by QEMU)" : "");
     }
     g_string_append(help, "\nPSCI: psci-version=V, the first Linux whose KVM "
                     "has it; default: the floor's\n");
     for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
         g_autofree char *version = hvc_psci_version_format(row->version);
 
-        g_string_append_printf(help, "  %-16s Linux %-5s%s\n", version,
-                               row->kernel, row->by_qemu ? "  by QEMU from "
+        g_string_append_printf(help, "  %-19s Linux %s%s\n", version,
+                               row->kernel, row->by_qemu ? "; by QEMU from "
                                "Linux " HVC_HAND_OVER_KERNEL " on" : "");
     }
     return g_string_free(g_steal_pointer(&help), false);

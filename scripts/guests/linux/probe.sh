@@ -17,6 +17,8 @@ report() {
     echo "psci=$(message '^psci: PSCIv')"
     echo "smccc=$(message '^psci: SMC Calling Convention')"
     echo "vendor=$(message '^smccc: ')"
+    echo "implementations=$(message '^smccc: KVM: Number of target impl')"
+    echo "midr=$(cat /sys/devices/system/cpu/cpu0/regs/identification/midr_el1)"
     echo "steal_time=$(message '^arm-pv: ')"
     echo "trng_device=$(ls -d /sys/devices/platform/smccc_trng 2>/dev/null)"
     echo "rng_available=$(cat /sys/class/misc/hw_random/rng_available)"

@@ -175,9 +175,24 @@ static const Row vendor_rows[] = {
     { { 0xc6000003, 0x40000000 }, NO },
     { { 0xc6000004, 0x40000000 }, NO },
     { { 0xc6000007, 0x09000000 }, NO },
-    /* DISCOVER_IMPL_VER and DISCOVER_IMPL_CPUS */
-    { { 0xc6000040 }, NO },
-    { { 0xc6000041, 0 }, NO },
+};
+
+/* DISCOVER_IMPL_VER and DISCOVER_IMPL_CPUS; SMC64 only */
+static const Row implementation_rows[] = {
+    { { 0xc6000040 }, { 0, 0x10000, 2 }, .service = IMPLEMENTATIONS },
+    { { 0xc6000040, 7, 7, 7 }, { 0, 0x10000, 2 }, .service = IMPLEMENTATIONS },
+    { { 0xc6000041, 0 }, { 0, 0x410fd083 }, .service = IMPLEMENTATIONS },
+    { { 0xc6000041, 1 }, { 0, 0x414fd0c1, 0x11, 0x123456789abcdef0 },
+      .service = IMPLEMENTATIONS },
+    { { 0xc6000041, 1, 7, 7 }, { 0, 0x414fd0c1, 0x11, 0x123456789abcdef0 },
+      .service = IMPLEMENTATIONS },
+    { { 0xc6000041, 2 }, { DENIED }, .service = IMPLEMENTATIONS },
+    { { 0xc6000041, 0x100000000 }, { DENIED }, .service = IMPLEMENTATIONS },
+    { { 0xc6000041, UINT64_MAX }, { DENIED }, .service = IMPLEMENTATIONS },
+    { { 0x86000040 }, NO },
+    { { 0x86000041, 0 }, NO },
+    { { 0xc6000042 }, NO },
+    { { 0xc600007f }, NO },
 };
 
 static const Row ptp_rows[] = {
@@ -368,6 +383,7 @@ const Family families[] = {
     FAMILY("pv-time", pv_time_rows),
     FAMILY("vendor-features", vendor_rows),
     FAMILY("ptp", ptp_rows),
+    FAMILY("implementation-cpus", implementation_rows),
     FAMILY("unknown", unknown_rows),
 };
 const unsigned families_count = ARRAY_SIZE(families);
@@ -464,6 +480,7 @@ static Row expected_row(const Vm *vm, const Offer *offer, const Row *row,
         expected.kind = EXACTLY;
         expected.result[0] = (offer->services & VENDOR_FEATURES ? 1 : 0) |
                              (offer->services & PTP ? 2 : 0);
+        expected.result[2] = offer->services & IMPLEMENTATIONS ? 3 : 0;
         break;
     case WORKAROUND:
         answered = !smc;

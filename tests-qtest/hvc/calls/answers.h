@@ -20,6 +20,8 @@ enum {
     VENDOR_FEATURES = 1 << 2,
     PTP             = 1 << 3,
     ALL_SERVICES    = TRNG | PV_TIME | VENDOR_FEATURES | PTP,
+    /* No floor has it; with the list of IMPLEMENTATIONS_LIST. */
+    IMPLEMENTATIONS = 1 << 4,
 };
 
 /* A PSCI version as PSCI_VERSION returns it. */
@@ -30,6 +32,9 @@ enum {
 #define INVALID       (UINT64_MAX - 1)
 #define DENIED        (UINT64_MAX - 2)
 #define ALREADY_ON    (UINT64_MAX - 3)
+
+/* Two CPUs, of which a Cortex-A72 can be the first */
+#define IMPLEMENTATIONS_LIST "0x410fd083:0x414fd0c1/0x11/0x123456789abcdef0"
 
 /* Where the stolen-time records are: of the virt machine's memory map. */
 #define RECORDS       0x090a0000

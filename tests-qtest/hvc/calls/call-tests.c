@@ -34,6 +34,10 @@ static const Spec choices[] = {
     { "linux-6.1:-ptp", { ALL_SERVICES & ~PTP, PSCI(1, 1) } },
     { "linux-6.18:-trng:-pv-time:-vendor-features:-ptp",
       { 0, PSCI(1, 3) } },
+    { "implementation-cpus,implementation-cpus=" IMPLEMENTATIONS_LIST,
+      { IMPLEMENTATIONS, PSCI(1, 1) } },
+    { "linux-6.12:+implementation-cpus,implementation-cpus="
+      IMPLEMENTATIONS_LIST, { ALL_SERVICES | IMPLEMENTATIONS, PSCI(1, 1) } },
 };
 
 /* Machine types with the offer of their release, which never changes */

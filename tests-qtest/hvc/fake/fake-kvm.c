@@ -253,6 +253,21 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     return ret;
 }
 
+/* As KVM_CAP_ARM_WRITABLE_IMP_ID_REGS does */
+static void choose_identity(FakeKvm *fake)
+{
+    static const uint64_t ids[] = { FAKE_MIDR, FAKE_REVIDR, FAKE_AIDR };
+
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        FakeRegister *reg = fake_kvm_register(fake, ids[i]);
+
+        if (reg) {
+            reg->kind = FAKE_ID;
+            reg->limit = ids[i] == FAKE_MIDR ? UINT32_MAX : UINT64_MAX;
+        }
+    }
+}
+
 static HvcKvm *fake_create(const HvcKvm *kvm, const HvcVmRecipe *recipe,
                            Error **errp)
 {
@@ -265,6 +280,9 @@ static HvcKvm *fake_create(const HvcKvm *kvm, const HvcVmRecipe *recipe,
     fake = fake_kvm_clone(maker);
     fake->recipe = *recipe;
     fake->maker = maker;
+    if (recipe->chooses_identity) {
+        choose_identity(fake);
+    }
     maker->made++;
     maker->there++;
     return &fake->kvm;

@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "target/arm/hvc/dispatch.h"
+#include "target/arm/hvc/implementations.h"
 #include "target/arm/hvc/kvm-call.h"
 #include "../fake/fake-kvm.h"
 
@@ -163,6 +164,49 @@ static void test_aarch32(void)
     check_answers(&psci_1_3, false, false);
 }
 
+/* Linux Documentation/virt/kvm/arm/hypercalls.rst */
+static void test_implementations(void)
+{
+    static const HvcSet told = { { 0, 0, 1, 3 }, 0x10001 };
+    static const HvcImplementations list = {
+        .count = 2,
+        .cpu = { { 0x414fd0c1 }, { 0x410fd0b1, 0x5, 0x123456789abcdef0 } },
+    };
+    static const struct {
+        uint64_t x[4], result[4];
+        unsigned reads;
+    } cases[] = {
+        { { 0x86000000 }, { 1, 0, 3, 0 } },
+        { { 0xc6000040 }, { 0, 0x10000, 2, 0 } },
+        { { 0xc6000041, 0 }, { 0, 0x414fd0c1, 0, 0 }, 1 },
+        { { 0xc6000041, 1 }, { 0, 0x410fd0b1, 5, 0x123456789abcdef0 }, 1 },
+        { { 0xc6000041, 2 }, { UINT64_MAX - 2 }, 1 },
+        { { 0xc6000041, UINT64_MAX }, { UINT64_MAX - 2 }, 1 },
+        { { 0xc6000041, 0x100000000 }, { UINT64_MAX - 2 }, 1 },
+        /* As Linux 6.15-rc did: X2 and X3 are whatever they were. */
+        { { 0xc6000041, 1, 7, 7 }, { 0, 0x410fd0b1, 5, 0x123456789abcdef0 },
+          1 },
+        { { 0x86000040 }, { NOT_SUPPORTED } },
+        { { 0xc6000042 }, { NOT_SUPPORTED } },
+    };
+    g_autoptr(FakeKvm) fake = new_vcpu();
+
+    hvc_dispatch_init(&told);
+    hvc_implementations_init(&list);
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_test_message("0x%" PRIx64 " 0x%" PRIx64, cases[i].x[0],
+                       cases[i].x[1]);
+        set_arguments(fake, cases[i].x);
+        g_assert_cmpint(make_call(fake, cases[i].x[0], false, true), ==,
+                        HVC_EVENT_NONE);
+        for (unsigned n = 0; n < 4; n++) {
+            g_assert_cmphex(fake_kvm_value(fake, FAKE_X(n)), ==,
+                            cases[i].result[n]);
+        }
+        g_assert_cmpuint(fake->gets, ==, cases[i].reads);
+    }
+}
+
 /*
  * The kernel hands over what it was told to, but should it hand over more: no
  * handler that needs TCG's vCPU is called.
@@ -203,6 +247,7 @@ static void test_hostile(void)
                       (function | 0x40000000) == 0xc4000015);
         g_assert_true(fake_kvm_value(fake, FAKE_X0) == NOT_SUPPORTED ||
                       function == 0x84000000 || function == 0x8400000a ||
+                      function == 0x86000000 ||
                       (function | 0x40000000) == 0xc4000015);
     }
     g_assert_cmpuint(events, >, 0);
@@ -249,6 +294,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-call/psci-1.3", test_psci_1_3);
     g_test_add_func("/hvc-kvm-call/smc", test_smc);
     g_test_add_func("/hvc-kvm-call/aarch32", test_aarch32);
+    g_test_add_func("/hvc-kvm-call/implementations", test_implementations);
     g_test_add_func("/hvc-kvm-call/hostile", test_hostile);
     g_test_add_func("/hvc-kvm-call/errors", test_errors);
     return g_test_run();

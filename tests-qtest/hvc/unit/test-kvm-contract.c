@@ -268,6 +268,148 @@ static void test_gic_revision_old(void)
     g_assert_cmphex(promised("arm.gicd-iidr"), ==, 0x4b00243b);
 }
 
+/* Target implementation CPUs */
+
+#define OWN_CPU   "Neoverse-N1, 0x414fd0c1/0x55/0x0"
+#define OTHER_CPU_TEXT "Cortex-A76, 0x410fd0b1/0x0/0x66"
+#define BOTH      "0x410fd0b1/0x0/0x66:0x414fd0c1/0x55/0x0"
+
+static HvcVm *new_mixed_vm(FakeKvm *fake, const char *list)
+{
+    HvcVm *vm;
+
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_REVIDR, FAKE_FIXED, 0x55 });
+    fake_kvm_add(fake, &(FakeRegister) { FAKE_AIDR, FAKE_FIXED, 0 });
+    vm = contract_vm_new(fake);
+    vm->set = (HvcSet) { { 0, 0, 1, 3 }, 0x10001 };
+    vm->tells_implementations = true;
+    if (list) {
+        hvc_implementations_parse(list, &vm->implementations, &error_abort);
+    }
+    return vm;
+}
+
+/* The guest's own is the first of the list, on each of the CPUs. */
+static void test_implementations(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_mixed_vm(fake, BOTH);
+
+    vm->recipe.chooses_identity = true;
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    g_assert_cmphex(promised("arm.midr-el1"), ==, 0x410fd0b1);
+    g_assert_cmphex(promised("arm.revidr-el1"), ==, 0);
+    g_assert_cmphex(promised("arm.aidr-el1"), ==, 0x66);
+    g_assert_cmphex(promised("arm.implementation-cpus"), ==, 2);
+    g_assert_cmphex(promised("arm.implementation-cpu-0.midr"), ==, 0x410fd0b1);
+    g_assert_cmphex(promised("arm.implementation-cpu-0.aidr"), ==, 0x66);
+    g_assert_cmphex(promised("arm.implementation-cpu-1.midr"), ==, 0x414fd0c1);
+    g_assert_cmphex(promised("arm.implementation-cpu-1.revidr"), ==, 0x55);
+    check_value("arm.implementation-cpus", 2, NULL);
+    check_value("arm.implementation-cpus", 3, "guest-abi: incoming VM was told "
+                "of 3 CPUs that it may run on, this VM is told of 2; start "
+                "this QEMU with the source's implementation-cpus");
+    check_value("arm.implementation-cpu-1.revidr", 0x56, "guest-abi: CPU 1 "
+                "that the incoming VM was told of has REVIDR_EL1 = 0x56, here "
+                "it has 0x55; start this QEMU with the source's "
+                "implementation-cpus");
+}
+
+/* Nobody chose a list: it is this host's CPU, as the kernel has it. */
+static void test_implementations_own(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    HvcVm *vm = new_mixed_vm(fake, NULL);
+
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    g_assert_cmphex(promised("arm.midr-el1"), ==, 0x414fd0c1);
+    g_assert_cmphex(promised("arm.implementation-cpus"), ==, 1);
+    g_assert_cmphex(promised("arm.implementation-cpu-0.revidr"), ==, 0x55);
+    g_assert_cmpint(guest_abi_definition_by_name("arm.implementation-cpus")
+                    ->origin, ==, GUEST_ABI_ORIGIN_DEFAULT);
+}
+
+static void test_implementations_refused(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    g_autoptr(FakeKvm) old = fake_kvm_new(FAKE_6_12);
+
+    check_no_promise(new_mixed_vm(fake, "0x410fd0b1/0x0/0x66:0x414fd0c1"),
+        "hvc-services=X: this host's CPU (" OWN_CPU ") is not one that the "
+        "guest is told of, which are "
+        "implementation-cpus=0x410fd0b1/0x0/0x66:0x414fd0c1/0x0/0x0; run the "
+        "VM on a host with one of these, or add this host's to the list, on "
+        "all hosts of the fleet");
+    check_no_promise(new_mixed_vm(old, BOTH),
+        "hvc-services=X: this host's kernel cannot give a guest the CPU that "
+        "is first in implementation-cpus (" OTHER_CPU_TEXT "), it gives its "
+        "own (" OWN_CPU "); needed: Linux 6.15 or later; run the VM on such a "
+        "host, or on one with that CPU");
+}
+
+#define PROFILE_ENTRY(name, value) \
+    "{ \"name\": \"arm." name "\", \"value\": " #value " }"
+#define PROFILE_REST \
+    PROFILE_ENTRY("ctr-el0", 2487533572) ", " \
+    PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", " \
+    PROFILE_ENTRY("smccc-arch-workaround-3", 1)
+#define PROFILE_OTHER_CPU \
+    PROFILE_ENTRY("midr-el1", 1091555505) ", " \
+    PROFILE_ENTRY("aidr-el1", 102) ", " PROFILE_REST
+
+static HvcKvmProfile *profile_of(const char *entries)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{ \"machine\": \"" FAKE_VM_MACHINE "\", \"migrated\": true, "
+        "\"entries\": [ %s ] }", entries);
+    g_autofree char *file = NULL;
+    HvcKvmProfile *profile;
+    int fd = g_file_open_tmp(NULL, &file, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
+    close(fd);
+    profile = hvc_kvm_profile_load(file, &error_abort);
+    unlink(file);
+    /* What a refusal says does not depend on the file's name. */
+    g_free(profile->file);
+    profile->file = g_strdup("FILE");
+    return profile;
+}
+
+/* The list of the profile is that of a VM whose user has chosen none. */
+static void test_implementations_profile(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_mixed_vm(fake, NULL);
+
+    vm->recipe.chooses_identity = true;
+    vm->profile = profile_of(
+        PROFILE_ENTRY("implementation-cpus", 2) ", "
+        PROFILE_ENTRY("implementation-cpu-0.midr", 1091555505) ", "
+        PROFILE_ENTRY("implementation-cpu-0.aidr", 102) ", "
+        PROFILE_ENTRY("implementation-cpu-1.midr", 1095749825) ", "
+        PROFILE_ENTRY("implementation-cpu-1.revidr", 85) ", "
+        PROFILE_OTHER_CPU);
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    g_assert_cmphex(promised("arm.midr-el1"), ==, 0x410fd0b1);
+    g_assert_cmphex(promised("arm.implementation-cpus"), ==, 2);
+    g_assert_cmphex(promised("arm.implementation-cpu-1.revidr"), ==, 0x55);
+}
+
+static void test_implementations_profile_refused(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_mixed_vm(fake, "0x414fd0c1/0x55:0x410fd0b1/0x0/0x66");
+
+    vm->recipe.chooses_identity = true;
+    vm->profile = profile_of(PROFILE_OTHER_CPU);
+    check_no_promise(vm, "guest-abi-profile=FILE is of a VM whose CPU is "
+                     OTHER_CPU_TEXT ", implementation-cpus begins with "
+                     OWN_CPU "; put the profile's CPU first, or make the "
+                     "profile with this list");
+}
+
 /* What no register changes */
 static void test_made(void)
 {
@@ -654,6 +796,15 @@ static const Test tests[] = {
     { "/hvc-kvm-contract/promise/first-run", test_promise_first_run },
     { "/hvc-kvm-contract/promise/gic-revision", test_gic_revision },
     { "/hvc-kvm-contract/promise/gic-revision-old", test_gic_revision_old },
+    { "/hvc-kvm-contract/promise/implementations", test_implementations },
+    { "/hvc-kvm-contract/promise/implementations-own",
+      test_implementations_own },
+    { "/hvc-kvm-contract/promise/implementations-refused",
+      test_implementations_refused },
+    { "/hvc-kvm-contract/promise/implementations-profile",
+      test_implementations_profile },
+    { "/hvc-kvm-contract/promise/implementations-profile-refused",
+      test_implementations_profile_refused },
     { "/hvc-kvm-contract/promise/made", test_made },
     { "/hvc-kvm-contract/accept/others", test_accept },
     { "/hvc-kvm-contract/accept/refused", test_accept_refused },

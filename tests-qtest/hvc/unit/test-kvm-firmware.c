@@ -375,9 +375,9 @@ static const char *const lacking[] = {
     "'vendor-features' (vendor-hyp bit 0), it offers trng:pv-time; needed: "
     "Linux 5.19 or later; use hvc-services=trng:pv-time",
     OPTIONS ": this host's kernel cannot give a guest hvc service "
-    "'vendor-hyp-2 bit 0' (vendor-hyp-2 bit 0), it offers "
-    "trng:pv-time:vendor-features:ptp; needed: a kernel that has it; use "
-    "hvc-services=trng:pv-time:vendor-features:ptp",
+    "'implementation-cpus' (vendor-hyp-2 bit 0), it offers "
+    "trng:pv-time:vendor-features:ptp; needed: Linux 6.4 or later, where QEMU "
+    "serves it; use hvc-services=trng:pv-time:vendor-features:ptp",
 };
 
 static void test_missing_registers(void)
@@ -439,6 +439,69 @@ static void test_bits_off(void)
     }
     set.bmap[HVC_VENDOR_HYP_BMAP_2] = 0x2;
     check_pin(fake, &set, NULL);
+}
+
+/* What no kernel serves, whether it has the bits or not */
+
+static const HvcSet told = { { 1, 1, 3, 3 }, 0x10001 };
+
+static void test_by_qemu(void)
+{
+    for (FakeKernel kernel = FAKE_6_12; kernel < FAKE_KERNELS; kernel++) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
+        bool listed = fake_kvm_register(fake, FAKE_VENDOR_HYP_2);
+        HvcShare share;
+
+        g_test_message("Linux %s", fake_kvm_name(kernel));
+        g_assert_true(hvc_kvm_pin(&fake->kvm, &told, OPTIONS, &share,
+                                  &error_abort));
+        g_assert_cmphex(share.qemu.bmap[HVC_VENDOR_HYP_BMAP_2], ==, 3);
+        g_assert_cmphex(share.kernel.bmap[HVC_VENDOR_HYP_BMAP_2], ==,
+                        listed ? 3 : 0);
+        g_assert_true(fake_kvm_hands_over(fake, 0xc6000040));
+        g_assert_true(fake_kvm_hands_over(fake, 0xc6000041));
+        /* Who has the register says its bits; UID and PTP are the kernel's. */
+        g_assert_true(fake_kvm_hands_over(fake, 0x86000000) == !listed);
+        g_assert_cmpuint(fake->handed_over->len, ==, listed ? 2 : 3);
+        g_assert_cmphex(share.qemu.bmap[HVC_VENDOR_HYP_BMAP], ==,
+                        listed ? 0 : 1);
+        g_assert_cmphex(fake_kvm_value(fake, FAKE_VENDOR_HYP), ==, 3);
+        fake->has_run = true;
+        g_assert_true(hvc_kvm_check_pinned(&fake->kvm, &share, &error_abort));
+    }
+}
+
+/* Without vendor-features nobody asks for its bits. */
+static void test_by_qemu_alone(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    HvcSet set = { { 0, 0, 2, 3 }, 0x10001 };
+    HvcShare share;
+
+    hvc_kvm_pin(&fake->kvm, &set, OPTIONS, &share, &error_abort);
+    g_assert_cmpuint(fake->handed_over->len, ==, 2);
+    g_assert_false(fake_kvm_hands_over(fake, 0x86000000));
+}
+
+#define NOT_TOLD(why) \
+    OPTIONS ": this host's kernel cannot give a guest hvc service " \
+    "'implementation-cpus' (vendor-hyp-2 bit 0), it offers " \
+    "trng:pv-time:vendor-features:ptp" why "; use " \
+    "hvc-services=trng:pv-time:vendor-features:ptp"
+
+static void test_by_qemu_refused(void)
+{
+    g_autoptr(FakeKvm) old = fake_kvm_new(FAKE_6_1);
+    g_autoptr(FakeKvm) keeps = fake_kvm_new(FAKE_7_3);
+
+    check_pin(old, &told, NOT_TOLD("; needed: Linux 6.4 or later, where QEMU "
+                                   "serves it"));
+    keeps->hand_over_errno = EPERM;
+    keeps->hand_over_fails = 0xc6000041;
+    check_pin(keeps, &told, NOT_TOLD(
+        ", and it does not hand over the function 0xc6000041 to QEMU "
+        "(KVM_ARM_VM_SMCCC_FILTER: Operation not permitted); needed: Linux "
+        "6.4 or later"));
 }
 
 /* PSCI */
@@ -771,6 +834,9 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm/cannot-hide", test_cannot_hide);
     g_test_add_func("/hvc-kvm/bits-not-offered", test_bits_not_offered);
     g_test_add_func("/hvc-kvm/bits-off", test_bits_off);
+    g_test_add_func("/hvc-kvm/by-qemu", test_by_qemu);
+    g_test_add_func("/hvc-kvm/by-qemu-alone", test_by_qemu_alone);
+    g_test_add_func("/hvc-kvm/by-qemu-refused", test_by_qemu_refused);
     g_test_add_func("/hvc-kvm/psci", test_psci);
     g_test_add_func("/hvc-kvm/psci-not-handed-over",
                     test_psci_not_handed_over);

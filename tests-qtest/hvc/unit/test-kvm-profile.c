@@ -502,7 +502,8 @@ static bool apply(const HvcKvmProfile *profile, FakeKvm *fake, Error **errp)
     HvcContract wanted;
 
     g_assert_true(hvc_scratch_try(vm, NULL, &here, &error_abort));
-    if (!hvc_kvm_profile_wanted(profile, &here.contract, &wanted, errp)) {
+    if (!hvc_kvm_profile_wanted(profile, &here.contract, false, &wanted,
+                                errp)) {
         g_assert_cmpuint(fake->made, ==, 1);
         return false;
     }

@@ -10,6 +10,7 @@
 #include "hw/arm/hvc/floors.h"
 #include "hw/arm/hvc/spec.h"
 #include "migration/kernel-floor.h"
+#include "target/arm/hvc/implementations.h"
 #include "target/arm/hvc/services.h"
 
 #define PSCI(major, minor) HVC_PSCI_VERSION(major, minor)
@@ -153,7 +154,7 @@ static void test_round_trip(void)
             for (size_t i = 0; i < hvc_services_count; i++) {
                 if (bits >> i & 1) {
                     set.bmap[hvc_services[i].reg] |=
-                        1ULL << hvc_services[i].bit;
+                        hvc_service_mask(&hvc_services[i]);
                 }
             }
             format = hvc_spec_format(&set);
@@ -179,7 +180,8 @@ static const BadCase bad[] = {
     { "+", "*item 1 of '+' is empty*" },
     { "trng:-", "*item 2 of 'trng:-' is empty*" },
     { "trgn", "*'trgn' is neither a service (trng, pv-time, vendor-features, "
-      "ptp) nor a floor (none, linux-5.10, linux-6.1, linux-6.12, linux-6.18)"
+      "ptp, implementation-cpus) nor a floor (none, linux-5.10, linux-6.1, "
+      "linux-6.12, linux-6.18)"
       "; did you mean 'trng'?" },
     /* Kernels without a floor of their own, and what is beside them */
     { "linux-6.2", "*'linux-6.2' is neither*; use hvc-services=linux-6.1, the "
@@ -351,7 +353,7 @@ static void test_help(void)
     }
     for (const HvcPsciVersion *row = hvc_psci_versions; row->version; row++) {
         g_autofree char *version = hvc_psci_version_format(row->version);
-        g_autofree char *line = g_strdup_printf("  %-16s Linux %s", version,
+        g_autofree char *line = g_strdup_printf("  %-19s Linux %s", version,
                                                 row->kernel);
 
         g_assert_nonnull(strstr(help, line));
@@ -382,8 +384,8 @@ static void test_table(void)
         g_assert_true(hvc_service_by_name(service->name) == service);
         g_assert_cmpuint(service->reg, <, HVC_REGISTERS);
         g_assert_cmpuint(service->bit, <, 64);
-        g_assert_cmphex(bits[service->reg] >> service->bit & 1, ==, 0);
-        bits[service->reg] |= 1ULL << service->bit;
+        g_assert_cmphex(bits[service->reg] & hvc_service_mask(service), ==, 0);
+        bits[service->reg] |= hvc_service_mask(service);
         g_assert_true(service->functions->id);
         add_ids(ids, service->functions);
     }
@@ -405,13 +407,74 @@ static void test_table(void)
     g_assert_cmphex(bits[HVC_STD_BMAP], ==, 0x1);
     g_assert_cmphex(bits[HVC_STD_HYP_BMAP], ==, 0x1);
     g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP], ==, 0x3);
-    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP_2], ==, 0x0);
+    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP_2], ==, 0x3);
 
     g_assert_true(hvc_service_has_function(hvc_service_by_name("trng"),
                                            0xc4000053));
     g_assert_false(hvc_service_has_function(hvc_service_by_name("trng"),
                                             0x1c4000053));
     g_assert_false(hvc_service_has_function(hvc_service_by_name("trng"), 0));
+}
+
+/* implementation-cpus= */
+
+static void test_implementations(void)
+{
+    static const struct {
+        const char *text, *again;
+    } lists[] = {
+        { "0x410fd490", "0x410fd490/0x0/0x0" },
+        { "1091556497/5", "0x410fd491/0x5/0x0" },
+        { "0x414fd0c1/0x0/0xffffffffffffffff:0xffffffff/1/2",
+          "0x414fd0c1/0x0/0xffffffffffffffff:0xffffffff/0x1/0x2" },
+        /* One part differs: another CPU to its guest. */
+        { "1:1/1:1/0/1", "0x1/0x0/0x0:0x1/0x1/0x0:0x1/0x0/0x1" },
+    };
+    static const struct {
+        const char *text, *error;
+    } wrong[] = {
+        { "", "*is empty; needed: MIDR*" },
+        { "0", "*item 1 is '0'; needed:*" },
+        { "0x100000000", "*item 1 is '0x100000000'*" },
+        { "1:", "*item 2 is ''*" },
+        { "1:2/3/4/5", "*item 2 is '2/3/4/5'*" },
+        { "1/", "*item 1 is '1/'*" },
+        { "-1", "*item 1 is '-1'*" },
+        { " 1", "*item 1 is ' 1'*" },
+        { "1x", "*item 1 is '1x'*" },
+        { "1/0x10000000000000000", "*item 1 is*" },
+        { "neoverse-n1", "*item 1 is 'neoverse-n1'*" },
+        { "1:2:1/0", "*item 3, '1/0', is there twice*" },
+        { "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17",
+          "*more than 16 CPUs*" },
+    };
+    HvcImplementations list = { };
+    g_autofree char *name = NULL, *unnamed = NULL;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(lists); i++) {
+        g_autofree char *again = NULL;
+
+        g_assert_true(hvc_implementations_parse(lists[i].text, &list,
+                                                &error_abort));
+        again = hvc_implementations_format(&list);
+        g_assert_cmpstr(again, ==, lists[i].again);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+        HvcImplementations before = list;
+        Error *err = NULL;
+
+        g_assert_false(hvc_implementations_parse(wrong[i].text, &list, &err));
+        g_test_message("%s", error_get_pretty(err));
+        g_assert_true(g_pattern_match_simple(wrong[i].error,
+                                             error_get_pretty(err)));
+        error_free(err);
+        g_assert_false(memcmp(&before, &list, sizeof(list)));
+    }
+    name = hvc_implementation_describe(&(HvcImplementation) { 0x413fd0c3 });
+    g_assert_cmpstr(name, ==, "Neoverse-N1, 0x413fd0c3/0x0/0x0");
+    unnamed = hvc_implementation_describe(&(HvcImplementation) { 0x12345678,
+                                                                 1, 2 });
+    g_assert_cmpstr(unnamed, ==, "0x12345678/0x1/0x2");
 }
 
 int main(int argc, char **argv)
@@ -429,5 +492,6 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc/spec/help", test_help);
     g_test_add_func("/hvc/set/names", test_names);
     g_test_add_func("/hvc/services/table", test_table);
+    g_test_add_func("/hvc-spec/implementations", test_implementations);
     return g_test_run();
 }
