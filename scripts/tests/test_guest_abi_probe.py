@@ -204,7 +204,7 @@ class WithTcg(Probe):
         self.assertTrue(contract['migrated'])
 
     def test_check(self):
-        self.saved('-machine', 'virt-hvc-10.0', '-smp', '2')
+        self.saved('-machine', 'virt-hvc-10.0', '-cpu', 'max', '-smp', '2')
         status, out, _ = self.check()
         self.assertEqual(status, 1)
         self.assertIn('incoming VM has 2 vCPUs, this VM has 1', out)
@@ -227,7 +227,7 @@ class WithTcg(Probe):
         self.assertEqual(self.run_tool(TOOL, *ask), (1, self.REFUSAL, ''))
 
     def test_check_of_what_libvirt_prints(self):
-        self.saved('-machine', 'virt-hvc-10.0')
+        self.saved('-machine', 'virt-hvc-10.0', '-cpu', 'max')
         path = self.folder / 'vm.json'
         reply = {**json.loads(path.read_text(encoding='utf-8')),
                  'id': 'libvirt-17'}

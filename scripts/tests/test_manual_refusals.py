@@ -105,6 +105,13 @@ PAIRS = (
     ('virt,kernel-floor=linux-6.1', 'virt,kernel-floor=linux-6.12'),
     ('virt,kernel-floor=linux-6.12', 'virt,hvc-services=linux-6.12'),
 )
+# The same, of machines with other CPUs
+CPUS = (
+    (('virt-hvc-10.0', 'max'), ('virt-hvc-10.0', 'max,cntfrq=62500000')),
+    (('virt-hvc-10.0', 'cortex-a72'), ('virt-hvc-10.0', 'cortex-a57')),
+    (('virt,guest-abi=on,virtualization=on', 'cortex-a72'),
+     ('virt,guest-abi=on', 'cortex-a72')),
+)
 FITTING = 'virt,hvc-services=none'
 TOLD = 'the destination refused this VM: guest-abi: '
 HINT = 'migration failed; if the destination refused this VM, '
@@ -296,6 +303,9 @@ class Produced:
         with tempfile.TemporaryDirectory() as folder:
             for source, destination in PAIRS:
                 self.migration(source, destination, Path(folder) / 'stream')
+            for (source, of), (destination, cpu) in CPUS:
+                self.migration(source, destination, Path(folder) / 'stream',
+                               ('-cpu', of), ('-cpu', cpu))
             for return_path, begin in ((False, HINT), (True, TOLD)):
                 self.texts.append(self.source_side(folder, return_path))
                 if not self.texts[-1].startswith(begin):
@@ -329,10 +339,11 @@ class Produced:
         self.texts.append(result.stderr.removeprefix(
             f'{self.qemu.name}: ').strip())
 
-    def migration(self, source, destination, stream):
-        with Vm(self.qemu, source, '-S') as vm:
+    def migration(self, source, destination, stream, of=(), to=()):
+        with Vm(self.qemu, source, '-S', *of) as vm:
             vm.save(stream)
-        with Vm(self.qemu, destination, '-S', '-incoming', 'defer') as vm:
+        with Vm(self.qemu, destination, '-S', '-incoming', 'defer',
+                *to) as vm:
             info = vm.load(stream)
         if info['status'] != 'failed':
             raise AssertionError(f'{source} to {destination}: {info}')
@@ -400,7 +411,7 @@ class Refusals(unittest.TestCase):
         blocks = [block for blocks in self.blocks.values()
                   for block in blocks]
         self.assertGreaterEqual(len(self.produced),
-                                len(OPTIONS) + len(PAIRS) + 5)
+                                len(OPTIONS) + len(PAIRS) + len(CPUS) + 5)
         for text in self.produced:
             with self.subTest(text):
                 self.assertTrue(any(re.fullmatch(as_pattern(block), text)

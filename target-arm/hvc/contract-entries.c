@@ -36,6 +36,8 @@ static void refuse_revision(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp);
 static void refuse_device(const GuestAbiDefinition *definition,
                           uint64_t incoming, uint64_t here, Error **errp);
+static void refuse_register(const GuestAbiDefinition *definition,
+                            uint64_t incoming, uint64_t here, Error **errp);
 
 /**
  * Row: a register that is none of the CPU's description
@@ -64,6 +66,10 @@ static const Row rows[] = {
       GUEST_ABI_RULE_EXACT, decode_frequency, refuse_frequency },
     { HVC_KVM_SVE_VLS, "arm.sve-vector-lengths",
       GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
+    { HVC_TCG_SME_VLS, "arm.sme-vector-lengths",
+      GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
+    { HVC_TCG_EL2, "arm.el2", GUEST_ABI_RULE_EXACT, NULL, refuse_register },
+    { HVC_TCG_EL3, "arm.el3", GUEST_ABI_RULE_EXACT, NULL, refuse_register },
     { HVC_KVM_GICD_IIDR, "arm.gicd-iidr",
       GUEST_ABI_RULE_ACCEPTED, decode_revision, refuse_revision },
     { HVC_KVM_GICD_TYPER2, "arm.gicd-typer2",
@@ -365,4 +371,50 @@ uint64_t hvc_contract_id(const GuestAbiDefinition *definition)
     const HvcPromise *promise = definition->opaque;
 
     return is_of_register(definition) ? promise->id : 0;
+}
+
+static void refuse_gic(const GuestAbiDefinition *definition,
+                       uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has %s GICv%u, this VM has %s "
+               "GICv%u; start this QEMU with the source's gic-version and "
+               "kernel-irqchip", incoming >> 8 ? "the kernel's" : "QEMU's",
+               (unsigned)incoming & 0xff, here >> 8 ? "the kernel's" : "QEMU's",
+               (unsigned)here & 0xff);
+}
+
+static strList *decode_gic(const GuestAbiDefinition *definition,
+                           uint64_t value)
+{
+    return one_word(g_strdup_printf("%s GICv%u",
+                                    value >> 8 ? "the kernel's" : "QEMU's",
+                                    (unsigned)value & 0xff));
+}
+
+static void refuse_its(const GuestAbiDefinition *definition,
+                       uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has %s ITS, this VM has %s; start "
+               "this QEMU with the source's -machine its=%s",
+               incoming ? "an" : "no", here ? "one" : "none",
+               incoming ? "on" : "off");
+}
+
+void hvc_contract_promise_gic(unsigned version, bool in_kernel, bool has_its)
+{
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.gic",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = version | in_kernel << 8,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .decode = decode_gic,
+        .refuse = refuse_gic,
+    });
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "arm.its",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = has_its,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .refuse = refuse_its,
+    });
 }

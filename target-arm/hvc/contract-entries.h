@@ -60,4 +60,14 @@ GuestAbiDefinition hvc_contract_definition(const HvcPromise *promise,
  */
 uint64_t hvc_contract_id(const GuestAbiDefinition *definition);
 
+/**
+ * hvc_contract_promise_gic: add the GIC to guest-abi's contract
+ * @version: its version, 2 to 4; 0: there is none
+ * @in_kernel: it is the kernel's, and not QEMU's
+ * @has_its: it has an ITS, of whosever
+ *
+ * The entry has the version in [7:0], and bit 8 for the kernel's.
+ */
+void hvc_contract_promise_gic(unsigned version, bool in_kernel, bool has_its);
+
 #endif

@@ -45,6 +45,15 @@
 #define HVC_KVM_ICC_CTLR_EL1      HVC_KVM_DEVICE(6, 0xc664)
 #define HVC_KVM_GITS_IIDR         HVC_KVM_DEVICE(8, 0x4)
 
+/*
+ * What a guest under TCG can have and KVM has no register for: vector lengths
+ * of SME, as HVC_KVM_SVE_VLS has them; 1 if there is the exception level.
+ */
+#define HVC_TCG(index)            (0xf000000000000000ULL | (index))
+#define HVC_TCG_SME_VLS           HVC_TCG(0)
+#define HVC_TCG_EL2               HVC_TCG(1)
+#define HVC_TCG_EL3               HVC_TCG(2)
+
 /* Words of KVM_ARM_VCPU_INIT's features */
 #define HVC_KVM_FEATURE_WORDS 7
 

@@ -105,25 +105,12 @@ static void load_list(const uint8_t *data, size_t size)
     }
 }
 
-static strList *decode_list(const uint8_t *data, size_t size)
-{
-    g_autofree uint64_t *ids = NULL;
-    strList *list = NULL, **tail = &list;
-    size_t count;
-
-    ids = hvc_list_unpack(data, size, &count, NULL);
-    for (size_t i = 0; ids && i < count; i++) {
-        QAPI_LIST_APPEND(tail, hvc_sysreg_name(ids[i]));
-    }
-    return list;
-}
-
 static const GuestAbiPart list_part = {
     .name = HVC_LIST_PART,
     .save = save_list,
     .check = check_list,
     .load = load_list,
-    .decode = decode_list,
+    .decode = hvc_list_names,
 };
 
 static void refuse_pv_time_discovery(const GuestAbiDefinition *definition,
@@ -160,56 +147,6 @@ static void promise_pv_time_discovery(bool discovered)
     });
 }
 
-static void refuse_gic(const GuestAbiDefinition *definition,
-                       uint64_t incoming, uint64_t here, Error **errp)
-{
-    error_setg(errp, "guest-abi: incoming VM has %s GICv%u, this VM has %s "
-               "GICv%u; start this QEMU with the source's gic-version and "
-               "kernel-irqchip", incoming >> 8 ? "the kernel's" : "QEMU's",
-               (unsigned)incoming & 0xff, here >> 8 ? "the kernel's" : "QEMU's",
-               (unsigned)here & 0xff);
-}
-
-static strList *decode_gic(const GuestAbiDefinition *definition,
-                           uint64_t value)
-{
-    strList *list = NULL;
-
-    QAPI_LIST_PREPEND(list, g_strdup_printf("%s GICv%u", value >> 8 ?
-                                            "the kernel's" : "QEMU's",
-                                            (unsigned)value & 0xff));
-    return list;
-}
-
-static void refuse_its(const GuestAbiDefinition *definition,
-                       uint64_t incoming, uint64_t here, Error **errp)
-{
-    error_setg(errp, "guest-abi: incoming VM has %s ITS, this VM has %s; start "
-               "this QEMU with the source's -machine its=%s",
-               incoming ? "an" : "no", here ? "one" : "none",
-               incoming ? "on" : "off");
-}
-
-/* The version, and from bit 8 on whose it is: 1 for the kernel's */
-static void promise_gic(const HvcVmRecipe *recipe)
-{
-    guest_abi_add(&(GuestAbiDefinition) {
-        .name = "arm.gic",
-        .rule = GUEST_ABI_RULE_EXACT,
-        .value = recipe->gic_version | (recipe->gic ? 1 << 8 : 0),
-        .origin = GUEST_ABI_ORIGIN_OPTION,
-        .decode = decode_gic,
-        .refuse = refuse_gic,
-    });
-    guest_abi_add(&(GuestAbiDefinition) {
-        .name = "arm.its",
-        .rule = GUEST_ABI_RULE_EXACT,
-        .value = recipe->has_its,
-        .origin = GUEST_ABI_ORIGIN_OPTION,
-        .refuse = refuse_its,
-    });
-}
-
 /* CLIDR_EL1 says more clearly than a cache's register what is wrong. */
 static int rank_of(uint64_t id)
 {
@@ -232,7 +169,8 @@ static void promise_all(const HvcVm *vm, const HvcTruth *truth)
                                     vm->chose_implementations);
     }
     promise_pv_time_discovery(discovers_pv_time(truth));
-    promise_gic(&vm->recipe);
+    hvc_contract_promise_gic(vm->recipe.gic_version, vm->recipe.gic,
+                             vm->recipe.has_its);
     for (int rank = 0; rank <= 3; rank++) {
         for (unsigned i = 0; i < vm->contract.count; i++) {
             const HvcPromise *promise = &vm->contract.promises[i];

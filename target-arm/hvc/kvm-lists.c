@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/util.h"
 #include "qemu/bitops.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
@@ -539,4 +540,17 @@ damaged:
     error_setg(errp, "guest-abi: the list of registers of the incoming VM is "
                "not one (at byte %zu of %zu); the stream is damaged", at, size);
     return NULL;
+}
+
+strList *hvc_list_names(const uint8_t *data, size_t size)
+{
+    g_autofree uint64_t *ids = NULL;
+    strList *list = NULL, **tail = &list;
+    size_t count;
+
+    ids = hvc_list_unpack(data, size, &count, NULL);
+    for (size_t i = 0; ids && i < count; i++) {
+        QAPI_LIST_APPEND(tail, hvc_sysreg_name(ids[i]));
+    }
+    return list;
 }

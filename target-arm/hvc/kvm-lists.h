@@ -12,6 +12,7 @@
 #ifndef TARGET_ARM_HVC_KVM_LISTS_H
 #define TARGET_ARM_HVC_KVM_LISTS_H
 
+#include "qapi/qapi-builtin-types.h"
 #include "contract.h"
 #include "kvm-access.h"
 
@@ -118,5 +119,15 @@ void hvc_list_pack(const uint64_t *ids, size_t count, GByteArray *data);
  */
 uint64_t *hvc_list_unpack(const uint8_t *data, size_t size, size_t *count,
                           Error **errp);
+
+/**
+ * hvc_list_names: a list of ids in words
+ * @data: as hvc_list_pack() makes it
+ * @size: its size in bytes
+ *
+ * Returns: the registers' names; none if @data is damaged. The caller frees the
+ * list.
+ */
+strList *hvc_list_names(const uint8_t *data, size_t size);
 
 #endif

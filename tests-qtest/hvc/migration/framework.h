@@ -43,7 +43,7 @@ extern const Config configs[CONFIGS];
 #define WITHOUT_PTP (&configs[11])
 #define NOT_PINNED (&configs[13])
 
-/* The entries of a contract under TCG, in their order */
+/* The entries with which a contract under TCG begins, in their order */
 #define CONTRACT_ENTRIES 6
 extern const char *const contract_entry_names[CONTRACT_ENTRIES];
 

@@ -9,8 +9,8 @@
 #include "framework.h"
 #include "section.h"
 
-/* Bytes that a contract may add to a stream */
-#define SECTION_MAX 512
+/* Bytes that a contract may add to a stream; vCPUs have many registers */
+#define SECTION_MAX 4096
 
 /**
  * Saved: a source's stream, and its contract

@@ -1,0 +1,252 @@
+/*
+ * The contract of a VM under TCG: what its guest reads of the CPU
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ *
+ * The same registers under the same names as under KVM, but that here they
+ * follow from the options: a value that differs is mended by -cpu or -machine.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "cpu.h"
+#include "cpregs.h"
+#include "cpu-features.h"
+#include "hw/intc/arm_gic_common.h"
+#include "hw/intc/arm_gicv3_common.h"
+#include "hw/intc/arm_gicv3_its_common.h"
+#include "migration/qemu-compat.h"
+#include "contract-entries.h"
+#include "kvm-access.h"
+#include "kvm-contract.h"
+#include "kvm-lists.h"
+#include "sysregs.h"
+#include "tcg-remedy.h"
+
+/* Names of registers that a refusal of a list has */
+#define MAX_NAMES 8
+
+/* The vCPU that the contract is of */
+static ARMCPU *promised_cpu;
+
+/* A register as a guest reads it; 0 if it has none */
+static uint64_t read_register(ARMCPU *cpu, uint64_t id)
+{
+    const ARMCPRegInfo *ri = get_arm_cp_reginfo(cpu->cp_regs,
+                                                kvm_to_cpreg_id(id));
+
+    switch (id) {
+    case HVC_MIDR_EL1:
+        return cpu->midr;
+    case HVC_CTR_EL0:
+        return cpu->ctr;
+    case HVC_CLIDR_EL1:
+        return cpu->clidr;
+    case HVC_CNTFRQ_EL0:
+        return arm_feature(&cpu->env, ARM_FEATURE_GENERIC_TIMER) ?
+               cpu->gt_cntfrq_hz : 0;
+    case HVC_KVM_SVE_VLS:
+        return cpu_isar_feature(aa64_sve, cpu) ? cpu->sve_vq.map : 0;
+    case HVC_TCG_SME_VLS:
+        return cpu_isar_feature(aa64_sme, cpu) ? cpu->sme_vq.map : 0;
+    case HVC_TCG_EL2:
+        return arm_feature(&cpu->env, ARM_FEATURE_EL2);
+    case HVC_TCG_EL3:
+        return arm_feature(&cpu->env, ARM_FEATURE_EL3);
+    default:
+        break;
+    }
+    if (hvc_is_ccsidr(id)) {
+        return hvc_clidr_has_cache(cpu->clidr, id) ?
+               cpu->ccsidr[id - HVC_SYSREG_CCSIDR_ID(0)] : 0;
+    }
+    /* Reserved registers, and those of an AArch32 CPU, need not exist. */
+    return ri && (ri->type & ARM_CP_CONST || ri->readfn || ri->fieldoffset) ?
+           read_raw_cp_reg(&cpu->env, ri) : 0;
+}
+
+static char *lengths(const GuestAbiDefinition *definition, uint64_t map)
+{
+    g_autoptr(strList) list = definition->decode(definition, map);
+    g_autoptr(GString) text = g_string_new(NULL);
+    const strList *name;
+
+    for (name = list; name; name = name->next) {
+        g_string_append_printf(text, "%s%s", text->len ? " " : "",
+                               name->value);
+    }
+    return g_strdup(text->len ? text->str : "none");
+}
+
+static void refuse_lengths(const GuestAbiDefinition *definition,
+                           uint64_t incoming, uint64_t here,
+                           const char *what_to_do, Error **errp)
+{
+    const HvcPromise *promise = definition->opaque;
+    g_autofree char *came = lengths(definition, incoming);
+    g_autofree char *have = lengths(definition, here);
+
+    error_setg(errp, "guest-abi: incoming VM has %s vector lengths of %s bits, "
+               "this VM has %s; %s", promise->id == HVC_TCG_SME_VLS ? "SME" :
+               "SVE", came, have, what_to_do);
+}
+
+static void refuse_register(uint64_t id, uint64_t incoming, uint64_t here,
+                            const char *what_to_do, Error **errp)
+{
+    g_autofree char *name = hvc_sysreg_name(id);
+    g_autofree char *fields = hvc_sysreg_differences(id, incoming, here);
+
+    error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 ", this VM "
+               "has 0x%" PRIx64 " (%s); %s", name, incoming, here, fields,
+               what_to_do);
+}
+
+static void refuse(const GuestAbiDefinition *definition, uint64_t incoming,
+                   uint64_t here, Error **errp)
+{
+    const HvcPromise *promise = definition->opaque;
+    g_autofree char *what_to_do = hvc_tcg_remedy(promised_cpu, read_register);
+
+    switch (promise->id) {
+    case HVC_CNTFRQ_EL0:
+        error_setg(errp, "guest-abi: the counter of the incoming VM runs at %"
+                   PRIu64 " Hz (CNTFRQ_EL0), that of this VM at %" PRIu64
+                   " Hz, and the guest would take its time from it; %s",
+                   incoming, here, what_to_do);
+        break;
+    case HVC_KVM_SVE_VLS:
+    case HVC_TCG_SME_VLS:
+        refuse_lengths(definition, incoming, here, what_to_do, errp);
+        break;
+    case HVC_TCG_EL2:
+    case HVC_TCG_EL3:
+        error_setg(errp, "guest-abi: the CPUs of the incoming VM %s EL%u, "
+                   "those of this VM %s; %s", incoming ? "have" :
+                   "do not have", promise->id == HVC_TCG_EL2 ? 2 : 3,
+                   here ? "do" : "do not", what_to_do);
+        break;
+    default:
+        refuse_register(promise->id, incoming, here, what_to_do, errp);
+        break;
+    }
+}
+
+static void promise(uint64_t id)
+{
+    const HvcPromise promise = { id, read_register(promised_cpu, id) };
+    GuestAbiDefinition definition =
+        hvc_contract_definition(&promise, GUEST_ABI_ORIGIN_OPTION);
+
+    definition.rule = GUEST_ABI_RULE_EXACT;
+    definition.origin = GUEST_ABI_ORIGIN_OPTION;
+    definition.zero_is_absent = true;
+    definition.same = NULL;
+    definition.needed = NULL;
+    definition.refuse = refuse;
+    guest_abi_add(&definition);
+}
+
+static void promise_registers(void)
+{
+    static const uint64_t others[] = {
+        HVC_CLIDR_EL1, HVC_AIDR_EL1, HVC_CTR_EL0, HVC_PMMIR_EL1,
+        HVC_CNTFRQ_EL0, HVC_KVM_SVE_VLS, HVC_TCG_SME_VLS, HVC_TCG_EL2,
+        HVC_TCG_EL3,
+    };
+
+    for (uint64_t id = HVC_MIDR_EL1; id <= HVC_SYSREG_ID(3, 0, 0, 7, 7);
+         id++) {
+        if (hvc_sysreg_describes_cpu(id)) {
+            promise(id);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        promise(others[i]);
+    }
+    for (uint64_t id = HVC_SYSREG_CCSIDR_ID(0); hvc_is_ccsidr(id); id++) {
+        promise(id);
+    }
+}
+
+/* The registers with which the vCPUs migrate: hundreds, most of AArch32 */
+
+static bool save_list(GByteArray *data, Error **errp)
+{
+    hvc_list_pack(promised_cpu->cpreg_indexes, promised_cpu->cpreg_array_len,
+                  data);
+    return true;
+}
+
+/* QEMU loads a vCPU if it has all registers that come. */
+static bool check_list(const uint8_t *data, size_t size, Error **errp)
+{
+    g_autofree uint64_t *ids = NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
+    unsigned unknown = 0;
+    size_t count;
+
+    ids = data ? hvc_list_unpack(data, size, &count, errp) : NULL;
+    if (!ids) {
+        return !data;
+    }
+    for (size_t i = 0; i < count; i++) {
+        g_autofree char *name = NULL;
+
+        if (hvc_has_id(promised_cpu->cpreg_indexes,
+                       promised_cpu->cpreg_array_len, ids[i]) ||
+            unknown++ >= MAX_NAMES) {
+            continue;
+        }
+        name = hvc_sysreg_name(ids[i]);
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+    }
+    if (unknown > MAX_NAMES) {
+        g_string_append_printf(names, " and %u more", unknown - MAX_NAMES);
+    }
+    if (unknown) {
+        error_setg(errp, "guest-abi: the vCPUs of the incoming VM come with "
+                   "registers that those of this VM do not have: %s; start "
+                   "this QEMU with the source's -accel, -cpu and -machine "
+                   "options, and use its version of QEMU", names->str);
+    }
+    return !unknown;
+}
+
+static const GuestAbiPart list_part = {
+    .name = HVC_LIST_PART,
+    .save = save_list,
+    .check = check_list,
+};
+
+static unsigned gic_version(void)
+{
+    Object *v3 = object_resolve_path_type("", TYPE_ARM_GICV3_COMMON, NULL);
+    Object *v2 = object_resolve_path_type("", TYPE_ARM_GIC_COMMON, NULL);
+
+    return v3 ? ARM_GICV3_COMMON(v3)->revision :
+           v2 ? ARM_GIC_COMMON(v2)->revision : 0;
+}
+
+/* When the machine is complete, so are its vCPUs, and nothing was loaded. */
+static void machine_is_done(Notifier *notifier, void *data)
+{
+    if (!tcg_enabled() || !guest_abi_is_migrated() || !first_cpu) {
+        return;
+    }
+    promised_cpu = ARM_CPU(first_cpu);
+    hvc_contract_promise_gic(gic_version(), false, object_resolve_path_type(
+                                 "", TYPE_ARM_GICV3_ITS_COMMON, NULL));
+    promise_registers();
+    guest_abi_add_part(&list_part);
+}
+
+static void tcg_contract_register(void)
+{
+    static Notifier machine_done = { .notify = machine_is_done };
+
+    qemu_add_machine_init_done_notifier(&machine_done);
+}
+
+migration_init(tcg_contract_register)
