@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import os
 from pathlib import Path
-import re
 import signal
 import subprocess
 import sys
