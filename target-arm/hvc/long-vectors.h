@@ -11,8 +11,9 @@
 #include "migration/vmstate.h"
 
 /*
- * A subsection of "cpu": bits [2047:1024] of each Z register (Arm ARM, B1.2). It
- * is sent for a VM with a contract, if one of the bits is set.
+ * A subsection of "cpu": bits [2047:1024] of each Z register (Arm ARM, B1.2)
+ *
+ * Sent for a VM with a contract, if one of the bits is set
  */
 extern const VMStateDescription vmstate_hvc_long_vectors;
 
