@@ -603,7 +603,7 @@ class Contract(Vms):
                        downscript='no')
         source.command('device_add', driver='virtio-net-pci', netdev='n',
                        id='late', bus='rp', romfile='')
-        name = 'virtio.0000:00:03.0/00.0'
+        name = 'virtio.0000:00:03.0:00.0'
         self.assertEqual(list(self.entries(source)), [name])
         for options, fits in ('', True), (',' + USO_OFF, False):
             destination = self.start(
@@ -672,10 +672,6 @@ def add_tests():
 
 
 def main():
-    parser = tap.parser(__doc__, build=True)
-    parser.add_argument('names', metavar='NAME', nargs='*',
-                        help='a test, as it is printed; default: all')
-    arguments = parser.parse_args()
-    Vms.build = arguments.build.resolve()
+    Vms.build = tap.arguments(__doc__, build=True).build.resolve()
     add_tests()
     return tap.run(Options, Services, Devices, Contract)
