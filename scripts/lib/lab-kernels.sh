@@ -116,36 +116,85 @@ kvm-lab the path of a vmlinuz"
     echo "$chosen"
 }
 
+# What a host of the lab loads, and a guest with a NIC, where it is no part of the
+# kernel's image; and what these modules need
+lab_module_names=(
+    irqbypass kvm kvm-amd
+    tun tap vhost_iotlb vhost vhost_net
+    vsock vmw_vsock_virtio_transport_common vhost_vsock
+    configfs scsi_common target_core_mod vhost_scsi
+    llc stp bridge
+    virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
+    virtio_blk failover net_failover virtio_net vmw_vsock_virtio_transport)
+
 # lab_image DIR SUITE PACKAGE ARCH: makes DIR, with the files of a package
 lab_image() {
     local dir=$1 suite=$2 package=$3 arch=$4 deb tmp=${1%/*}/.unpacking image
-    local modules=() name file
 
-    # Where KVM is no part of the kernel image
-    [ "$arch" = arm64 ] || modules=(irqbypass.ko kvm.ko kvm-amd.ko)
     deb=$(download "$suite" "$package" "$arch")
     rm -rf "$tmp"
     mkdir -p "$tmp/deb"
-    unpack_deb "$deb" "$tmp/deb" '*/vmlinuz*' '*.ko' '*.ko.xz'
+    unpack_deb "$deb" "$tmp/deb" '*/vmlinuz*'
     image=$(find "$tmp/deb" -type f -name 'vmlinuz*')
     [ -n "$image" ] ||
         die "package $package of Debian $suite is not as expected" \
             "a file vmlinuz in it" "this is a bug in scripts/fetch"
     mv "$image" "$tmp/vmlinuz"
-    for name in "${modules[@]}"; do
-        file=$(find "$tmp/deb" -name "$name*")
-        case $file in
-        *.xz) xz -dc "$file" >"$tmp/$name" ;;
-        *.ko) mv "$file" "$tmp/$name" ;;
-        *) die "package $package of Debian $suite is not as expected" \
-            "a file $name in it" \
-            "name an older series: newer ones have modules elsewhere" ;;
-        esac
-    done
-    echo "${dir##*/}" >"$tmp/version"
     rm -rf "$tmp/deb"
+    # Up to 6.18 one package has image and modules.
+    if unpack_modules "$deb" "$tmp/modules.part"; then
+        mv "$tmp/modules.part" "$tmp/modules"
+    fi
+    echo "${dir##*/}" >"$tmp/version"
     mv "$tmp" "$dir"
     rm -rf "${deb%/*}"
+}
+
+# unpack_modules DEB DIR: makes DIR, with those of lab_module_names, and these
+# names; status 1 if a package has none
+unpack_modules() {
+    local name patterns=() files file
+
+    for name in "${lab_module_names[@]}"; do
+        patterns+=("*/$name.ko" "*/$name.ko.xz")
+    done
+    rm -rf "$2"
+    mkdir -p "$2/deb"
+    unpack_deb "$1" "$2/deb" "${patterns[@]}"
+    files=$(find "$2/deb" -type f)
+    if [ -z "$files" ]; then
+        rm -rf "$2"
+        return 1
+    fi
+    while read -r file; do
+        case $file in
+        *.xz) xz -dc "$file" >"$2/$(basename "$file" .xz)" ;;
+        *) mv "$file" "$2/" ;;
+        esac
+    done <<<"$files"
+    rm -rf "$2/deb"
+    echo "${lab_module_names[*]}" >"$2/names"
+}
+
+# modules_package RELEASE ARCH: "SUITE PACKAGE" with a kernel's modules
+modules_package() {
+    local suite names name
+
+    for suite in "${lab_suites[@]}"; do
+        names=$(private_apt "$suite" "$2" apt-cache pkgnames linux-) || continue
+        # From 6.19 on linux-image-* has no modules. As in lab_packages, signed
+        # packages come later.
+        for name in "linux-modules-$1-cloud-$2" \
+            "linux-image-$1-cloud-$2-unsigned" "linux-image-$1-cloud-$2"; do
+            if grep -Fxq "$name" <<<"$names"; then
+                echo "$suite $name"
+                return
+            fi
+        done
+    done
+    die "no Debian suite within reach has the modules of kernel $1 any more" \
+        "linux-modules-$1-cloud-$2 or linux-image-$1-cloud-$2" \
+        "delete $CACHE_DIR/lab-kernel*/*/$1-cloud-$2 to get a newer kernel"
 }
 
 # lab_kernel TOP WORD ARCH
@@ -166,4 +215,27 @@ lab_kernel() {
         ! is_series "$2" || rm -f "$dir/exact"
     fi
     echo "$dir"
+}
+
+# lab_modules TOP WORD ARCH: the directory modules/ of such a kernel
+lab_modules() {
+    local dir suite package deb
+
+    dir=$(lab_kernel "$@")
+    # Another checkout, whose cache this is as well, may have wanted others.
+    if [ "$(cat "$dir/modules/names" 2>/dev/null)" != \
+        "${lab_module_names[*]}" ]; then
+        to_download "modules of kernel $2" dpkg-deb tar xz
+        read -r suite package < <(modules_package \
+            "$(basename "$dir" "-cloud-$3")" "$3")
+        [ -n "$package" ] || exit 1
+        deb=$(download "$suite" "$package" "$3")
+        unpack_modules "$deb" "$dir/.modules" ||
+            die "package $package of Debian $suite is not as expected" \
+                "kernel modules in it" "this is a bug in scripts/fetch"
+        rm -rf "$dir/modules"
+        mv "$dir/.modules" "$dir/modules"
+        rm -rf "${deb%/*}"
+    fi
+    echo "$dir/modules"
 }

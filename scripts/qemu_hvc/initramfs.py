@@ -2,12 +2,13 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Initramfs archives, and the cache where they are kept."""
 
+from collections.abc import Sequence
 import hashlib
 import os
 from pathlib import Path
 import tempfile
 
-from .paths import CACHE, FetchError
+from .paths import CACHE, GUESTS, FetchError
 
 # Modes of a file in an archive
 PROGRAM, FOLDER, DATA = 0o100755, 0o040755, 0o100644
@@ -60,3 +61,15 @@ def newc(files: dict[str, tuple[int, bytes]]) -> bytes:
         archive += content
         pad()
     return bytes(archive)
+
+
+def modules(order: Sequence[Path]) -> dict[str, tuple[int, bytes]]:
+    """What an archive needs so that /init loads these kernel modules"""
+    return {
+        'modules': (FOLDER, b''),
+        'modules/load.sh': (DATA, (GUESTS / 'load-modules.sh').read_bytes()),
+        'modules/order': (DATA, ''.join(f'{path.name}\n'
+                                        for path in order).encode()),
+        **{f'modules/{path.name}': (DATA, path.read_bytes())
+           for path in order},
+    }

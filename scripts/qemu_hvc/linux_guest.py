@@ -20,7 +20,7 @@ import tempfile
 import time
 
 from .console import COMMAND_TIMEOUT, Console, GuestError, as_text
-from .initramfs import DATA, FOLDER, PROGRAM, cached, newc
+from .initramfs import DATA, FOLDER, PROGRAM, cached, modules, newc
 from .paths import CROSS_CC, GUESTS, fetch
 from .qmp import Monitor, QemuEnded, Qmp
 
@@ -79,18 +79,23 @@ def ptp_program() -> bytes | None:
         return program.read_bytes()
 
 
-def initramfs(busybox: Path, kernel: Kernel) -> Path:
-    files = {
+def user_space(busybox: Path) -> dict[str, tuple[int, bytes]]:
+    """The files of every initramfs for a Linux guest"""
+    return {
         'bin': (FOLDER, b''),
         'bin/busybox': (PROGRAM, busybox.read_bytes()),
         'init': (PROGRAM, (PARTS / 'init').read_bytes()),
         'probe.sh': (DATA, (PARTS / 'probe.sh').read_bytes()),
     }
+
+
+def initramfs(busybox: Path, kernel: Kernel) -> Path:
+    files = user_space(busybox)
     ptp = ptp_program()
     if ptp:
         files['bin/ptp'] = (PROGRAM, ptp)
     if kernel.trng_module:
-        files['arm_smccc_trng.ko'] = (DATA, kernel.trng_module.read_bytes())
+        files.update(modules([kernel.trng_module]))
     return cached('linux-guest/initramfs.cpio', newc(files))
 
 

@@ -42,7 +42,7 @@ sys.path.insert(0, {str(SCRIPTS)!r})
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from qemu_hvc.lab import cli, host, kernels, programs
-programs.initramfs = lambda: Path('/dev/null')
+programs.initramfs = lambda *_: Path('/dev/null')
 hardware = host.Hardware(Path(sys.argv[1]))
 kernel = kernels.Kernel('none', Path(), 'none')
 

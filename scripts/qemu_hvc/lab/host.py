@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from typing import ClassVar
 
 from ..console import Console, GuestError, as_text
 
@@ -27,6 +28,7 @@ from .processes import PROCESSES
 
 # What a terminal of Linux's takes as one line, less some.
 MAX_LINE = 4000
+CPU = 'neoverse-n1'
 BOOT_TIMEOUT = 120
 COMMAND_TIMEOUT = 60
 # Of two CPUs and several threads, one may get little.
@@ -35,12 +37,20 @@ CPUS = 2
 
 @dataclass(frozen=True)
 class Hardware:
-    """What hosts are made of, but for the kernel; gic is a version."""
+    """What hosts are made of, but for the kernel; gic is a version, modules are
+    of the kernel, as modules.py has them."""
     outer: Path
-    cpu: str = 'neoverse-n1'
+    cpu: str = CPU
     append: str = ''
     memory: str = '1G'
     gic: str = '3'
+    modules: tuple[str, ...] = ()
+
+    arch: ClassVar[str] = 'arm64'
+
+    def host(self, kernel: Kernel, files: dict[str, Path]) -> 'Host':
+        """One of these, which is not booted yet"""
+        return Host(self, kernel, files)
 
     def __str__(self) -> str:
         text = f'CPU {self.cpu}'
@@ -62,7 +72,7 @@ class Hardware:
             '-accel', 'tcg,thread=multi,tb-size=512',
             '-semihosting-config', 'enable=on,userspace=on,target=native',
             '-kernel', str(kernel.image),
-            '-initrd', str(programs.initramfs()),
+            '-initrd', str(programs.initramfs(kernel, self.modules)),
             '-append', 'console=ttyAMA0 quiet panic=-1 '
                        f'lab_time={int(time.time())} {words} {self.append}',
         ]
@@ -137,7 +147,7 @@ class Host:
         self.console = Console(process, stderr, self.echo)
         self._await(f'{self.tag} ready', BOOT_TIMEOUT)
         for name in self.files:
-            self.run(f'get {shlex.quote(name)}')
+            self._get(name)
             self.run(f'chmod +x {shlex.quote(name)}')
 
     def _serial_ports(self) -> list[str]:
@@ -180,11 +190,15 @@ class Host:
     def bring(self, name: str, source: Path) -> None:
         """A file from outside into the host, under another name perhaps."""
         shutil.copyfile(source, self.directory / name)
-        self.run(f'get {shlex.quote(name)}')
+        self._get(name)
 
     def bring_text(self, name: str, text: str) -> None:
         """A file with that text into the host"""
         (self.directory / name).write_text(text, encoding='utf-8')
+        self._get(name)
+
+    def _get(self, name: str) -> None:
+        """A file of the directory outside into the host"""
         self.run(f'get {shlex.quote(name)}')
 
     def fetch(self, name: str, target: Path) -> None:

@@ -53,7 +53,7 @@ def one(name: str, arch: str = 'arm64') -> Kernel:
     if '/' in name:
         return own(Path(name))
     if name == NEWEST:
-        return newest()
+        return newest(arch)
     directory = fetch('lab-kernel', name, arch)
     release = (directory / 'version').read_text(encoding='utf-8').strip()
     package = directory / 'package'
@@ -79,10 +79,10 @@ def own(path: Path) -> Kernel:
     return Kernel(release, path.resolve(), release)
 
 
-def available() -> list[str]:
+def available(arch: str = 'arm64') -> list[str]:
     """What the Debian suites within reach have: lines of version, release and
     suite"""
-    result = subprocess.run([SCRIPTS / 'fetch', 'lab-kernels'],
+    result = subprocess.run([SCRIPTS / 'fetch', 'lab-kernels', arch],
                             stdout=subprocess.PIPE, text=True, check=False)
     if not result.stdout:
         raise LabError('no Debian suite within reach has a cloud kernel; '
@@ -90,23 +90,24 @@ def available() -> list[str]:
     return result.stdout.splitlines()
 
 
-def every_series() -> list[str]:
+def every_series(arch: str) -> list[str]:
     """The series that the Debian suites within reach have, in order"""
     return list(dict.fromkeys('.'.join(map(str, as_number(line)[:2]))
-                              for line in available()))
+                              for line in available(arch)))
 
 
-def have(wanted: str | None) -> list[Kernel]:
+def have(wanted: str | None, arch: str = 'arm64') -> list[Kernel]:
     """The kernels of an option --kernels, oldest first.
 
     One that was named must be there; of the usual ones, any may be missing.
     """
     if wanted and wanted != 'all':
-        return in_order(one(name) for name in dict.fromkeys(wanted.split(',')))
+        return in_order(one(name, arch)
+                        for name in dict.fromkeys(wanted.split(',')))
     found = []
-    for series in every_series() if wanted else DEFAULT:
+    for series in every_series(arch) if wanted else DEFAULT:
         try:
-            found.append(one(series))
+            found.append(one(series, arch))
         except LabError as error:
             say(f'{series} is missing: {error}')
     require_needed([kernel.name for kernel in found])
@@ -134,11 +135,11 @@ def require_needed(found: Sequence[str]) -> None:
             f'{", ".join(missing)}; see above why these cannot be had')
 
 
-def newest() -> Kernel:
+def newest(arch: str = 'arm64') -> Kernel:
     """The latest of the usual ones that can be had."""
     for series in reversed(DEFAULT):
         try:
-            return one(series)
+            return one(series, arch)
         except LabError as error:
             say(f'{series} is missing: {error}')
     raise LabError('no kernel can be had; needed: one; see above')

@@ -11,10 +11,13 @@ import hashlib
 from pathlib import Path
 import tempfile
 
+from .. import initramfs as archives
 from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 
 from ..paths import CACHE, CROSS_CC, ENGINE, GUESTS
+from . import modules
 from .common import PARTS, fetch, require, run_tool
+from .kernels import Kernel
 
 GUEST = GUESTS / 'lab-guest'
 
@@ -34,9 +37,9 @@ GUEST_FLAGS = (
 
 
 def compiled(name: str, flags: Sequence[str], sources: Sequence[Path],
-             read: Sequence[Path] = ()) -> Path:
+             read: Sequence[Path] = (), compiler: str = CROSS_CC) -> Path:
     """A program made of sources; from the cache if these are unchanged."""
-    digest = hashlib.sha256(' '.join(flags).encode())
+    digest = hashlib.sha256(' '.join((compiler, *flags)).encode())
     for path in (*sources, *read):
         digest.update(path.read_bytes())
     cache = CACHE / 'lab'
@@ -45,15 +48,15 @@ def compiled(name: str, flags: Sequence[str], sources: Sequence[Path],
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as tmp:
             new = Path(tmp) / name
-            run_tool(require(CROSS_CC), *flags, '-o', new, *sources,
+            run_tool(require(compiler), *flags, '-o', new, *sources,
                      '-lgcc')
             new.rename(path)
     return path
 
 
-def tool(name: str) -> Path:
+def tool(name: str, compiler: str = CROSS_CC) -> Path:
     return compiled(name, TOOL_FLAGS, [PARTS / f'{name}.c'],
-                    [PARTS / 'semihosting.h'])
+                    [PARTS / 'semihosting.h'], compiler)
 
 
 def guest() -> Path:
@@ -66,8 +69,9 @@ def guest() -> Path:
                     [*headers, GUEST / 'guest.h'])
 
 
-def initramfs() -> Path:
-    """The one of every host."""
+def initramfs(kernel: Kernel | None = None, load: Sequence[str] = ()) -> Path:
+    """The one of every host, with modules of the kernel behind it, where hosts
+    load some"""
     files = {
         'bin': (FOLDER, b''),
         'bin/busybox': (PROGRAM, fetch('busybox').read_bytes()),
@@ -76,4 +80,6 @@ def initramfs() -> Path:
     }
     for name in TOOLS:
         files[f'bin/{name}'] = (PROGRAM, tool(name).read_bytes())
+    if kernel and load:
+        files.update(archives.modules(modules.of(kernel, 'arm64', load)))
     return cached('lab/initramfs.cpio', newc(files))

@@ -7,80 +7,128 @@ own qemu-system-x86_64. What runs in it are the very programs that were built,
 patched and unpatched, with their libraries.
 """
 
-from collections.abc import Iterator
-import base64
+from collections.abc import Iterator, Sequence
 import contextlib
 from dataclasses import dataclass, replace
-import gzip
 from pathlib import Path
 import re
+import shutil
 import subprocess
-import tempfile
 import time
+from typing import ClassVar
 
+from .. import initramfs as archives
 from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 from ..xsave_guest import NO_REBOOT, Watched, guest_options
 
+from . import modules
 from .common import PARTS, LabError, fetch, require, run_tool
 from .host import CPUS, Host
 from .kernels import Kernel
-from .programs import TOOL_FLAGS
+from .programs import tool
 from .vm import Vm, VmEnded
 
-# Before the modules are there, there is no /dev/kvm.
-MODULES = ('irqbypass.ko', 'kvm.ko', 'kvm-amd.ko')
+# Of a build's programs, by what --qemu says
+FOLDERS = {'patched': 'qemu', 'stock': 'stock'}
+# /dev/vda and /dev/vdb of a host, which take no space where nothing was written
+DISKS = INBOX, OUTBOX = 'inbox', 'outbox'
+DISK_SIZE = 1 << 30
+# Where a file begins there
+BEGINNING = 1 << 20
 
 
 @dataclass(frozen=True)
 class X86Hardware:
     """An emulated x86 host; see host.Hardware"""
     outer: Path
-    cpu: str
+    cpu: str = 'max'
+    append: str = ''
+    memory: str = '1G'
+    modules: tuple[str, ...] = ()
     initrd: Path = Path()
+
+    arch: ClassVar[str] = 'amd64'
+
+    def host(self, kernel: Kernel, files: dict[str, Path]) -> 'X86Host':
+        """One of these, which is not booted yet"""
+        return X86Host(self, kernel, files)
+
+    def __str__(self) -> str:
+        return f'CPU {self.cpu}' + (f' and "{self.append}"' if self.append
+                                    else '')
+
+    def as_object(self) -> dict[str, str]:
+        """What makes a difference to a guest"""
+        return {'cpu': self.cpu, 'append': self.append}
 
     def command(self, kernel: Kernel, words: str) -> list[str]:
         return [
             str(self.outer), '-nodefaults', '-display', 'none',
             '-monitor', 'none', '-no-reboot', '-machine', 'q35',
-            '-cpu', self.cpu, '-smp', str(CPUS), '-m', '1G',
+            '-cpu', self.cpu, '-smp', str(CPUS), '-m', self.memory,
             '-accel', 'tcg,thread=multi,tb-size=512',
             '-kernel', str(kernel.image), '-initrd', str(self.initrd),
             '-append', 'console=ttyS0 quiet panic=-1 '
-                       f'lab_time={int(time.time())} {words}',
+                       f'lab_time={int(time.time())} {words} {self.append}',
         ]
 
 
 class X86Host(Host):
-    """Files come with the initramfs, and go out by the second serial port."""
+    """A file comes in by one disk, and goes out by another; semi-x86 knows their
+    format."""
 
     def _start(self, stack: contextlib.ExitStack) -> None:
-        self.outbox = self.directory / 'outbox'
-        initrd = self.directory / 'initrd'
-        # The kernel unpacks one archive behind the other.
-        initrd.write_bytes(
-            base_initramfs(self.kernel, self.files['qemu']).read_bytes() +
-            newc(
-                {'files': (FOLDER, b''),
-                 **{f'files/{name}': (DATA, path.read_bytes())
-                    for name, path in self.files.items()}}))
-        self.hardware = replace(self.hardware, initrd=initrd)
+        for disk in DISKS:
+            with (self.directory / disk).open('wb') as file:
+                file.truncate(DISK_SIZE)
+        self.hardware = replace(self.hardware, initrd=initramfs(
+            self.kernel, self.files.get('qemu'), self.hardware.modules))
         super()._start(stack)
-        for module in MODULES:
-            self.run(f'insmod /{module}')
 
     def _serial_ports(self) -> list[str]:
         return [*super()._serial_ports(),
-                '-chardev', f'file,id=outbox,path={self.outbox}',
-                '-serial', 'chardev:outbox']
+                *(word for disk in DISKS for word in (
+                    '-drive', f'file={disk},id={disk},if=none,format=raw',
+                    '-device', f'virtio-blk-pci,drive={disk}'))]
+
+    def _get(self, name: str) -> None:
+        path = self.directory / name
+        # Not truncated: the disk is to stay as large as it is.
+        with (self.directory / INBOX).open('r+b') as disk, \
+                path.open('rb') as file:
+            disk.write(f'{path.stat().st_size}\n'.encode())
+            disk.seek(BEGINNING)
+            shutil.copyfileobj(file, disk)
+        super()._get(name)
 
     def fetch(self, name: str, target: Path) -> None:
         self.run(f'put {name}')
-        text = self.outbox.read_text(encoding='ascii').replace('\r', '')
-        found = re.findall(rf'(?ms)^file {re.escape(name)}$(.*?)^end$', text)
-        if not found:
-            raise LabError(f'{name} did not come out of the host whole; '
-                           'needed: a line "end" behind it')
-        target.write_bytes(gzip.decompress(base64.b64decode(found[-1])))
+        with (self.directory / OUTBOX).open('rb') as disk, \
+                target.open('wb') as file:
+            size = int(disk.readline())
+            disk.seek(BEGINNING)
+            while size > 0:
+                size -= file.write(disk.read(min(size, BEGINNING)))
+
+
+def hardware(build: Path, cpu: str = 'max') -> X86Hardware:
+    """Hosts that the QEMU of a build emulates"""
+    return X86Hardware(build / 'qemu/qemu-system-x86_64', cpu)
+
+
+def stripped(build: Path, name: str) -> Path:
+    """A build's qemu-system-x86_64, "patched" or "stock", made small: a host
+    reads all of it. LabError if it is not there"""
+    program = build / FOLDERS[name] / 'qemu-system-x86_64'
+    if not program.is_file():
+        raise LabError(f'{program} is not there; needed: the QEMU for x86 '
+                       f'hosts; run "scripts/build-qemu {build}"')
+    small = build / 'kvm-x86' / name
+    if not small.is_file() or \
+       small.stat().st_mtime < program.stat().st_mtime:
+        small.parent.mkdir(exist_ok=True)
+        run_tool(require('strip'), '-o', small, program)
+    return small
 
 
 def libraries(program: Path) -> Iterator[Path]:
@@ -99,24 +147,20 @@ def library_files(program: Path) -> dict[str, tuple[int, bytes]]:
     return files
 
 
-def base_initramfs(kernel: Kernel, program: Path) -> Path:
+def initramfs(kernel: Kernel, program: Path | None,
+              load: Sequence[str]) -> Path:
     """With all that a host needs to run that program under KVM"""
-    with tempfile.NamedTemporaryFile() as file:
-        run_tool(require('gcc'), *TOOL_FLAGS, '-o', file.name,
-                 PARTS / 'qmp.c')
-        qmp = Path(file.name).read_bytes()
-    files = {
+    return cached('lab/x86-initramfs.cpio', newc({
         'bin': (FOLDER, b''),
         'bin/busybox': (PROGRAM, fetch('busybox', 'amd64').read_bytes()),
         'bin/semi': (PROGRAM, (PARTS / 'semi-x86').read_bytes()),
-        'bin/qmp': (PROGRAM, qmp),
+        'bin/qmp': (PROGRAM, tool('qmp', 'gcc').read_bytes()),
         'init': (PROGRAM, (PARTS / 'init').read_bytes()),
         'lab.sh': (DATA, (PARTS / 'lab.sh').read_bytes()),
-        **library_files(program),
-        **{module: (DATA, (kernel.image.parent / module).read_bytes())
-           for module in MODULES},
-    }
-    return cached('lab/x86-initramfs.cpio', newc(files))
+        **(library_files(program) if program else {}),
+        **archives.modules(modules.of(
+            kernel, 'amd64', (*modules.KVM, *modules.DISKS, *load))),
+    }))
 
 
 class X86Vm(Watched, Vm):
