@@ -106,17 +106,19 @@ def live_test(result: live.Result):
     return test
 
 
-def journey_tests(hardware, qemu) -> dict:
-    """One for each of those journeys that are quick"""
+def journey_tests(hardware, qemu, build: Path, *, nic: bool) -> dict:
+    """One for each of those journeys that are quick, and of guests that have a
+    NIC, or have not"""
     def test_of_journey(result: journeys.Result):
         def test(self: unittest.TestCase) -> None:
             self.assertEqual(result.problem, '')
         return test
 
-    with commands.journey_places(hardware, qemu) as places:
+    chosen = [journey for journey in commands.chosen_journeys((), quick=True)
+              if journey.sites[0].nic == nic]
+    with commands.journey_places(hardware, qemu, build) as places:
         return {name(f'journey {result.journey.name}'): test_of_journey(result)
-                for result in journeys.run(
-                    places, commands.chosen_journeys((), quick=True))}
+                for result in journeys.run(places, chosen)}
 
 
 def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
@@ -278,7 +280,8 @@ def gic_tests(hardware, qemu, kernel: Kernel) -> dict:
     return tests
 
 
-def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
+def run(hardware, qemu, found: list[Kernel], jobs: int,
+        build: Path) -> int:
     """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
     profile = Matrix(hardware, qemu, 'patched', found, [MACHINE], oldest, jobs)
@@ -294,7 +297,7 @@ def run(hardware, qemu, found: list[Kernel], jobs: int) -> int:
         **matrix_tests('plain', plain, {
             (newest.name, oldest.name):
             r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'}),
-        **journey_tests(hardware, qemu),
+        **journey_tests(hardware, qemu, build, nic=False),
         **fleet_tests(documents, newest),
         **contradiction_tests(hardware, qemu, newest),
         name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
@@ -311,15 +314,15 @@ def run_test(args: argparse.Namespace) -> int:
         tap.skip_all(error)
         return 0
     return run(commands.hardware_of(args), commands.inner_qemu(args), found,
-               args.jobs)
+               args.jobs, args.build)
 
 
 COMMAND = (run_test, cli.options(), 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
            'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
            'without it; what guest-abi-probe says\non each of them; one live '
-           'migration; and "kvm-lab journeys --quick". Skipped\nwithout '
-           'kernels.')
+           'migration; and "kvm-lab journeys --quick" of guests without\na '
+           'NIC. Skipped without kernels.')
 
 
 def main():

@@ -6,6 +6,7 @@ table of journeys; and what a program leaves that was ended. Prints TAP.
 """
 
 import contextlib
+import dataclasses
 import gzip
 import os
 from pathlib import Path
@@ -19,9 +20,9 @@ import unittest.mock
 
 from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
-from qemu_hvc.lab import (bare_guest, downtime, journey_set, journey_table,
-                          journeys, kept, kernels, matrix_set, moves,
-                          page)
+from qemu_hvc.lab import (backends, bare_guest, cli, commands, downtime,
+                          journey_set, journey_table, journeys, kept, kernels,
+                          matrix_set, modules, moves, nic, page)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
@@ -183,6 +184,32 @@ class LabRules(unittest.TestCase):
                 self.shell(f'choose_lab_kernel {word} arm64'),
                 [f'no Debian suite within reach has a cloud kernel {word}'])
 
+    def test_modules_package(self):
+        archive = r"""
+        private_apt() {
+            [ "$3 $4 $5" = 'apt-cache pkgnames linux-' ] || exit 9
+            case $1 in
+            trixie) printf '%s\n' linux-image-6.12.117+deb13-cloud-arm64 \
+                linux-image-6.12.117+deb13-cloud-arm64-unsigned ;;
+            trixie-backports) printf '%s\n' \
+                linux-image-7.3.4+deb13-cloud-arm64 \
+                linux-modules-7.3.4+deb13-cloud-arm64 ;;
+            *) return 1 ;;
+            esac
+        }
+        CACHE_DIR=/cache
+        """
+        for release, found in (
+                ('6.12.117+deb13', 'trixie linux-image-6.12.117+deb13-cloud-'
+                 'arm64-unsigned'),
+                ('7.3.4+deb13', 'trixie-backports linux-modules-7.3.4+deb13-'
+                 'cloud-arm64'),
+                ('6.12.11+deb13', 'no Debian suite within reach has the '
+                 'modules of kernel 6.12.11+deb13 any more')):
+            self.assertEqual(
+                self.shell(f'{archive} modules_package {release} arm64'),
+                [found])
+
     def test_kernel_cached(self):
         with tempfile.TemporaryDirectory() as folder:
             for release, version, exact in (
@@ -284,6 +311,94 @@ class LabRules(unittest.TestCase):
         page = ' '.join(PAGE.read_text(encoding='utf-8').split())
         for row in bare_guest.KERNELS_OWN:
             self.assertIn(row.why, page)
+
+    # --- guests with a NIC ---
+
+    def test_modules_in_order(self):
+        with tempfile.TemporaryDirectory() as folder:
+            known = {}
+            for module, needs in (('kvm-amd', 'kvm'), ('kvm', 'irqbypass'),
+                                  ('vhost_net', 'tun,vhost,tap'), ('tun', ''),
+                                  ('vhost', 'vhost_iotlb')):
+                path = Path(folder) / f'{module}.ko'
+                path.write_bytes(b'ELF\0license=GPL\0depends='
+                                 + needs.encode() + b'\0intree=Y\0')
+                known[module.replace('-', '_')] = path
+            # irqbypass, tap and vhost_iotlb are part of this kernel.
+            self.assertEqual(
+                [path.stem for path in
+                 modules.in_order(('kvm-amd', 'vhost_net', 'tun'), known)],
+                ['kvm', 'kvm-amd', 'tun', 'vhost', 'vhost_net'])
+        with self.assertRaisesRegex(LabError, 'leave out the NIC'):
+            modules.available(Kernel('own', Path(), '6.13.1-mine'), 'arm64')
+
+    def test_features_by_name(self):
+        digits = list('0' * 128)
+        for bit in 0, 32, 40, 54, 65, 127:
+            digits[bit] = '1'
+        self.assertEqual(
+            list(nic.feature_names('nic', ''.join(digits))),
+            ['csum', 'version-1', 'ring-reset', 'guest-uso4',
+             'guest-udp-tunnel-gso', 'bit 127'])
+
+    def nic_answers(self, **replies):
+        class Console:
+            """A VM whose guest says that"""
+            def write(self, text):
+                self.said = replies[text.split()[0]]
+
+            def expect(self, *_):
+                return f'{self.said}\n{nic.TAG} done 0\n'
+        return nic.NicGuest(Console()).answers()
+
+    def test_traffic(self):
+        usual = {'uname': '6.12', 'echo_tcp': 'sent=1 -\ncame=1 -',
+                 'virtio': 'virtio_net=1' + '0' * 63}
+        good = self.nic_answers(
+            traffic='goes_on=1\nreplies=9\nlost=0', **usual)
+        self.assertEqual(good, {'kernel': '6.12', 'ping': 'ok', 'tcp': 'ok',
+                                'nic: csum': 'on'})
+        guest = nic.NicGuest(None)
+        for traffic, more, change in (
+                ('goes_on=1\nreplies=9\nlost=1', {}, []),
+                ('goes_on=1\nreplies=9\nlost=2', {},
+                 ['ping: ok, then 2 of 11 lost']),
+                ('goes_on=0\nreplies=9\nlost=0', {},
+                 ['ping: ok, then no reply after 9']),
+                ('goes_on=1\nreplies=9\nlost=0',
+                 {'echo_tcp': 'sent=1 -\ncame=2 -'},
+                 ['tcp: ok, then sent 1 -, 2 - came back']),
+                ('goes_on=1\nreplies=9\nlost=0',
+                 {'virtio': 'virtio_net=' + '0' * 64},
+                 ['nic: csum: on, then off'])):
+            with self.subTest(traffic, **more):
+                after = self.nic_answers(traffic=traffic, **{**usual, **more})
+                self.assertEqual(guest.differences(good, after, OLD, NEW),
+                                 change)
+
+    def test_matrix_of_nics(self):
+        for words, message in (
+                (['--arch', 'amd64'], 'without --nic'),
+                (['--arch', 'amd64', '--nic', '--qemu', './qemu'],
+                 'needed: "patched" or "stock"')):
+            with self.assertRaisesRegex(LabError, message):
+                commands.check_arch(cli.parse(cli.COMMANDS,
+                                              ['matrix', *words]))
+
+    def test_record_of_backends(self):
+        found = backends.recorded()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'backends.json'
+            path.write_text(backends.as_json(found[1:]), encoding='utf-8')
+            self.assertEqual(list(backends.differences(path, found)),
+                             [f'it has no kernel {found[0].name}'])
+            other = dataclasses.replace(found[1], facts={})
+            problems = list(backends.differences(path, [other, found[2]]))
+            self.assertEqual(len(problems), 1)
+            self.assertTrue(problems[0].startswith(f'{other.name}: '))
+            path.write_text('[{"kernel": 1}]', encoding='utf-8')
+            with self.assertRaisesRegex(LabError, 'kvm-lab backends'):
+                backends.recorded(path)
 
     # --- preflight ---
 
@@ -439,7 +554,7 @@ class LabRules(unittest.TestCase):
                 self.assertEqual(words[0] in 'ABC', True)
                 self.assertIn(journey.by, moves.WAYS)
                 self.assertTrue(journey.stops())
-                self.assertIn(journey.cpus, (1, 2, 4))
+                self.assertIn(journey.cpus, (1, 2, 4, 8))
 
     def test_journeys_kept(self):
         places = unittest.mock.Mock()

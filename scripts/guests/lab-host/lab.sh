@@ -102,3 +102,21 @@ vm_write() {
     # As above: nobody may be there to read.
     printf '%b' "$2" 1<>"$1.in"
 }
+
+# bridge: br0, whose address and MAC are the same on every host, since a guest
+# that has moved still knows them; and what answers there
+bridge() {
+    brctl addbr br0
+    # Else a new port carries nothing for fifteen seconds.
+    echo 0 >/sys/class/net/br0/bridge/forward_delay
+    ip link set br0 address 02:00:00:00:00:01
+    ip addr add 192.0.2.1/24 dev br0
+    ip link set br0 up
+    nc -ll -p 7 -e cat </dev/null >/dev/null 2>&1 &
+}
+
+# attach TAP: connects a VM's TAP device to br0
+attach() {
+    [ -e /sys/class/net/br0 ] || bridge
+    brctl addif br0 "$1" && ip link set "$1" up
+}

@@ -9,6 +9,7 @@ programs    the other programs inside a host, and its initramfs
 processes   the hosts' QEMUs, which end with the program
 host        an emulated host, driven by shell commands
 vm          a KVM guest inside a host
+guest_kind  what VMs run
 bare_guest  the bare-metal guest and what it answers
 verdict     what became of a migration
 journeys    a guest that goes from host to host
@@ -25,11 +26,14 @@ matrix_table
 render      the matrix as text and as SVG
 page        results in the manual
 live        live migration, reboot, CPU hotplug, snapshots inside one host
+nic         Linux guests with a NIC, whose backends are in the kernel
 linux       what a Linux guest finds
 fleet       what guest-abi-probe says on each kernel
 ioctls      how often registers are touched
 downtime    how long a guest is stopped while it moves
-x86         x86 hosts: the XSAVE components of a guest
+x86         x86 hosts, and VMs that look after XSAVE components
+modules     kernel modules that a host or a guest loads
+backends    what a kernel's backends of virtio devices offer
 firmware    which firmware registers a kernel has
 commands    what the commands of scripts/kvm-lab do
 cli         their options and help

@@ -2,16 +2,14 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """The bare-metal guest, and what it answers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 import re
 
+from . import programs
+from .guest_kind import Answers, GuestKind
 from .kernels import Kernel
 from .vm import Vm
-
-# Name of an answer -> its value, as text. What a machine does not have is not
-# in it.
-Answers = Mapping[str, str]
 
 MISSING = 'none'
 
@@ -215,6 +213,12 @@ class LabGuest:
         self.vm.qmp('system_reset')
         return self.booted()
 
+    def differences(self, *moved: object) -> list[str]:
+        return differences(*moved)
+
+    def asides(self, *moved: object) -> list[str]:
+        return asides(*moved)
+
     def cycle_cpus(self) -> None:
         """Every CPU but the first goes off and on again."""
         self.vm.write('c')
@@ -279,3 +283,7 @@ def asides(before: Answers, after: Answers, source: Kernel,
         if row:
             groups.setdefault(row.why, []).append(str(change))
     return [f'{", ".join(texts)} ({why})' for why, texts in groups.items()]
+
+
+BARE = GuestKind(files=lambda: {'guest': programs.guest()}, options=options,
+                 vm=Vm, guest=LabGuest)

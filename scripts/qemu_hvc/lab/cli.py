@@ -9,9 +9,10 @@ from pathlib import Path
 import sys
 
 from ..paths import ROOT, FetchError
-from . import bare_guest, commands, kernels, render
+from . import backends, bare_guest, commands, host, kernels, render
 from .common import LabError
-from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
+from .matrix_table import (DEBIAN, FLEET, MACHINES, NIC_MACHINES, PINNED,
+                           STOCK)
 from .processes import PROCESSES
 
 Adder = Callable[[argparse._ActionsContainer], None]
@@ -73,7 +74,7 @@ HOSTS = options(
     option('--outer', metavar='QEMU', type=Path,
            help='emulate the hosts with this qemu-system-aarch64, or with '
            f'Debian\'s newest: "{DEBIAN}" (default: the one in BUILD/qemu)'),
-    option('--cpu', default='neoverse-n1',
+    option('--cpu', default=host.CPU,
            help="the hosts' CPU, such as cortex-a53, cortex-a72, max,lpa2=off "
            'or max,lpa2=off,cntfrq=25000000 (default: neoverse-n1)'),
     option('--append', metavar='WORDS', default='',
@@ -89,6 +90,9 @@ HOSTS = options(
 # Commands that choose their hosts themselves
 OF_THE_LAB = {'x86': BUILD, 'matrices': options(BUILD, JOBS)}
 
+ARCH = option('--arch', choices=('arm64', 'amd64'), default='arm64',
+              help="the hosts' architecture: arm64 (default), or amd64 with "
+              'kvm-amd')
 KERNELS = option('--kernels', metavar='LIST',
                  help=SERIES_HELP % ', '.join(kernels.DEFAULT))
 JSON, SVG, TEXT = (
@@ -146,6 +150,18 @@ COMMANDS = {
               'which firmware registers kernels have',
               'One row per kernel: defaults of the firmware registers, and '
               "how many registers\na vCPU's list has."),
+    'backends': (commands.run_backends, options(
+        KERNELS, JSON,
+        option('--check', metavar='FILE', type=Path,
+               help='write nothing; status 1 if a kernel says otherwise than '
+               'FILE')),
+                 'what TAP and vhost of kernels offer',
+                 'One row per kernel: what TUNGETFEATURES, TUNSETOFFLOAD and '
+                 'VHOST_GET_FEATURES say,\nwhich a guest sees as features of '
+                 'its virtio devices. Default of --kernels:\n'
+                 f'{backends.KERNELS}. What tests take for such hosts is '
+                 'made so:\n\n  kvm-lab backends --json '
+                 f'{backends.RECORD.relative_to(ROOT)}'),
     'run': (commands.run_run, options(
         kernel('6.12'),
         option('--file', metavar='FILE', type=Path, action='append',
@@ -178,6 +194,15 @@ COMMANDS = {
         option('--to-options', metavar='OPTIONS', default='',
                help='added to each machine type where it is loaded, such as '
                'its=off'),
+        ARCH,
+        option('--nic', action='store_true',
+               help='the guests are Linux with a NIC (TAP and vhost-net) and '
+               'vhost-vsock, and traffic runs; default of --kernels: '
+               f'{",".join(FLEET)}; of --machine: '
+               + '; for amd64: '.join(map(','.join, NIC_MACHINES.values()))),
+        option('--nic-options', metavar='OPTIONS', default='',
+               help='properties of the NIC, such as '
+               'host_uso=off,queue_reset=off'),
         JSON, SVG, TEXT),
                'every kernel to every kernel',
                'Two boots per kernel. In the first one, a KVM guest of each '

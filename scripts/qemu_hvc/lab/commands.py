@@ -17,10 +17,12 @@ from typing import TypeVar
 from ..contract import read_text
 from ..fleet import Fleet
 from ..fleet_text import fleet_lines
-from . import (firmware, fleet, host, ioctls, journey_set, journey_table,
-               journeys, kernels, linux, live, matrix_set, matrix_table,
-               places, programs, qemu_build, render)
+from . import (backends, firmware, fleet, host, ioctls, journey_set,
+               journey_table, journeys, kernels, linux, live, matrix_set,
+               matrix_table, nic, places, programs, qemu_build, render, x86)
+from .bare_guest import BARE
 from .common import LabError, say
+from .guest_kind import GuestKind
 from .host import Hardware
 from .kernels import Kernel
 from .matrix import Matrix, from_json, machine_list
@@ -28,6 +30,7 @@ from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
 
 T = TypeVar('T')
 U = TypeVar('U')
+AnyHardware = Hardware | x86.X86Hardware
 
 # That KVM's GICv3 has; the lab's guest uses eight of them.
 MOST_CPUS = 512
@@ -133,6 +136,20 @@ def run_probe(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_backends(args: argparse.Namespace) -> int:
+    hardware = hardware_of(args)
+    found = parallel(args, lambda kernel: backends.probe(hardware, kernel),
+                     kernels.have(args.kernels or backends.KERNELS))
+    print(backends.table(found), end='')
+    if not args.check:
+        write(args.json, backends.as_json(found))
+        return 0
+    problems = backends.differences(args.check, found)
+    for problem in problems:
+        say(f'error: {args.check}: {problem}')
+    return bool(problems)
+
+
 def run_run(args: argparse.Namespace) -> int:
     hardware = hardware_of(args)
     kernel = kernels.one(args.kernel)
@@ -155,16 +172,20 @@ def run_run(args: argparse.Namespace) -> int:
 
 
 def run_matrix(args: argparse.Namespace) -> int:
-    hardware = hardware_of(args)
-    chosen = kernels.have(args.kernels)
+    check_arch(args)
     machines = machine_list(args.machine) if args.machine else \
-        [STOCK] if args.qemu == 'stock' else list(MACHINES)
-    matrix = Matrix(hardware, inner_qemu(args), Path(args.qemu).name, chosen,
+        list(usual_machines(args))
+    hardware, qemu = hosts_of(args)
+    hardware, kind = guests_of(hardware, args.nic, args.build,
+                               args.nic_options)
+    chosen = kernels.have(args.kernels or
+                          (','.join(matrix_table.FLEET) if args.nic else None),
+                          args.arch)
+    matrix = Matrix(hardware, qemu, Path(args.qemu).name, chosen,
                     machines, named_kernel(args.profile, chosen), args.jobs,
                     target_of(args, hardware), args.to_options and
-                    f',{args.to_options}', outer=version_of(hardware.outer))
-    programs.guest()
-    programs.initramfs()
+                    f',{args.to_options}', kind,
+                    outer=version_of(hardware.outer))
     matrix.run()
     show(args, matrix)
     write(args.json, matrix.as_json())
@@ -177,6 +198,45 @@ def complain(matrix: Matrix) -> bool:
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
             f'{cell.problem}: {cell.verdict}')
     return bool(matrix.problems())
+
+
+def check_arch(args: argparse.Namespace) -> None:
+    """LabError for options that do not go together"""
+    if args.arch == 'amd64' and not args.nic:
+        raise LabError('--arch amd64 without --nic; needed: both, as other '
+                       'guests are for arm64; correct it')
+    if args.arch == 'amd64' and args.qemu not in x86.FOLDERS:
+        raise LabError(f'--arch amd64 with --qemu {args.qemu}; needed: '
+                       '"patched" or "stock"; correct it')
+
+
+def usual_machines(args: argparse.Namespace) -> Sequence[str]:
+    """What a matrix has without --machine"""
+    if args.nic:
+        machines = matrix_table.NIC_MACHINES[args.arch]
+        return machines[:1] if args.qemu == 'stock' else machines
+    return [STOCK] if args.qemu == 'stock' else MACHINES
+
+
+def hosts_of(args: argparse.Namespace) -> tuple[AnyHardware, Path]:
+    """A matrix's hosts, and the QEMU in them"""
+    if args.arch == 'arm64':
+        return hardware_of(args), inner_qemu(args)
+    hardware = x86.hardware(args.build)
+    if args.cpu != host.CPU:
+        hardware = dataclasses.replace(hardware, cpu=args.cpu)
+    return dataclasses.replace(hardware, append=args.append), \
+        x86.stripped(args.build, args.qemu)
+
+
+def guests_of(hardware: AnyHardware, has_nic: bool, build: Path,
+              device: str = '') -> tuple[AnyHardware, GuestKind]:
+    """The hosts for such guests, and the guests; device: properties of the
+    NIC"""
+    if not has_nic:
+        return hardware, BARE
+    return nic.with_backends(hardware), nic.kind(
+        nic.PLACES[hardware.arch], build, device)
 
 
 def run_matrices(args: argparse.Namespace) -> int:
@@ -199,16 +259,22 @@ def run_matrices(args: argparse.Namespace) -> int:
 
 def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     """That of the row, not run yet"""
-    outer = outer_qemu(Path(row.outer) if row.outer else None, args.build)
-    chosen = kernels.have(','.join(row.kernels))
-    return Matrix(Hardware(outer, row.cpu), named_qemu(row.qemu, args.build),
-                  row.qemu, chosen, list(row.machines),
-                  named_kernel(row.profile, chosen), args.jobs,
-                  outer=version_of(outer))
+    chosen = kernels.have(','.join(row.kernels), row.arch)
+    if row.arch == 'arm64':
+        hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
+                                       args.build), row.cpu)
+        qemu = named_qemu(row.qemu, args.build)
+    else:
+        hardware = x86.hardware(args.build)
+        qemu = x86.stripped(args.build, row.qemu)
+    hardware, kind = guests_of(hardware, row.nic, args.build)
+    return Matrix(hardware, qemu, row.qemu, chosen, list(row.machines),
+                  named_kernel(row.profile, chosen), args.jobs, kind=kind,
+                  outer=version_of(hardware.outer))
 
 
 def target_of(args: argparse.Namespace,
-              hardware: Hardware) -> Hardware | None:
+              hardware: AnyHardware) -> AnyHardware | None:
     """The hosts that load, if they are others"""
     target = dataclasses.replace(
         hardware, cpu=args.to_cpu or hardware.cpu,
@@ -239,7 +305,7 @@ def run_journeys(args: argparse.Namespace) -> int:
     hardware, qemu = hardware_of(args), inner_qemu(args)
     kept = journey_set.Kept(args.keep, hardware, qemu)
     problems = 0
-    with journey_places(hardware, qemu) as hosts:
+    with journey_places(hardware, qemu, args.build) as hosts:
         for result in kept.run(hosts, chosen):
             print(f'{result.journey.name}\n  {result.at}: {result}',
                   flush=True)
@@ -268,9 +334,10 @@ def chosen_journeys(names: Sequence[str],
                   if journey.quick or not quick], names, 'journey', 'journeys')
 
 
-def journey_places(hardware: Hardware, qemu: Path) -> places.Places:
+def journey_places(hardware: Hardware, qemu: Path,
+                   build: Path) -> places.Places:
     return places.Places(hardware, newest_outer,
-                           functools.cache(kernels.one), qemu)
+                         functools.cache(kernels.one), qemu, build)
 
 
 def named_kernel(name: str | None,

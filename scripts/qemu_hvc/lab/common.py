@@ -2,6 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """What the lab's modules share: errors, progress, the cache."""
 
+from collections.abc import Sequence
 from pathlib import Path
 import shutil
 import subprocess
@@ -27,6 +28,13 @@ def say(text: str) -> None:
     with _printing:
         print(f'kvm-lab: [{time.monotonic() - _started:6.1f}] {text}',
               file=sys.stderr, flush=True)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table as text, each column as wide as it must be"""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ''.join('  '.join(cell.ljust(width) for cell, width in
+                             zip(row, widths)).rstrip() + '\n' for row in rows)
 
 
 def fetch(*what: str) -> Path:

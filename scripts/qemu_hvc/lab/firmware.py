@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 import json
 
-from .common import say
+from .common import aligned, say
 from .host import Hardware, Host
 from .kernels import Kernel
 
@@ -66,10 +66,7 @@ def table(probes: list[Probe]) -> str:
         rows.append([found.kernel.release, *values,
                      str(found.sizes['base']),
                      str(found.sizes.get('pmu', '-'))])
-    widths = [max(len(row[column]) for row in rows)
-              for column in range(len(rows[0]))]
-    return ''.join('  '.join(cell.ljust(width) for cell, width in
-                             zip(row, widths)).rstrip() + '\n' for row in rows)
+    return aligned(rows)
 
 
 def as_json(hardware: Hardware, probes: list[Probe]) -> str:

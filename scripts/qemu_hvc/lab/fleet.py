@@ -7,6 +7,7 @@ The same probe as on a real host, with its VMs inside an emulated one.
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 import json
 from pathlib import Path
 import tempfile
@@ -14,7 +15,7 @@ import tempfile
 from .. import probe as guest_abi_probe
 from ..qmp import Monitor, QemuError
 
-from . import python
+from . import modules, python
 from .common import LabError, say
 from .host import CommandFailed, Hardware, Host, quoted
 from .kernels import Kernel
@@ -82,6 +83,8 @@ def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
     """What guest-abi-probe prints on a host with that kernel"""
     say(f'{kernel.name}: what it can promise a guest')
     files = {'qemu': qemu, **({profile.name: profile} if profile else {})}
+    if modules.can_be_had(kernel):
+        hardware = replace(hardware, modules=modules.BACKENDS)
     with Host(hardware, kernel, files) as host:
         try:
             return guest_abi_probe.probe(

@@ -46,10 +46,14 @@ class Kept:
         return None if result.problem else result
 
     def _of(self, places: Places, journey: Journey) -> str:
-        """What it was, with what kernels"""
-        releases = [places.find(site.kernel).release
-                    for site in journey.stops()]
-        return f'{journey}\n{" ".join(releases)}'
+        """What it was, with what kernels and, where that is not in the build,
+        what QEMU"""
+        words = [places.find(site.kernel, site.arch).release
+                 for site in journey.stops()]
+        words += sorted({hashlib.sha256(places.qemu_of(site).read_bytes())
+                         .hexdigest()[:16] for site in journey.stops()
+                         if site.arch != Hardware.arch})
+        return f'{journey}\n{" ".join(words)}'
 
     def run(self, places: Places,
             chosen: Sequence[Journey]) -> Iterator[Result]:

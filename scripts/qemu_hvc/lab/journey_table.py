@@ -15,6 +15,14 @@ OLD_MAX, LTS_MAX, NEXT_MAX, NEW_MAX = (
     Site(kernel, MAX) for kernel in ('6.1', '6.12', '6.18', 'newest'))
 NO_GIC = 'gic-version=2,kernel-irqchip=off'
 UNMITIGATED = 'mitigations=off'
+NIC_OLD, NIC_LTS, NIC_NEW = (Site(kernel, nic=True)
+                             for kernel in ('6.1', '6.12', 'newest'))
+X86_OLD, X86_LTS, X86_NEW = (Site(kernel, arch='amd64', nic=True)
+                             for kernel in ('6.1', '6.12', 'newest'))
+# Without what the TAP and the vhost-net of 6.1 do not have
+OLD_NIC = 'host_uso=off,guest_uso4=off,guest_uso6=off,queue_reset=off'
+# What an unpatched QEMU says, too
+FEATURES = r'Features 0x\w+ unsupported\. Allowed features: 0x'
 
 # How a guest is moved, and how many CPUs it has
 WAYS_AND_CPUS = (('file', 1), ('mapped-ram', 2), ('socket', 4), ('multifd', 2),
@@ -116,4 +124,25 @@ SERVED = (
             'A flood calm B A hibernate', machine=PSCI),
 )
 
-JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED)
+# A Linux guest whose NIC has its backend in the kernel. Its driver takes what
+# it is offered, so that a restart on a newer kernel may cut off the way home.
+NICS = (
+    Journey('a NIC as on 6.1, 6.12 to 6.1', (NIC_LTS, NIC_OLD), 'A B',
+            profile='B', device=OLD_NIC, quick=True),
+    Journey('a NIC as on 6.1, there, reset, home', (NIC_OLD, NIC_NEW),
+            'A B reset A', profile='A', device=OLD_NIC),
+    Journey('a NIC as on 6.1, there, reset, home, live', (NIC_OLD, NIC_NEW),
+            'A B reset A', 'socket', profile='A', device=OLD_NIC),
+    Journey('a NIC of q35 as on 6.1, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
+            machine='q35', device=OLD_NIC, quick=True),
+    Journey('a NIC of q35, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
+            machine='q35', refused=FEATURES, late=True, quick=True),
+    Journey('a NIC of q35 as on 6.1, there, reset, home', (X86_OLD, X86_NEW),
+            'A B reset A', machine='q35', device=OLD_NIC),
+    Journey('a NIC of q35, there and back', (X86_OLD, X86_NEW), 'A B A',
+            machine='q35'),
+    Journey('a NIC of q35, restarted there', (X86_OLD, X86_NEW),
+            'A B restart A', machine='q35', refused=FEATURES, late=True),
+)
+
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *NICS)

@@ -17,9 +17,8 @@ import re
 import tempfile
 import time
 
-from . import bare_guest
-from .bare_guest import LabGuest
 from .common import LabError, say
+from .guest_kind import AnsweringGuest
 from .host import Host
 from .moves import LIVE, WAYS, Move
 from .places import Places, Site
@@ -38,7 +37,7 @@ class Journey:
     happens there: a word of EVENTS. by: how the guest is moved, a word of WAYS.
     profile: the site whose contract is given to all others. refused: the last
     move is refused, with a text that this pattern matches, before RAM unless
-    late says otherwise."""
+    late says otherwise. device: properties of the NIC, if there is one."""
     name: str
     sites: tuple[Site, ...]
     path: str
@@ -48,6 +47,7 @@ class Journey:
     profile: str = ''
     refused: str = ''
     late: bool = False
+    device: str = ''
     quick: bool = False
 
     def site(self, letter: str) -> Site:
@@ -58,6 +58,8 @@ class Journey:
         way = f'{self.path}, by {self.by}, {self.cpus} CPUs, {self.machine}'
         if self.profile:
             way += f', profile of {self.profile}'
+        if self.device:
+            way += f', NIC with {self.device}'
         return '\n'.join([self.name, *(
             f'  {letter}: {site}' for letter, site in zip('ABC', self.sites)),
             f'  {way}'])
@@ -117,6 +119,7 @@ class Traveller:
         self.places = places
         self.journey = journey
         self.shared = shared
+        self.kind = places.kind(journey.sites[0], journey.device)
         self.moves = 0
         self.profile: str | None = None
         self.vm: Vm
@@ -131,19 +134,19 @@ class Traveller:
             host.bring_text(PROFILE, self.profile)
             machine += f',guest-abi-profile={PROFILE}'
         # What is off can be turned on again.
-        return [*bare_guest.options(machine, site.cpus or self.journey.cpus),
+        return [*self.kind.options(machine, site.cpus or self.journey.cpus),
                 '-action', 'shutdown=pause']
 
     def make_profile(self) -> None:
         """What the contract of such a VM is at the profile's site"""
         site = self.journey.site(self.journey.profile)
-        vm = Vm(self.places.get(site), 'profile')
+        vm = self.kind.vm(self.places.get(site), 'profile')
         vm.start(*self.options(site, vm.host), '-S')
         self.profile = json.dumps(contract_of(vm))
         vm.quit()
 
     def start(self, site: Site) -> Verdict | None:
-        self.vm = Vm(self.places.get(site), 'journey0')
+        self.vm = self.kind.vm(self.places.get(site), 'journey0')
         try:
             self.vm.start(*self.options(site, self.vm.host))
         except VmEnded as end:
@@ -155,16 +158,16 @@ class Traveller:
         return None
 
     @property
-    def guest(self) -> LabGuest:
-        return LabGuest(self.vm)
+    def guest(self) -> AnsweringGuest:
+        return self.kind.guest(self.vm)
 
     def check(self) -> Verdict | None:
         """What it says is compared with what it said at the start."""
         answers = self.guest.answers()
         kernel, here = self.told.kernel, self.vm.host.kernel
-        changed = bare_guest.differences(self.told.answers, answers, kernel,
+        changed = self.guest.differences(self.told.answers, answers, kernel,
                                          here)
-        self.asides += bare_guest.asides(self.told.answers, answers, kernel,
+        self.asides += self.guest.asides(self.told.answers, answers, kernel,
                                          here)
         self.notes.append(one_line(self.vm.messages()))
         return Verdict(Kind.CHANGED, '; '.join(changed)) if changed else None
@@ -176,6 +179,12 @@ class Traveller:
         # What starts here has no past.
         self.told = replace(self.fresh, kernel=self.vm.host.kernel)
         return self.check()
+
+    def restart(self) -> Verdict | None:
+        """A reset, after which it may find another machine"""
+        self.guest.reboot()
+        self.told = Guest(self.vm.host.kernel, self.guest.answers())
+        return None
 
     def cycle(self) -> Verdict | None:
         self.guest.cycle_cpus()
@@ -230,7 +239,7 @@ class Traveller:
 
     def move(self, site: Site) -> Verdict | None:
         self.moves += 1
-        target = Vm(self.places.get(site), f'journey{self.moves}')
+        target = self.kind.vm(self.places.get(site), f'journey{self.moves}')
         guest = replace(self.told, guest_abi=contract_of(self.vm))
         try:
             start_incoming(target, [*self.options(site, target.host)])
@@ -272,6 +281,7 @@ class Traveller:
 
 EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'reset': Traveller.reset,
+    'restart': Traveller.restart,
     'cycle': Traveller.cycle,
     'off': Traveller.off,
     'on': Traveller.on,

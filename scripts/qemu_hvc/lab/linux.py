@@ -26,6 +26,17 @@ SOCKET = 'unix:migration.socket'
 NS_PER_S = 10**9
 
 
+def run_in_guest(vm: Vm, tag: str, command: str) -> str:
+    """A shell command in a VM's Linux guest; its output"""
+    vm.write(command + '\n')
+    output = vm.expect(f'{tag} done [0-9]+', COMMAND_TIMEOUT)
+    body, _, status = output.replace('\r', '').rpartition(f'\n{tag} ')
+    if status.split()[-1] != '0':
+        raise linux_guest.CommandError(
+            f'{command!r} failed in the guest: {output.strip()}')
+    return body + '\n'
+
+
 class LinuxGuest(linux_guest.Guest):
     """A Linux guest in a VM inside a host; it may move to another VM."""
 
@@ -49,14 +60,7 @@ class LinuxGuest(linux_guest.Guest):
         self.report = linux_guest.fields_of(self.run('report'))
 
     def run(self, command: str) -> str:
-        self.vm.write(command + '\n')
-        output = self.vm.expect(f'{self.tag} done [0-9]+', COMMAND_TIMEOUT)
-        body, _, status = output.replace('\r', '').rpartition('\n'
-                                                              f'{self.tag} ')
-        if status.split()[-1] != '0':
-            raise linux_guest.CommandError(
-                f'{command!r} failed in the guest: {output.strip()}')
-        return body + '\n'
+        return run_in_guest(self.vm, self.tag, command)
 
     def reboot(self) -> None:
         self.vm.write('reboot -f\n')

@@ -9,15 +9,16 @@ those of all kernels are loaded.
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import datetime
 import json
 from pathlib import Path
 import tempfile
 import time
 
-from . import bare_guest, programs
+from .bare_guest import BARE
 from .common import LabError, say
+from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
 from .kernels import Kernel
 from .verdict import (Guest, Kind, Loading, Verdict, contract_of, one_line,
@@ -25,6 +26,7 @@ from .verdict import (Guest, Kind, Loading, Verdict, contract_of, one_line,
 from .vm import Vm, VmEnded
 
 PINNED = 'virt-hvc-'
+FLOOR = ',kernel-floor='
 PROFILE = 'profile.json'
 
 
@@ -81,7 +83,8 @@ class Cell:
         verdict, kind = self.verdict, self.verdict.kind
         if kind in (Kind.FAILED, Kind.DISAGREES):
             return kind.title
-        if kind is Kind.OK or not self.machine.startswith(PINNED):
+        if kind is Kind.OK or not (self.machine.startswith(PINNED) or
+                                   FLOOR in self.machine):
             return ''
         if kind is Kind.CHANGED:
             return 'a silent change'
@@ -106,6 +109,7 @@ class Matrix:
     target: Hardware | None = None
     # What is added to each machine where it is loaded, such as ",its=on"
     target_options: str = ''
+    kind: GuestKind = BARE
     # What QEMU calls itself, and the outer one
     version: str = ''
     outer: str = ''
@@ -157,8 +161,8 @@ class Matrix:
         new.rename(path)
 
     def _hosts(self, hardware: Hardware, kernel: Kernel) -> Hosts:
-        return Hosts(lambda: Host(hardware, kernel, {
-            'qemu': self.qemu, 'guest': programs.guest()}))
+        return Hosts(lambda: hardware.host(kernel, {
+            'qemu': self.qemu, **self.kind.files()}))
 
     # --- profiles ---
 
@@ -176,7 +180,7 @@ class Matrix:
            self._profile_path(machine).exists():
             host.bring(PROFILE, self._profile_path(machine))
             options = f',guest-abi-profile={PROFILE}'
-        return bare_guest.options(machine + options + more)
+        return self.kind.options(machine + options + more, 1)
 
     # --- first boot: save ---
 
@@ -210,14 +214,14 @@ class Matrix:
         return self._path(saved.machine, saved.source, 'state')
 
     def _save_one(self, host: Host, saved: Saved) -> None:
-        vm = Vm(host, 'save')
+        vm = self.kind.vm(host, 'save')
         try:
             vm.start(*self._options(host, saved.machine))
         except VmEnded as end:
             saved.refused = start_refused(end)
             return
         saved.version = version_of(vm)
-        guest = bare_guest.LabGuest(vm)
+        guest = self.kind.guest(vm)
         guest.booted()
         saved.guest = Guest(host.kernel, guest.answers(), contract_of(vm))
         if host.kernel == self.profile and saved.guest.guest_abi:
@@ -259,10 +263,10 @@ class Matrix:
         try:
             host = hosts.get()
             host.bring('state', self._state(saved))
-            return Loading(Vm(host, 'load'),
+            return Loading(self.kind.vm(host, 'load'),
                            self._options(host, saved.machine,
                                          self.target_options), 'state',
-                           saved.guest).verdict()
+                           saved.guest, self.kind.guest).verdict()
         except LabError as error:
             hosts.drop()
             return Verdict(Kind.FAILED, one_line(str(error)))
@@ -293,11 +297,17 @@ class Matrix:
             'target': self.target and self.target.as_object(),
             'target-options': self.target_options,
             'profile': self.profile and self.profile.name,
+            'guest': self.kind.name,
             'kernels': {k.name: k.release for k in self.kernels},
             'machines': self.machines,
             'cells': [cell.as_object() for cell in self.cells],
             'saved': [saved.as_object() for saved in self.saved.values()],
         }, indent=1) + '\n'
+
+
+def restored(name: str) -> GuestKind:
+    """A kind of guest of which only its name is known"""
+    return replace(BARE, name=name)
 
 
 def from_json(text: str) -> Matrix:
@@ -315,7 +325,8 @@ def from_json(text: str) -> Matrix:
                         version=values['version'], outer=values['outer'],
                         date=values['date'], build=values['build'],
                         target=target and Hardware(Path(), **target),
-                        target_options=values['target-options'])
+                        target_options=values['target-options'],
+                        kind=restored(values['guest']))
         matrix.cells = [Cell.of(cell) for cell in values['cells']]
         for machine in matrix.machines:
             for source in kernels:

@@ -17,6 +17,11 @@ FLEET = ('6.1', '6.12', '6.18', 'newest')
 FEW = ('5.10', '6.1', '6.12', '6.16', 'newest')
 
 GICS = ('virt-hvc-9.2', 'virt-hvc-9.2,gic-version=2,kernel-irqchip=off')
+# Guests with a NIC: what is stock, and what has a contract
+NIC_MACHINES = {
+    'arm64': (STOCK, 'virt,hvc-services=linux-6.1', 'virt-hvc-9.2'),
+    'amd64': ('q35', 'q35,guest-abi=on'),
+}
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
 
@@ -24,7 +29,7 @@ MAX = 'max,lpa2=off'
 @dataclass(frozen=True)
 class Row:
     """A matrix: the options of "kvm-lab matrix"; picture: the manual has it as
-    SVG, too."""
+    SVG, too. An x86 host has all of QEMU's CPU, whatever cpu says."""
     name: str
     kernels: tuple[str, ...]
     machines: tuple[str, ...]
@@ -33,10 +38,14 @@ class Row:
     profile: str = ''
     qemu: str = 'patched'
     picture: bool = False
+    nic: bool = False
+    arch: str = 'arm64'
 
     def __str__(self) -> str:
         words = [f'{len(self.kernels)} kernels', ' and '.join(self.machines),
                  f'CPU {self.cpu}']
+        if self.nic:
+            words.append(f'Linux guests with a NIC, {self.arch}')
         if self.outer:
             words.append(f'outer QEMU {self.outer}')
         if self.profile:
@@ -47,6 +56,10 @@ class Row:
 
 
 ROWS = (
+    Row('nic', FLEET, NIC_MACHINES['arm64'], profile='6.1', picture=True,
+        nic=True),
+    Row('nic-x86', FLEET, NIC_MACHINES['amd64'], 'max', picture=True, nic=True,
+        arch='amd64'),
     Row('gics', FLEET, GICS, picture=True),
     Row('gics-profile', FLEET, GICS, profile='6.1', picture=True),
     Row('gics-max', FLEET, GICS, MAX, DEBIAN, picture=True),

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import programs
+from . import nic, x86
+from .bare_guest import BARE
+from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
 from .kernels import Kernel
 
@@ -18,7 +20,8 @@ class Site:
 
     kernel: as --kernels names it; cpu, append, gic: of the emulated host; the
     CPU "max" is that of Debian's newest QEMU; options: what is added to the
-    VM's machine there; cpus: of the VM there, 0 for the journey's.
+    VM's machine there; cpus: of the VM there, 0 for the journey's; arch:
+    Debian's name; nic: a VM there has a NIC, and runs Linux.
     """
     kernel: str
     cpu: str = ''
@@ -26,6 +29,8 @@ class Site:
     gic: str = '3'
     options: str = ''
     cpus: int = 0
+    arch: str = 'arm64'
+    nic: bool = False
 
     @property
     def needs_newest(self) -> bool:
@@ -35,6 +40,8 @@ class Site:
         more = [self.cpu, self.append, self.options.lstrip(',')]
         if self.gic != '3':
             more.append(f'GICv{self.gic}')
+        if self.arch != 'arm64':
+            more.append(self.arch)
         if self.cpus:
             more.append(f'{self.cpus} CPUs')
         words = ', '.join(word for word in more if word)
@@ -45,11 +52,13 @@ class Places:
     """Hosts of sites, booted once for several journeys"""
 
     def __init__(self, hardware: Hardware, newest_outer: Callable[[], Path],
-                 find: Callable[[str], Kernel], qemu: Path) -> None:
+                 find: Callable[[str, str], Kernel], qemu: Path,
+                 build: Path) -> None:
         self.hardware = hardware
         self.newest_outer = newest_outer
         self.find = find
-        self.files = {'qemu': qemu, 'guest': programs.guest()}
+        self.qemu = qemu
+        self.build = build
         self.hosts: dict[Site, Hosts] = {}
 
     def __enter__(self) -> 'Places':
@@ -69,13 +78,34 @@ class Places:
         for site in set(self.hosts) - wanted:
             self.hosts.pop(site).drop()
 
-    def _make(self, site: Site) -> Host:
-        hardware = replace(self.hardware, append=site.append, gic=site.gic)
+    def kind(self, site: Site, device: str = '') -> GuestKind:
+        """What the VMs there run; device: more properties of their NIC"""
+        if not site.nic:
+            return BARE
+        return nic.kind(nic.PLACES[site.arch], self.build, device)
+
+    def _hardware(self, site: Site) -> Hardware | x86.X86Hardware:
+        if site.arch == 'arm64':
+            hardware = replace(self.hardware, append=site.append, gic=site.gic)
+        else:
+            hardware = x86.hardware(self.build)
         if site.cpu:
             hardware = replace(hardware, cpu=site.cpu)
         if site.needs_newest:
             hardware = replace(hardware, outer=self.newest_outer())
-        return Host(hardware, self.find(site.kernel), self.files)
+        if site.nic:
+            hardware = nic.with_backends(hardware)
+        return hardware
+
+    def qemu_of(self, site: Site) -> Path:
+        """What runs in such a host"""
+        return self.qemu if site.arch == 'arm64' else \
+            x86.stripped(self.build, 'patched')
+
+    def _make(self, site: Site) -> Host:
+        return self._hardware(site).host(
+            self.find(site.kernel, site.arch),
+            {'qemu': self.qemu_of(site), **self.kind(site).files()})
 
     def get(self, site: Site) -> Host:
         key = self._host_of(site)

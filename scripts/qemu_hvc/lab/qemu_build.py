@@ -26,6 +26,9 @@ OPTIONS = (
     '--enable-kvm',
     '--enable-fdt=system',
     '--enable-seccomp',
+    # Backends of virtio devices in the kernel: TAP's vhost-net, vhost-vsock
+    '--enable-vhost-net',
+    '--enable-vhost-kernel',
     '--enable-werror',
     '--enable-trace-backends=log',
     # A fifth of the size, and every host reads all of it.

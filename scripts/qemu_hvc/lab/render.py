@@ -14,6 +14,8 @@ from .verdict import Kind
 def heading(matrix: Matrix) -> str:
     text = f'{matrix.date}, QEMU {matrix.version} ({matrix.qemu_name}), ' \
         f'hosts with {matrix.hardware} (QEMU {matrix.outer})'
+    if matrix.kind.name:
+        text += f', {matrix.kind.name}'
     if matrix.target:
         text += f', to hosts with {matrix.target}'
     if matrix.target_options:

@@ -2,13 +2,13 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """What became of one VM that was saved on one host and loaded on another."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 import re
 
 from .common import LabError
-from .bare_guest import Answers, LabGuest, asides, differences
+from .guest_kind import Answers, AnsweringGuest
 from .kernels import Kernel
 from .vm import QmpError, Vm, VmEnded
 
@@ -171,11 +171,12 @@ class Loading:
     """One load. The host has the stream as a file of that name."""
 
     def __init__(self, vm: Vm, options: list[str], stream: str,
-                 guest: Guest) -> None:
+                 guest: Guest, make: Callable[[Vm], AnsweringGuest]) -> None:
         self.vm = vm
         self.options = options
         self.stream = stream
         self.guest = guest
+        self.make = make
 
     def verdict(self) -> Verdict:
         try:
@@ -185,7 +186,7 @@ class Loading:
         try:
             preflight = Preflight(self.vm, self.guest)
             return preflight.judge(self._load() or
-                                   compare(self.vm, self.guest))
+                                   compare(self.vm, self.guest, self.make))
         except LabError as error:
             return Verdict(Kind.FAILED, one_line(str(error)))
         finally:
@@ -232,17 +233,19 @@ def when_refused(vm: Vm) -> Kind:
     return Kind.LATE if set(ram) & set(parts) else Kind.EARLY
 
 
-def compare(vm: Vm, guest: Guest) -> Verdict:
+def compare(vm: Vm, guest: Guest,
+            make: Callable[[Vm], AnsweringGuest]) -> Verdict:
     """What its guest says on this host, and again after a reboot"""
     vm.qmp('cont')
     here = vm.host.kernel
-    after = LabGuest(vm).answers()
-    changed = differences(guest.answers, after, guest.kernel, here)
-    aside = '; '.join(asides(guest.answers, after, guest.kernel, here))
+    moved = make(vm)
+    after = moved.answers()
+    changed = moved.differences(guest.answers, after, guest.kernel, here)
+    aside = '; '.join(moved.asides(guest.answers, after, guest.kernel, here))
     if not changed:
-        LabGuest(vm).reboot()
+        moved.reboot()
         changed = [f'after a reboot: {change}' for change in
-                   differences(guest.answers, LabGuest(vm).answers(),
-                               guest.kernel, here)]
+                   moved.differences(guest.answers, moved.answers(),
+                                     guest.kernel, here)]
     return Verdict(Kind.CHANGED if changed else Kind.OK,
                    '; '.join(changed), one_line(vm.messages()), aside)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""What the VMs of a matrix or a journey run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .host import Host
+from .kernels import Kernel
+from .vm import Vm
+
+# Name of an answer -> its value, as text. What a machine does not have is not
+# in it.
+Answers = Mapping[str, str]
+
+
+class AnsweringGuest(Protocol):
+    """A guest of a VM that runs it"""
+
+    def booted(self) -> object:
+        """Waits for its start."""
+
+    def answers(self) -> Answers:
+        """What it says now of its machine and of its work"""
+
+    def reboot(self) -> object:
+        """Resets its machine and waits for its start."""
+
+    def differences(self, before: Answers, after: Answers, source: Kernel,
+                    target: Kernel) -> list[str]:
+        """What changed, as "NAME: BEFORE, then AFTER" """
+
+    def asides(self, before: Answers, after: Answers, source: Kernel,
+               target: Kernel) -> list[str]:
+        """What only looks different because of another kernel"""
+
+
+@dataclass(frozen=True)
+class GuestKind:
+    """files: a host's, beside QEMU; options: QEMU's, for a machine and a number
+    of CPUs; name: '' for the usual kind"""
+    files: Callable[[], dict[str, Path]]
+    options: Callable[[str, int], list[str]]
+    vm: Callable[[Host, str], Vm]
+    guest: Callable[[Vm], AnsweringGuest]
+    name: str = ''
