@@ -26,6 +26,13 @@ CHOSEN_VERSIONS = {'arm.psci-version', 'machine.kernel-floor'}
 # Of the devices of a VM, which a profile is not about
 OF_DEVICES = 'virtio.'
 
+# Which CPU it is; the parts of a list of CPUs (implementation-cpus), too
+IDENTITY = {'arm.midr-el1': 'midr', 'arm.revidr-el1': 'revidr',
+            'arm.aidr-el1': 'aidr'}
+LIST = 'arm.implementation-cpu'
+# From this kernel on a guest can be given the identity of another CPU.
+IDENTITY_SINCE = [6, 15]
+
 # Kernels up to this one show guests an ID register in one way only.
 FIXED_UNTIL = [6, 1]
 NEWER = 'Linux 6.12 or later'
@@ -78,6 +85,28 @@ class Merger:
         if len(set(self.values(name))) > 1:
             self.refuse(name, name, remedy)
         return self.values(name)[0]
+
+    def identity(self, name):
+        """Of the oldest kernel's CPU: what the guest reads on all of them"""
+        if len(set(self.values(name))) > 1 and \
+           any(host.age[:2] < IDENTITY_SINCE for host in self.hosts):
+            self.refuse(name, name, 'guests go from one CPU to another only '
+                        'between hosts with Linux 6.15 or later; update them, '
+                        'or make a fleet of each')
+        return self.oldest.contract.value(name)
+
+    def implementations(self):
+        """Entries of the CPUs that a guest of a mixed fleet is told of, its own
+        first; none if there is one"""
+        found = list(dict.fromkeys(
+            tuple(host.contract.value(name) for name in IDENTITY)
+            for host in [self.oldest, *self.hosts]))
+        if len(found) == 1:
+            return {}
+        return {f'{LIST}s': len(found),
+                **{f'{LIST}-{number}.{part}': value
+                   for number, cpu in enumerate(found)
+                   for part, value in zip(IDENTITY.values(), cpu)}}
 
     def all_of(self, name):
         """Features that each host has"""
@@ -140,6 +169,8 @@ class Merger:
 
     def value(self, name):
         """What the profile has for an entry"""
+        if name in IDENTITY:
+            return self.identity(name)
         if name in REGISTERS:
             return self.arm_register(name)
         if OF_OLDEST.fullmatch(name) or name == X86_SIGNATURE:
@@ -194,8 +225,12 @@ def merged(hosts):
     for host in [merger.oldest, *hosts]:
         for name in host.contract.entries:
             order.setdefault(name)
+    # A host's own list is of what it was probed with.
     entries = [merger.entry(name) for name in order
-               if not name.startswith(OF_DEVICES)]
+               if not name.startswith((OF_DEVICES, LIST))]
+    entries += [{'name': name, 'value': value, 'hex': hex(value),
+                 'rule': 'exact'}
+                for name, value in merger.implementations().items()]
     if merger.refusals:
         raise ProfileRefused('\n'.join(merger.refusals))
     first = merger.oldest.contract

@@ -340,8 +340,30 @@ class Arm(Case):
             self.host('n1', arm()), self.host('a76', arm(midr=0x414fd0b1)))
         self.assertEqual(found, [
             'arm.midr-el1 cannot be made equal: 0x414fd0c1 in n1; 0x414fd0b1 '
-            'in a76; guests cannot go from one CPU to another; make a fleet '
-            'of each'])
+            'in a76; guests go from one CPU to another only between hosts '
+            'with Linux 6.15 or later; update them, or make a fleet of each'])
+
+    def test_list_of_cpus(self):
+        """From Linux 6.15 on the profile has the list, oldest kernel first."""
+        values = self.profile(
+            self.host('n1', arm(), '6.18.15'),
+            self.host('a76', arm(midr=0x414fd0b1, revidr=0x5), '6.16.12'),
+            self.host('also-n1', arm(), '7.3.4'))
+        self.assertEqual(values['arm.midr-el1'], 0x414fd0b1)
+        self.assertEqual(values['arm.revidr-el1'], 0x5)
+        self.assertEqual(
+            {name: value for name, value in values.items()
+             if 'implementation' in name},
+            {'arm.implementation-cpus': 2,
+             'arm.implementation-cpu-0.midr': 0x414fd0b1,
+             'arm.implementation-cpu-0.revidr': 0x5,
+             'arm.implementation-cpu-1.midr': 0x414fd0c1})
+
+    def test_list_of_one_cpu(self):
+        values = self.profile(self.host('a', arm(), '6.18.15'),
+                              self.host('b', arm(), '7.3.4'))
+        self.assertEqual([name for name in values if 'implementation' in name],
+                         [])
 
     def test_levels_and_frequency(self):
         found = self.refused(
