@@ -8,6 +8,7 @@ does on a host with KVM, or do not answer as QEMU.
 
 import json
 from pathlib import Path
+import re
 import socket
 import stat
 import subprocess
@@ -173,8 +174,8 @@ class WithTcg(Probe):
 
     def vm(self, *options):
         """Starts a VM with a monitor; its socket, in self.folder"""
-        vm = Qemu(self.qemu, '-accel', 'tcg', '-nodefaults', '-display', 'none',
-                  '-S', '-qmp', f'unix:{self.folder}/vm.qmp,server=on,wait=off',
+        vm = Qemu(self.qemu, '-accel', 'tcg', '-cpu', 'max', '-nodefaults',
+                  '-display', 'none', '-S', '-qmp', f'unix:{self.folder}/vm.qmp,server=on,wait=off',
                   *options)
         self.addCleanup(vm.__exit__, None, None, None)
         return 'vm.qmp'
@@ -286,6 +287,67 @@ class WithTcg(Probe):
             self.assertTrue(row['refusal'].startswith(
                 'guest-abi-profile=a,b.json needs -accel kvm and a choice of '
                 "hvc-services, this VM has 'tcg' and hvc-services="), row)
+
+
+class WithX86(Probe):
+    """Hosts with the QEMU for x86 that was built, of unequal CPUs"""
+
+    qemu_x86 = None
+    CPUS = {'a.json': 'max,-avx2,-pku', 'b.json': 'max,-aes,-xsaveopt'}
+
+    def setUp(self):
+        super().setUp()
+        for machine, needed in (
+                ('q35,kernel-floor=help', 'kernel-floor'),
+                ('q35,guest-abi-profile=none', 'guest-abi-profile on x86')):
+            result = subprocess.run(
+                [self.qemu_x86, '-machine', machine, '-display', 'none'],
+                text=True, capture_output=True, check=False)
+            if 'not found' in result.stderr:
+                self.skipTest(f'this QEMU has no {needed}: '
+                              f'{result.stderr.strip()}')
+
+    def probe_all(self, *options):
+        """The files of hosts with each CPU, as if they were probed alike"""
+        for name, cpu in self.CPUS.items():
+            document = self.probe('--accel', 'tcg', '--cpu', cpu, *options,
+                                  qemu=self.qemu_x86)
+            document['cpu'] = 'host'
+            for row in document['floors']:
+                row.pop('lacks', None)
+            (self.folder / name).write_text(json.dumps(document),
+                                            encoding='utf-8')
+
+    def test_from_a_fleet_to_its_option(self):
+        """Hosts that differ are alike with the profile of what all have."""
+        self.probe_all()
+        status, out, _ = self.run_tool(DIFF, '--fleet', *self.CPUS)
+        self.assertEqual(status, 1)
+        self.assertNotIn('use: ', out)
+        status, out, err = self.run_tool(
+            DIFF, '--fleet', '--profile-out', 'fleet.json', *self.CPUS)
+        self.assertEqual((status, err), (1, ''))
+        option = 'q35,kernel-floor=linux-6.18,guest-abi-profile=fleet.json'
+        self.assertIn(f'use: -machine {option}\n', out)
+
+        self.probe_all('--profile', 'fleet.json')
+        status, out, _ = self.run_tool(DIFF, '--fleet', *self.CPUS)
+        self.assertEqual(status, 0, out)
+        self.assertIn(f'use: -machine {option}\n', out)
+
+    def test_options_of_two(self):
+        """With the options that are printed guests can go both ways."""
+        self.probe_all()
+        status, out, _ = self.run_tool(DIFF, *self.CPUS)
+        self.assertEqual(status, 1)
+        for name, cpu in self.CPUS.items():
+            more = re.search(rf'^{name}: start this QEMU with -cpu host(\S+?)'
+                             r',? or ', out, re.M)[1]
+            self.CPUS = {**self.CPUS, name: cpu + more}
+        self.probe_all()
+        status, out, _ = self.run_tool(DIFF, *self.CPUS)
+        self.assertEqual((status, out), (0, 'a.json <-> b.json: guests can go '
+                                         'both ways\n'))
 
 
 class PlayedHost(probe.Host):
@@ -503,6 +565,7 @@ class WithOthers(Probe):
 
 
 def main():
-    Probe.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
-        'qemu/qemu-system-aarch64'
-    return tap.run(WithTcg, WithKernelFloor, WithOthers)
+    build = tap.arguments(__doc__, build=True).build.resolve()
+    Probe.qemu = build / 'qemu/qemu-system-aarch64'
+    WithX86.qemu_x86 = build / 'qemu/qemu-system-x86_64'
+    return tap.run(WithTcg, WithX86, WithKernelFloor, WithOthers)
