@@ -38,7 +38,7 @@ static const XsaveComponent user_components[] = {
 static const XsaveComponent supervisor_components[] = {
     { BIT_ULL(8), "pt", NULL },
     { BIT_ULL(10), "pasid", NULL },
-    { BIT_ULL(11) | BIT_ULL(12), "cet", NULL },
+    { BIT_ULL(11) | BIT_ULL(12), "cet", NULL, "11.0" },
     { BIT_ULL(13), "hdc", NULL },
     { BIT_ULL(14), "uintr", NULL },
     { BIT_ULL(15), "arch-lbr", "arch-lbr" },
@@ -103,7 +103,10 @@ static char *remedy(const XsaveRegister *reg, uint64_t lacking,
             continue;
         }
         if (!c->feature) {
-            return g_strdup("use a QEMU and a host that have it");
+            return c->since ?
+                g_strdup_printf("use QEMU %s or later, and a host that has it",
+                                c->since) :
+                g_strdup("use a QEMU and a host that have it");
         }
         /* x87 and sse come with one option, xsave: name it once. */
         if (!g_str_has_suffix(options->str, c->feature)) {
@@ -111,8 +114,8 @@ static char *remedy(const XsaveRegister *reg, uint64_t lacking,
         }
     }
     return g_strdup_printf(lacking & ~host ?
-                           "this host does not have it; use one that does, "
-                           "and start QEMU there with -cpu ...%s" :
+                           "use a host that has it, and start QEMU there with "
+                           "-cpu ...%s" :
                            "start this QEMU with -cpu ...%s", options->str);
 }
 
@@ -120,19 +123,21 @@ static char *remedy(const XsaveRegister *reg, uint64_t lacking,
  * @uses: what the incoming VM does with the components
  * @evidence: where that is seen
  * @lacking: those of them that this VM's guest does not have
+ * @what_to_do: NULL: the options of the components
  */
 static void refuse_not_exposed(const XsaveRegister *reg, const char *prefix,
                                const char *uses, const char *evidence,
                                uint64_t lacking, uint64_t exposed,
-                               uint64_t host, Error **errp)
+                               uint64_t host, const char *what_to_do,
+                               Error **errp)
 {
     g_autofree char *names = xsave_names_text(reg, lacking);
     g_autofree char *has = xsave_names_text(reg, exposed);
-    g_autofree char *what_to_do = remedy(reg, lacking, exposed, host);
+    g_autofree char *options = remedy(reg, lacking, exposed, host);
 
     error_setg(errp, "%s: incoming VM %s XSAVE component %s (%s), this VM "
                "gives its guest %s (0x%" PRIx64 "); %s", prefix, uses, names,
-               evidence, *has ? has : "none", exposed, what_to_do);
+               evidence, *has ? has : "none", exposed, what_to_do ?: options);
 }
 
 static char *evidence_of(const char *where, uint64_t found)
@@ -141,7 +146,8 @@ static char *evidence_of(const char *where, uint64_t found)
 }
 
 void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
-                          uint64_t exposed, uint64_t host, Error **errp)
+                          uint64_t exposed, uint64_t host,
+                          const char *what_to_do, Error **errp)
 {
     uint64_t reserved = incoming & ~all_components(reg);
     g_autofree char *evidence = evidence_of(reg->entry, incoming);
@@ -155,7 +161,15 @@ void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
         return;
     }
     refuse_not_exposed(reg, "guest-abi", "gives its guest", evidence,
-                       incoming & ~exposed, exposed, host, errp);
+                       incoming & ~exposed, exposed, host, what_to_do, errp);
+}
+
+void xsave_refuse_cet(Error **errp)
+{
+    error_setg(errp, "xsave: incoming VM has XSAVE component 'cet' (shadow "
+               "stacks or indirect branch tracking, subsection cpu/cet), which "
+               "this QEMU does not have; use QEMU 11.0 or later, and a host "
+               "that has it, or start the source VM with -cpu ...,-cet-ss,-cet-ibt");
 }
 
 static bool check_reserved(const XsaveRegister *reg, const char *where,
@@ -207,7 +221,7 @@ static bool check_used(const XsaveRegister *reg, const char *evidence,
 
     if (lacking) {
         refuse_not_exposed(reg, "xsave", "uses", evidence, lacking, exposed,
-                           host, errp);
+                           host, NULL, errp);
     }
     return !lacking;
 }

@@ -21,11 +21,14 @@
  * @name: as in a refusal
  * @feature: the property of -cpu that gives it to a guest; NULL if this QEMU
  *           has none
+ * @since: where @feature is NULL: the first QEMU that has one; NULL if it is
+ *         not known
  */
 typedef struct XsaveComponent {
     uint64_t mask;
     const char *name;
     const char *feature;
+    const char *since;
 } XsaveComponent;
 
 /**
@@ -103,10 +106,21 @@ char *xsave_names_text(const XsaveRegister *reg, uint64_t mask);
  * @incoming: what the other VM shows to its guest
  * @exposed: what this VM shows to its guest
  * @host: what this host can load
+ * @what_to_do: what gives the guest @incoming; NULL: the components' options
  * @errp: set
  */
 void xsave_refuse_exposed(const XsaveRegister *reg, uint64_t incoming,
-                          uint64_t exposed, uint64_t host, Error **errp);
+                          uint64_t exposed, uint64_t host,
+                          const char *what_to_do, Error **errp);
+
+/**
+ * xsave_refuse_cet: say why a vCPU with the subsection cpu/cet is refused
+ * @errp: set
+ *
+ * QEMU sends the subsection from 11.0 on, for guests whose CPUID has shadow
+ * stacks or indirect branch tracking.
+ */
+void xsave_refuse_cet(Error **errp);
 
 /**
  * xsave_check: can an incoming vCPU be run here?

@@ -22,7 +22,9 @@
 #include "cpu.h"
 #include "migration/guest-abi.h"
 #include "migration/qemu-compat.h"
+#include "migration/vmstate.h"
 #include "trace.h"
+#include "cpuid-contract.h"
 #include "xsave-check.h"
 #include "xsave-mask.h"
 
@@ -30,7 +32,17 @@
 #define XCOMP_GET_GUEST_PERMISSION 0x1024
 
 /* -machine xsave-trim=; a process has one machine. */
-static bool xsave_trim = true;
+static OnOffAuto xsave_trim = ON_OFF_AUTO_AUTO;
+
+/*
+ * A VM without options of ours loads what an unpatched QEMU loads, even where
+ * that is more than its guest was given.
+ */
+static bool is_checked(void)
+{
+    return xsave_trim == ON_OFF_AUTO_AUTO ? guest_abi_is_migrated()
+                                          : xsave_trim == ON_OFF_AUTO_ON;
+}
 
 /* A feature word of @cpu, or what the accelerator can give to a guest */
 static uint64_t feature_word(X86CPU *cpu, FeatureWord word)
@@ -213,7 +225,7 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
         reset_all();
         return false;
     }
-    if (!xsave_trim) {
+    if (!is_checked()) {
         return true;
     }
     if (!xsave_check(&state, &limits, &kept, &err)) {
@@ -227,6 +239,36 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
     return true;
 }
 
+/*
+ * The subsection of a guest that was given CET, which QEMU 10 does not have:
+ * nothing would say why a subsection that is not known ends a migration.
+ */
+static bool never(void *opaque)
+{
+    return false;
+}
+
+static int refuse_cet(void *opaque)
+{
+    g_autoptr(Error) err = NULL;
+
+    xsave_refuse_cet(&err);
+    guest_abi_refuse(err);
+    reset_all();
+    return -EINVAL;
+}
+
+const VMStateDescription vmstate_x86_cet_unknown = {
+    .name = "cpu/cet",
+    .version_id = INT_MAX,
+    .minimum_version_id = 0,
+    .needed = never,
+    .pre_load = refuse_cet,
+    .fields = (const VMStateField[]) {
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 /* The contract */
 
 static strList *decode(const GuestAbiDefinition *definition, uint64_t value)
@@ -239,10 +281,12 @@ static void refuse(const GuestAbiDefinition *definition, uint64_t incoming,
 {
     const XsaveRegister *reg = definition->opaque;
     const XsaveLimits *host = host_limits();
+    g_autofree char *what_to_do = x86_cpuid_remedy();
 
     xsave_refuse_exposed(reg, incoming, here,
                          reg == &xsave_xcr0 ? host->host_xcr0
-                                            : host->host_xss, errp);
+                                            : host->host_xss,
+                         what_to_do, errp);
 }
 
 static void add_entry(const XsaveRegister *reg, uint64_t exposed)
@@ -258,24 +302,17 @@ static void add_entry(const XsaveRegister *reg, uint64_t exposed)
     });
 }
 
-/*
- * When the machine is complete, CPUID is final, and nothing was loaded yet.
- * All vCPUs have the same CPUID in this respect.
- */
-static void machine_is_done(Notifier *notifier, void *data)
+void x86_xsave_promise(X86CPU *cpu)
 {
-    if (first_cpu && object_dynamic_cast(OBJECT(current_machine),
-                                         TYPE_X86_MACHINE)) {
-        XsaveLimits limits = limits_of(X86_CPU(first_cpu));
+    XsaveLimits limits = limits_of(cpu);
 
-        add_entry(&xsave_xcr0, limits.xcr0);
-        add_entry(&xsave_xss, limits.xss);
-    }
+    add_entry(&xsave_xcr0, limits.xcr0);
+    add_entry(&xsave_xss, limits.xss);
 }
 
 static bool get_xsave_trim(Object *obj, Error **errp)
 {
-    return xsave_trim;
+    return is_checked();
 }
 
 static void set_xsave_trim(Object *obj, bool value, Error **errp)
@@ -286,21 +323,20 @@ static void set_xsave_trim(Object *obj, bool value, Error **errp)
                    "xsave-trim=%s", value ? "on" : "off");
         return;
     }
-    xsave_trim = value;
+    xsave_trim = value ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
 }
 
 /* The machine classes are complete when migration types are initialised. */
 static void x86_xsave_mask_register(void)
 {
-    static Notifier machine_done = { .notify = machine_is_done };
     ObjectClass *oc = object_class_by_name(TYPE_X86_MACHINE);
 
     object_class_property_add_bool(oc, "xsave-trim", get_xsave_trim,
                                    set_xsave_trim);
     object_class_property_set_description(oc, "xsave-trim",
         "Leave out XSAVE components that an incoming VM's guest was not "
-        "given, and refuse those that it was given and that cannot be kept");
-    qemu_add_machine_init_done_notifier(&machine_done);
+        "given, and refuse those that it was given and that cannot be kept; "
+        "default: as guest-abi");
 }
 
 migration_init(x86_xsave_mask_register)

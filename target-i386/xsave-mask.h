@@ -21,4 +21,15 @@
  */
 bool x86_xsave_mask_post_load(X86CPU *cpu);
 
+/* A subsection of the vCPU's that is never sent, and refused by name */
+extern const VMStateDescription vmstate_x86_cet_unknown;
+
+/**
+ * x86_xsave_promise: add the components that a guest is shown to the contract
+ * @cpu: the VM's first vCPU
+ *
+ * To be called once, when the machine is complete.
+ */
+void x86_xsave_promise(X86CPU *cpu);
+
 #endif

@@ -141,13 +141,30 @@ class XsaveLoad(XsaveCase):
         self.assert_masks(again, TCG, TCG)
 
     def test_xsave_trim_off_is_stock(self):
-        path = self.edit(self.save('pc', NO_PKU_MPX), xstate_bv=SUPERFLUOUS)
-        again = self.file('again')
-        log = self.load(path, 'pc,xsave-trim=off', NO_PKU_MPX, save=again)
-        self.assertEqual(log, '')
-        self.assert_masks(again, SUPERFLUOUS, AVX)
-        path = self.save('pc', 'max')
-        self.load(path, 'pc,xsave-trim=off', 'max,-pku', run=False)
+        """So is a VM without options of ours; its machine has one of QEMU's."""
+        for machine in 'pc,xsave-trim=off', 'pc,usb=off', 'q35,usb=off':
+            kind = machine.partition(',')[0]
+            path = self.edit(self.save(kind, NO_PKU_MPX),
+                             xstate_bv=SUPERFLUOUS)
+            again = self.file('again')
+            log = self.load(path, machine, NO_PKU_MPX, save=again)
+            self.assertEqual(log, '')
+            self.assert_masks(again, SUPERFLUOUS, AVX)
+            # test_xsave_hosts.py shows that the unpatched QEMU loads it.
+            self.load(self.save(kind, 'max'), machine, 'max,-pku', run=False)
+
+    def test_cet_of_a_newer_qemu_is_named(self):
+        """QEMU 11.0 sends a subsection that this one does not have."""
+        content = bytes(4 * 8)
+        path = self.add_subsection(self.save('pc', 'max'), b'cpu/cet', content)
+        for machine in 'pc', 'pc,usb=off', 'pc,xsave-trim=off':
+            self.assertEqual(
+                self.refuse(path, machine, 'max'),
+                "xsave: incoming VM has XSAVE component 'cet' (shadow stacks "
+                'or indirect branch tracking, subsection cpu/cet), which this '
+                'QEMU does not have; use QEMU 11.0 or later, and a host that '
+                'has it, or start the source VM with -cpu '
+                '...,-cet-ss,-cet-ibt')
 
     def test_plugged_vcpu_is_looked_at_as_well(self):
         sockets = ('-smp', '1,sockets=2,maxcpus=2')
@@ -315,10 +332,10 @@ class XsaveLoad(XsaveCase):
         """TCG has none of them, so no option is enough."""
         path = self.save('pc', 'max')
         for xcr0, name, what in (
-                (0xe7, 'avx512', 'this host does not have it; use one that '
-                 'does, and start QEMU there with -cpu ...,+avx512f'),
-                (0x60007, 'amx-tile', 'this host does not have it; use one '
-                 'that does, and start QEMU there with -cpu ...,+amx-tile'),
+                (0xe7, 'avx512', 'use a host that has it, and start QEMU '
+                 'there with -cpu ...,+avx512f'),
+                (0x60007, 'amx-tile', 'use a host that has it, and start QEMU '
+                 'there with -cpu ...,+amx-tile'),
                 (0x80007, 'apx', 'use a QEMU and a host that have it')):
             self.assertEqual(
                 self.refuse(self.edit(path, xcr0=xcr0), 'pc', 'max'),
@@ -329,9 +346,11 @@ class XsaveLoad(XsaveCase):
     def test_supervisor_components_are_refused_too(self):
         for xss, why in (
                 (1 << 15, "uses XSAVE component 'arch-lbr' (XSS = 0x8000), "
-                 'this VM gives its guest none (0x0); this host does not '
-                 'have it; use one that does, and start QEMU there with -cpu '
-                 '...,+arch-lbr'),
+                 'this VM gives its guest none (0x0); use a host that has it, '
+                 'and start QEMU there with -cpu ...,+arch-lbr'),
+                (3 << 11, "uses XSAVE component 'cet' (XSS = 0x1800), this VM "
+                 'gives its guest none (0x0); use QEMU 11.0 or later, and a '
+                 'host that has it'),
                 (1 << 63, 'has XSS = 0x8000000000000000, where '
                  '0x8000000000000000 are not components that this QEMU knows '
                  '(0x1fd00)')):

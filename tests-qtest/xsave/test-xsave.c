@@ -70,8 +70,8 @@ static const Case cases[] = {
               "start this QEMU with -cpu ...,+xsave") },
     { { 3, 3 }, { 0, 0, 0 }, 3,
       NO_XCR0("'x87', 'sse'", "XCR0", "0x3", "none (0x0)",
-              "this host does not have it; use one that does, and start QEMU "
-              "there with -cpu ...,+xsave") },
+              "use a host that has it, and start QEMU there with "
+              "-cpu ...,+xsave") },
     { { 3, 1, 0, false, true }, { 0, 0, 0x7 }, 3,
       LACKS("'x87', 'sse'", "CR4.OSXSAVE is set", "none (0x0)",
             "start this QEMU with -cpu ...,+xsave") },
@@ -96,8 +96,8 @@ static const Case cases[] = {
               "start this QEMU with -cpu ...,+pku") },
     { { 0x7, 0x207 }, { 0x7, 0, 0x7 }, 0x7,
       NO_XCR0("'pkru'", "XCR0", "0x207", "'x87', 'sse', 'avx' (0x7)",
-              "this host does not have it; use one that does, and start QEMU "
-              "there with -cpu ...,+pku") },
+              "use a host that has it, and start QEMU there with "
+              "-cpu ...,+pku") },
     { { 0, 0xe7 }, { 0x3, 0, 0xe7 }, 0,
       NO_XCR0("'avx', 'avx512'", "XCR0", "0xe7", "'x87', 'sse' (0x3)",
               "start this QEMU with -cpu ...,+avx,+avx512f") },
@@ -119,8 +119,8 @@ static const Case cases[] = {
     { { 0, 0x2e7 }, { 0x7, 0, 0xe7 }, 0,
       NO_XCR0("'avx512', 'pkru'", "XCR0", "0x2e7",
               "'x87', 'sse', 'avx' (0x7)",
-              "this host does not have it; use one that does, and start QEMU "
-              "there with -cpu ...,+avx512f,+pku") },
+              "use a host that has it, and start QEMU there with "
+              "-cpu ...,+avx512f,+pku") },
 
     /* Protection keys work without XCR0. */
     { { 0x7, 0x7, 0, true }, { 0x207, 0, 0x207 }, 0x7 },
@@ -143,6 +143,9 @@ static const Case cases[] = {
               "start this QEMU with -cpu ...,+arch-lbr") },
     { { 0x7, 0x7, 0x9800 }, { 0x7, 0x8000, 0x7, 0x8000 }, 0x7,
       NO_XCR0("'cet'", "XSS", "0x9800", "'arch-lbr' (0x8000)",
+              "use QEMU 11.0 or later, and a host that has it") },
+    { { 0x7, 0x7, 0x100 }, { 0x7, 0, 0x7, 0x8000 }, 0x7,
+      NO_XCR0("'pt'", "XSS", "0x100", "none (0x0)",
               "use a QEMU and a host that have it") },
 
     /* Exposed, by force-features=on, but not loadable on this host */
@@ -251,8 +254,8 @@ static const struct {
       "...,+pku" },
     { &xsave_xcr0, 0xe7, 0x7, 0x7, "guest-abi: incoming VM gives its guest "
       "XSAVE component 'avx512' (x86.xcr0 = 0xe7), this VM gives its guest "
-      "'x87', 'sse', 'avx' (0x7); this host does not have it; use one that "
-      "does, and start QEMU there with -cpu ...,+avx512f" },
+      "'x87', 'sse', 'avx' (0x7); use a host that has it, and start QEMU "
+      "there with -cpu ...,+avx512f" },
     /* A guest without XSAVE has x87 and SSE, but no bits in XCR0. */
     { &xsave_xcr0, 0x7, 0, 0x7, "guest-abi: incoming VM gives its guest XSAVE "
       "component 'x87', 'sse', 'avx' (x86.xcr0 = 0x7), this VM gives its "
@@ -272,9 +275,30 @@ static void test_contracts(void)
         g_autoptr(Error) err = NULL;
 
         xsave_refuse_exposed(contracts[i].reg, contracts[i].incoming,
-                             contracts[i].exposed, contracts[i].host, &err);
+                             contracts[i].exposed, contracts[i].host, NULL,
+                             &err);
         g_assert_cmpstr(error_get_pretty(err), ==, contracts[i].refusal);
     }
+}
+
+/* What gives a VM all of the contract comes from whoever knows all of it. */
+static void test_remedy_of_others(void)
+{
+    g_autoptr(Error) err = NULL;
+    g_autoptr(Error) cet = NULL;
+
+    xsave_refuse_exposed(&xsave_xcr0, 0x21f, 0x1f, 0x21f,
+                         "start this QEMU with -cpu max", &err);
+    g_assert_cmpstr(error_get_pretty(err), ==, "guest-abi: incoming VM gives "
+                    "its guest XSAVE component 'pkru' (x86.xcr0 = 0x21f), this "
+                    "VM gives its guest 'x87', 'sse', 'avx', 'mpx' (0x1f); "
+                    "start this QEMU with -cpu max");
+    xsave_refuse_cet(&cet);
+    g_assert_cmpstr(error_get_pretty(cet), ==, "xsave: incoming VM has XSAVE "
+                    "component 'cet' (shadow stacks or indirect branch "
+                    "tracking, subsection cpu/cet), which this QEMU does not "
+                    "have; use QEMU 11.0 or later, and a host that has it, or "
+                    "start the source VM with -cpu ...,-cet-ss,-cet-ibt");
 }
 
 /* Does XSETBV accept this value of XCR0? Intel SDM volume 1, 13.3 */
@@ -386,6 +410,7 @@ int main(int argc, char **argv)
     g_test_add_func("/xsave/cases", test_cases);
     g_test_add_func("/xsave/names", test_names);
     g_test_add_func("/xsave/contracts", test_contracts);
+    g_test_add_func("/xsave/remedy-of-others", test_remedy_of_others);
     g_test_add_func("/xsave/random", test_random);
     return g_test_run();
 }

@@ -619,7 +619,7 @@ static void fuzz_refusal(const XsaveRegister *reg, uint64_t incoming,
     Error *err = NULL;
 
     if (incoming & ~exposed) {
-        xsave_refuse_exposed(reg, incoming, exposed, host, &err);
+        xsave_refuse_exposed(reg, incoming, exposed, host, NULL, &err);
         g_assert_nonnull(err);
         check_text(err, "guest-abi:");
         error_free(err);

@@ -1,0 +1,156 @@
+/*
+ * The -cpu option that gives a guest a wanted CPUID
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bitops.h"
+#include "cpu.h"
+#include "hw/qdev-core.h"
+#include "hw/qdev-properties.h"
+#include "migration/guest-abi-cpu.h"
+#include "qom/object.h"
+#include "cpu-option.h"
+
+/**
+ * Option: an option of -cpu, while it is put together
+ * @cpu: the vCPU as it is
+ * @model: a vCPU as it is without +FEATURE and -FEATURE
+ * @wanted: the value that each item should have
+ * @base: what is common to all architectures
+ */
+typedef struct Option {
+    X86CPU *cpu;
+    X86CPU *model;
+    uint64_t (*wanted)(const CpuidItem *item);
+    GuestAbiCpuOption base;
+} Option;
+
+#define set(option, name, ...) \
+    guest_abi_cpu_option_set(&(option)->base, name, __VA_ARGS__)
+
+/* By "-cpu MODEL,FEATURE=on" and -global, or by "-cpu MODEL,+FEATURE" */
+static bool is_chosen(const Option *option, const CpuidItem *item,
+                      unsigned bit)
+{
+    const CPUX86State *env = &option->cpu->env;
+    const CPUX86State *model = &option->model->env;
+    uint64_t mask = BIT_ULL(bit);
+
+    if (qdev_find_global_prop(OBJECT(option->cpu), cpuid_feature(item, bit))) {
+        return true;
+    }
+    if (!(env->user_features[item->word] & mask)) {
+        return false;
+    }
+    /* Accelerators choose some features of each model, too. */
+    return !(model->user_features[item->word] & mask) ||
+           (env->features[item->word] ^ model->features[item->word]) & mask;
+}
+
+static void set_features(Option *option, const CpuidItem *item)
+{
+    uint64_t here = cpuid_item_value(item, option->cpu);
+    uint64_t wanted = option->wanted(item);
+    uint64_t differs = (here ^ wanted) & ~cpuid_item_from_topology(item);
+
+    for (unsigned bit = 0; bit < 64; bit++) {
+        const char *name = cpuid_feature(item, bit);
+
+        if (name && (differs >> bit & 1 || is_chosen(option, item, bit))) {
+            set(option, name, ",%c%s", wanted >> bit & 1 ? '+' : '-', name);
+        }
+    }
+}
+
+static void set_signature(Option *option, uint64_t wanted)
+{
+    set(option, "family", ",family=%u", cpuid_family(wanted));
+    set(option, "model", ",model=%u", cpuid_model(wanted));
+    set(option, "stepping", ",stepping=%u", cpuid_stepping(wanted));
+}
+
+static void set_addresses(Option *option, uint64_t here, uint64_t wanted)
+{
+    if (extract64(here, 0, 8) != extract64(wanted, 0, 8)) {
+        set(option, "host-phys-bits", ",host-phys-bits=off");
+        set(option, "phys-bits", ",phys-bits=%u",
+            (unsigned)extract64(wanted, 0, 8));
+    }
+    if (extract64(here, 16, 8) != extract64(wanted, 16, 8)) {
+        set(option, "guest-phys-bits", ",guest-phys-bits=%u",
+            (unsigned)extract64(wanted, 16, 8));
+    }
+}
+
+/* All three registers at once, when the first of them is looked at */
+static void set_vendor(Option *option)
+{
+    uint32_t words[3] = { };
+    char vendor[CPUID_VENDOR_SZ + 1];
+
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        const CpuidItem *item = cpuid_item(i);
+
+        if (item->kind == CPUID_NUMBER && item->number == CPUID_VENDOR) {
+            words[item->reg == R_EBX ? 0 : item->reg == R_EDX ? 1 : 2] =
+                option->wanted(item);
+        }
+    }
+    x86_cpu_vendor_words2str(vendor, words[0], words[1], words[2]);
+    set(option, "vendor", ",vendor=%s", vendor);
+}
+
+static void set_number(Option *option, const CpuidItem *item)
+{
+    uint64_t here = cpuid_item_value(item, option->cpu);
+    uint64_t wanted = option->wanted(item);
+
+    if (here == wanted) {
+        return;
+    }
+    switch (item->number) {
+    case CPUID_VENDOR:
+        set_vendor(option);
+        break;
+    case CPUID_LEVEL:
+        set(option, item->option, ",%s=0x%" PRIx64, item->option, wanted);
+        break;
+    case CPUID_SIGNATURE:
+        set_signature(option, wanted);
+        break;
+    case CPUID_ADDRESSES:
+        set_addresses(option, here, wanted);
+        break;
+    case CPUID_PMU:
+        set(option, "pmu", ",pmu=%s", wanted ? "on" : "off");
+        break;
+    default:
+        g_assert_not_reached();
+    }
+}
+
+char *x86_cpu_option(X86CPU *cpu, uint64_t (*wanted)(const CpuidItem *item))
+{
+    Option option = {
+        .cpu = cpu,
+        .model = X86_CPU(object_new(object_get_typename(OBJECT(cpu)))),
+        .wanted = wanted,
+    };
+
+    guest_abi_cpu_option_begin(&option.base, OBJECT(cpu));
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        if (cpuid_item(i)->kind == CPUID_NUMBER) {
+            set_number(&option, cpuid_item(i));
+        }
+    }
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        if (cpuid_item(i)->kind == CPUID_FEATURES) {
+            set_features(&option, cpuid_item(i));
+        }
+    }
+    object_unref(OBJECT(option.model));
+    return guest_abi_cpu_option_end(&option.base, X86_CPU_TYPE_SUFFIX);
+}

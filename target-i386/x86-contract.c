@@ -1,0 +1,69 @@
+/*
+ * The contract of an x86 machine, and its option guest-abi-profile
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/boards.h"
+#include "hw/i386/x86.h"
+#include "hw/qdev-core.h"
+#include "cpu.h"
+#include "migration/qemu-compat.h"
+#include "cpuid-contract.h"
+#include "cpuid-profile.h"
+#include "xsave-mask.h"
+
+/*
+ * When the machine is complete, CPUID is final, and nothing was loaded yet.
+ * All vCPUs have the same CPUID in this respect.
+ */
+static void machine_is_done(Notifier *notifier, void *data)
+{
+    Error *err = NULL;
+
+    if (!first_cpu || !object_dynamic_cast(OBJECT(current_machine),
+                                           TYPE_X86_MACHINE)) {
+        return;
+    }
+    if (!x86_cpuid_profile_check(X86_CPU(first_cpu), &err)) {
+        error_report_err(err);
+        exit(EXIT_FAILURE);
+    }
+    x86_xsave_promise(X86_CPU(first_cpu));
+    x86_cpuid_promise(X86_CPU(first_cpu));
+}
+
+static char *get_profile(Object *obj, Error **errp)
+{
+    return g_strdup(x86_cpuid_profile_file());
+}
+
+static void set_profile(Object *obj, const char *value, Error **errp)
+{
+    if (phase_check(PHASE_MACHINE_CREATED)) {
+        error_setg(errp, "guest-abi-profile cannot be changed after the "
+                   "machine was created; give it on the command line: "
+                   "-machine guest-abi-profile=...");
+        return;
+    }
+    x86_cpuid_profile_load(MACHINE(obj), value, errp);
+}
+
+/* The machine classes are complete when migration types are initialised. */
+static void x86_contract_register(void)
+{
+    static Notifier machine_done = { .notify = machine_is_done };
+    ObjectClass *oc = object_class_by_name(TYPE_X86_MACHINE);
+
+    object_class_property_add_str(oc, "guest-abi-profile", get_profile,
+                                  set_profile);
+    object_class_property_set_description(oc, "guest-abi-profile",
+        "File with what query-guest-abi returned on another host, or what "
+        "all hosts of a fleet have: the guest's CPU has nothing beyond it");
+    qemu_add_machine_init_done_notifier(&machine_done);
+}
+
+migration_init(x86_contract_register)
