@@ -107,6 +107,14 @@ class CpuContractX86(CpuCase):
                          r'which this VM has \(0x[0-9a-f]+\); start this QEMU '
                          r'with -cpu max,-aes$')
 
+    def test_both_ways_in_one_register(self):
+        bad = self.check(self.contract(ON, 'max,-rdrand'), ON, 'max,-aes')
+        self.assertEqual(len(bad), 1)
+        self.assertIn("incoming VM has CPU features 'aes' and does not have "
+                      "'rdrand' (CPUID leaf 1 ECX = 0x", bad[0]['error'])
+        self.assertEqual(bad[0]['remedy'],
+                         'start this QEMU with -cpu max,+aes,-rdrand')
+
     def test_feature_that_the_host_lacks(self):
         """What TCG does not have, no option of the destination gives."""
         contract = self.contract(ON, 'max')

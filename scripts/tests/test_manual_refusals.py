@@ -26,6 +26,8 @@ from qemu_hvc import tap
 
 PAGE = ROOT / 'docs/system/arm/hvc-refusals.rst'
 XSAVE_PAGE = ROOT / 'docs/system/i386/xsave-masks.rst'
+# Its texts are made by test_cpu_contract_x86.py, with an x86 QEMU.
+CPU_PAGE = ROOT / 'docs/system/i386/cpu-contract.rst'
 HOSTS = DATA / 'fleet'
 WILDCARD = re.compile(r'…|\bFILE\b')
 # A literal that is a part of a text, put together by the test
@@ -59,6 +61,10 @@ NOT_IN_MANUAL = {
         'of hosts that are not Linux',
     'xsave-trim cannot be changed after the machine was created':
         'as of hvc-services and guest-abi',
+    'guest-abi-profile cannot be changed after the machine was created':
+        'the same',
+    'guest-abi-profile=%s has physical addresses of %u bits, this host has':
+        'no host of the lab has fewer than the others',
 }
 
 TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')
@@ -109,9 +115,10 @@ PAIRS = (
 CPUS = (
     (('virt-hvc-10.0', 'max'), ('virt-hvc-10.0', 'max,cntfrq=62500000')),
     (('virt-hvc-10.0', 'cortex-a72'), ('virt-hvc-10.0', 'cortex-a57')),
-    (('virt,guest-abi=on,virtualization=on', 'cortex-a72'),
-     ('virt,guest-abi=on', 'cortex-a72')),
 )
+# Verdicts of the second machine on the contract of the first one
+VERDICTS = (('virt,guest-abi=on,virtualization=on', 'virt,guest-abi=on',
+             ('arm.el2', 'arm.registers')),)
 FITTING = 'virt,hvc-services=none'
 TOLD = 'the destination refused this VM: guest-abi: '
 HINT = 'migration failed; if the destination refused this VM, '
@@ -311,6 +318,8 @@ class Produced:
                 if not self.texts[-1].startswith(begin):
                     raise AssertionError(f'the source says: {self.texts[-1]}')
         self.unknown_entry()
+        for verdicts in VERDICTS:
+            self.verdicts(*verdicts)
         self.late_change()
         return self.texts
 
@@ -357,6 +366,16 @@ class Produced:
         with Vm(self.qemu, destination, '-S', '-incoming', 'defer') as to, \
              Vm(self.qemu, source, '-S') as vm:
             return vm.migrate_to(to, uri, return_path).get('error-desc', '')
+
+    def verdicts(self, source, destination, names):
+        with Vm(self.qemu, source, '-S') as vm:
+            contract = vm.command('query-guest-abi')
+        with Vm(self.qemu, destination, '-S') as vm:
+            verdicts = vm.command('check-guest-abi',
+                                  entries=contract['entries'],
+                                  parts=contract['parts'])
+        self.texts += [verdict['error'] for verdict in verdicts
+                       if verdict['name'] in names]
 
     def unknown_entry(self):
         with Vm(self.qemu, FITTING, '-S') as vm:
@@ -418,8 +437,9 @@ class Refusals(unittest.TestCase):
                                     for block in blocks), text)
 
     def test_what_code_says_is_in_the_manual(self):
-        blocks = [block for blocks in self.blocks.values()
-                  for block in blocks]
+        pages = (*self.blocks.values(), *sections(
+            CPU_PAGE.read_text(encoding='utf-8')).values())
+        blocks = [block for blocks in pages for block in blocks]
         texts = all_code_texts()
         self.assertGreaterEqual(sum(map(len, texts.values())), 120)
         missing, excused = [], set()
@@ -432,8 +452,8 @@ class Refusals(unittest.TestCase):
                 elif not any(re.search(format_pattern(text), block)
                              for block in blocks):
                     missing.append(f'{path.relative_to(ROOT)}: {text}')
-        self.assertEqual(missing, [], f'needed: a block in {PAGE.name} or '
-                         f'{XSAVE_PAGE.name}')
+        self.assertEqual(missing, [], f'needed: a block in {PAGE.name}, '
+                         f'{XSAVE_PAGE.name} or {CPU_PAGE.name}')
         self.assertEqual(set(NOT_IN_MANUAL) - excused, set(),
                          'no code says these')
 
