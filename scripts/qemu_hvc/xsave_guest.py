@@ -14,7 +14,11 @@ from .vm import Vm
 PARAMETERS = 0x8000
 RESULTS = 0x9000
 RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
-                'bad_value', 'pkru')
+                'bad_value', 'pkru', 'told', 'tells')
+# The bits of the last two
+FEATURES = ('xsaveopt', 'xsavec', 'xgetbv1', 'aes', 'pclmulqdq', 'sha-ni',
+            'popcnt', 'movbe', 'bmi2', 'adx', 'rdtscp', 'clflushopt', 'clzero',
+            'kvmclock')
 ALL = 0xffffffff
 # A guest that crashes is paused, where it would reboot.
 NO_REBOOT = ('-action', 'reboot=shutdown', '-action', 'shutdown=pause')

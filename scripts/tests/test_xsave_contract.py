@@ -3,8 +3,11 @@
 """Tests the XSAVE components in a VM's contract with its guest; prints TAP."""
 
 import re
+import time
 
+from qemu_hvc.qmp import PATIENCE_S
 from qemu_hvc.stream import Stream
+from qemu_hvc.xsave_guest import FEATURES
 from xsave_case import (
     AVX, MACHINES, NO_PKU_MPX, SUPERFLUOUS, XsaveCase, run)
 
@@ -91,6 +94,44 @@ class XsaveContract(XsaveCase):
                           'x86.xss': []})
         self.assertRegex(text, r'x86\.xcr0 +0x1f +subset +option +'
                          r'x87 sse avx mpx\r?\n')
+
+    def told(self, results, *names):
+        """The guest was told of these features, and CPUID still has them."""
+        self.assert_well(results)
+        self.assertEqual(results['told'], results['tells'])
+        for name in names:
+            self.assertTrue(results['told'] >> FEATURES.index(name) & 1, name)
+
+    def test_guest_executes_what_it_was_told_of(self):
+        """Before, after, and after a reset"""
+        machine = 'pc,guest-abi=on'
+        path = self.save(machine, 'max')
+        with self.vm(machine, 'max', '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(path)['status'], 'completed')
+            self.told(vm.watch(), 'aes', 'xsaveopt', 'rdtscp')
+            # What the guest says while it is stopped is what it said before.
+            vm.command('stop')
+            before = vm.results()['rounds']
+            vm.command('system_reset')
+            vm.command('cont')
+            deadline = time.monotonic() + PATIENCE_S
+            while vm.results()['rounds'] == before:
+                self.assertLess(time.monotonic(), deadline)
+            self.told(vm.watch(), 'aes', 'xsaveopt', 'rdtscp')
+
+    def test_without_contract_the_guest_dies(self):
+        """As with unpatched QEMU: nothing is said, and the guest ends."""
+        fewer = 'max,-xsaveopt,-aes'
+        path = self.save('pc,xsave-trim=off', 'max')
+        with self.vm('pc,xsave-trim=off', fewer, '-incoming', 'defer') as vm:
+            self.assertEqual(vm.load(path)['status'], 'completed')
+            with self.assertRaisesRegex(RuntimeError, 'the guest does not run, '
+                                        'the VM is (shutdown|paused)'):
+                vm.watch()
+        self.assertNotIn('guest-abi', vm.stderr)
+        path = self.save('pc,guest-abi=on', 'max')
+        self.assertIn("incoming VM has CPU features 'aes'",
+                      self.refuse(path, 'pc,guest-abi=on', fewer))
 
     def test_plugged_vcpu(self):
         """The number of vCPUs is that of now"""

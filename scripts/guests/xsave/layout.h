@@ -16,6 +16,8 @@
 #define RESULTS     0x9000
 #define FILLED      0xa000
 #define SAVED       0x10000
+#define SCRATCH     0x14000
+#define XMM0        0x18000
 #define STACK       0x20000
 
 #endif

@@ -7,6 +7,9 @@
  * Fills the registers of every component that it enables, each with a pattern
  * of its own, and from then on compares them, bit by bit, for ever. Compiled
  * so that the compiler itself uses none of these registers.
+ *
+ * In between, it executes the instructions of which CPUID has told it when it
+ * booted, as a kernel does. One that is gone ends the guest.
  */
 
 #include <stdint.h>
@@ -45,6 +48,8 @@ typedef struct Parameters {
  * @bad_offset: where in the XSAVE area the first one was
  * @bad_value: what was there
  * @pkru: its value, by RDPKRU, if protection keys are on
+ * @told: the features[] of which CPUID told when the guest booted, bit by bit
+ * @tells: what CPUID says of them now
  */
 typedef struct Results {
     uint64_t filled;
@@ -54,6 +59,8 @@ typedef struct Results {
     uint64_t bad_offset;
     uint64_t bad_value;
     uint64_t pkru;
+    uint64_t told;
+    uint64_t tells;
 } Results;
 
 typedef struct Cpuid {
@@ -206,6 +213,166 @@ static void wrpkru(uint32_t pkru)
     asm volatile("wrpkru" : : "a" (pkru), "c" (0), "d" (0));
 }
 
+/* Instructions; those that need a register of XSAVE's put it back at once. */
+
+static void do_xsaveopt(void)
+{
+    asm volatile("xsaveopt64 (%0)" : : "r" (SCRATCH), "a" (~0), "d" (~0)
+                 : "memory");
+}
+
+static void do_xsavec(void)
+{
+    asm volatile("xsavec64 (%0)" : : "r" (SCRATCH), "a" (~0), "d" (~0)
+                 : "memory");
+}
+
+static void do_xgetbv1(void)
+{
+    uint32_t eax, edx;
+
+    asm volatile("xgetbv" : "=a" (eax), "=d" (edx) : "c" (1));
+}
+
+#define WITH_XMM0(instruction)                                      \
+    asm volatile("movups %%xmm0, (%0)\n\t" instruction "\n\t"       \
+                 "movups (%0), %%xmm0" : : "r" (XMM0) : "memory")
+
+static void do_aes(void)
+{
+    WITH_XMM0("aesimc %%xmm0, %%xmm0");
+}
+
+static void do_pclmulqdq(void)
+{
+    WITH_XMM0("pclmulqdq $0, %%xmm0, %%xmm0");
+}
+
+static void do_sha(void)
+{
+    WITH_XMM0("sha1msg1 %%xmm0, %%xmm0");
+}
+
+static void do_popcnt(void)
+{
+    uint64_t value = 1;
+
+    asm volatile("popcnt %0, %0" : "+r" (value));
+}
+
+static void do_movbe(void)
+{
+    uint64_t value;
+
+    asm volatile("movbe (%1), %0" : "=r" (value) : "r" (XMM0));
+}
+
+static void do_bmi2(void)
+{
+    uint64_t value = 1;
+
+    asm volatile("rorx $1, %0, %0" : "+r" (value));
+}
+
+static void do_adx(void)
+{
+    uint64_t value = 1;
+
+    asm volatile("adcx %0, %0" : "+r" (value));
+}
+
+static void do_rdtscp(void)
+{
+    uint32_t eax, ecx, edx;
+
+    asm volatile("rdtscp" : "=a" (eax), "=c" (ecx), "=d" (edx));
+}
+
+static void do_clflushopt(void)
+{
+    asm volatile("clflushopt (%0)" : : "r" (XMM0) : "memory");
+}
+
+static void do_clzero(void)
+{
+    asm volatile("clzero" : : "a" (SCRATCH) : "memory");
+}
+
+/* MSR_KVM_SYSTEM_TIME_NEW: where KVM writes the time; 0: nowhere */
+static void do_kvmclock(void)
+{
+    asm volatile("wrmsr" : : "c" (0x4b564d01), "a" (0), "d" (0));
+}
+
+/**
+ * Feature: what CPUID tells of, and an instruction that needs it
+ * @leaf, @subleaf: of CPUID
+ * @reg: 0 to 3 for EAX to EDX
+ * @bit: of the register
+ * @use: executes the instruction
+ * @xsave: needs CR4.OSXSAVE
+ */
+typedef struct Feature {
+    uint32_t leaf, subleaf;
+    unsigned reg, bit;
+    void (*use)(void);
+    int xsave;
+} Feature;
+
+/* In the order of the bits of @told; scripts/qemu_hvc/xsave_guest.py */
+static const Feature features[] = {
+    { 0xd, 1, 0, 0, do_xsaveopt, 1 },
+    { 0xd, 1, 0, 1, do_xsavec, 1 },
+    { 0xd, 1, 0, 2, do_xgetbv1, 1 },
+    { 1, 0, 2, 25, do_aes, 0 },
+    { 1, 0, 2, 1, do_pclmulqdq, 0 },
+    { 7, 0, 1, 29, do_sha, 0 },
+    { 1, 0, 2, 23, do_popcnt, 0 },
+    { 1, 0, 2, 22, do_movbe, 0 },
+    { 7, 0, 1, 8, do_bmi2, 0 },
+    { 7, 0, 1, 19, do_adx, 0 },
+    { 0x80000001, 0, 3, 27, do_rdtscp, 0 },
+    { 7, 0, 1, 23, do_clflushopt, 0 },
+    { 0x80000008, 0, 1, 0, do_clzero, 0 },
+    { 0x40000001, 0, 0, 3, do_kvmclock, 0 },
+};
+#define FEATURES (sizeof(features) / sizeof(features[0]))
+
+static int has_leaf(uint32_t leaf)
+{
+    Cpuid highest = cpuid(leaf & 0xf0000000, 0);
+
+    /* KVM's leaves are those of a hypervisor that says so ("KVMK"). */
+    return highest.eax >= leaf &&
+           (leaf >> 28 != 4 || highest.ebx == 0x4b4d564b);
+}
+
+static uint64_t told_by_cpuid(uint64_t xcr0)
+{
+    uint64_t told = 0;
+
+    for (unsigned i = 0; i < FEATURES; i++) {
+        const Feature *f = &features[i];
+        Cpuid r = cpuid(f->leaf, f->subleaf);
+        uint32_t regs[4] = { r.eax, r.ebx, r.ecx, r.edx };
+
+        if (has_leaf(f->leaf) && (!f->xsave || xcr0) &&
+            regs[f->reg] >> f->bit & 1) {
+            told |= 1ull << i;
+        }
+    }
+    return told;
+}
+
+static void use_features(uint64_t told)
+{
+    for (unsigned i = 0; i < FEATURES; i++) {
+        if (told >> i & 1) {
+            features[i].use();
+        }
+    }
+}
+
 /* Called by start.S, in 64-bit mode */
 int main(void)
 {
@@ -232,11 +399,15 @@ int main(void)
         wrpkru(0x5a5a5a5a);
     }
     results->xcr0 = xcr0;
+    results->told = told_by_cpuid(xcr0);
+    clear((uint8_t *)SCRATCH);
     results->filled = 1;
     for (;;) {
         clear((uint8_t *)SAVED);
         save(xcr0);
         for_each(xcr0, compare_one);
+        use_features(results->told);
+        results->tells = told_by_cpuid(xcr0);
         results->pkru = pke ? rdpkru() : 0;
         results->rounds++;
     }
