@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Loads x86 VMs of Debian's own QEMU, 7.2 and 10.0; prints TAP.
+"""Loads x86 VMs of Debian's own QEMU, 7.2, 10.0 and 11.1; prints TAP.
 
 Nobody here built it (scripts/fetch qemu-debian gets it), and it knows nothing
 of this project. The machine types are those that both have.
@@ -80,6 +80,30 @@ class InteropTest(XsaveCase):
 
     def test_from_debian_13(self):
         self.check('trixie')
+
+    def test_stock_types_from_debian_sid(self):
+        """A newer QEMU's VM of a type that both have, without our options"""
+        for machine in TYPES:
+            path = self.save_theirs('sid', machine, 'Nehalem')
+            log = self.load(path, f'{machine},usb=off', 'Nehalem')
+            self.assertEqual(log, '')
+
+    def test_stock_types_to_debian_sid(self):
+        theirs = self.theirs('sid')
+        for machine in TYPES:
+            path = self.save(f'{machine},usb=off', 'Nehalem')
+            self.load(path, machine, 'Nehalem', '-L', '/usr/share/qemu',
+                      qemu=theirs)
+
+    def test_stock_types_load_what_unpatched_ones_load(self):
+        """Even of components that the guest uses and this VM does not have"""
+        theirs = self.theirs('trixie')
+        for machine in TYPES:
+            path = self.save_theirs('trixie', machine, 'max')
+            for cpu in 'max', 'max,-pku':
+                self.load(path, f'{machine},usb=off', cpu, run=False)
+                self.load(path, machine, cpu, '-L', '/usr/share/qemu',
+                          qemu=theirs, run=False)
 
     def test_to_debian_13(self):
         """Without options of ours, there is nothing that it would refuse."""
