@@ -22,7 +22,7 @@ from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, downtime,
                           journey_set, journey_table, journeys, kept, kernels,
-                          matrix_set, modules, moves, nic, page)
+                          matrix_set, matrix_table, modules, moves, nic, page)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
@@ -523,6 +523,17 @@ class LabRules(unittest.TestCase):
             self.assertEqual(steps, ['load 6.1', 'load 7.3'] * 2)
             self.assertEqual(matrix.problems(), [])
 
+    def test_manual_has_matrices(self):
+        text = page.PAGE.read_text(encoding='utf-8')
+        rows = matrix_table.ROWS
+        self.assertEqual(len({row.name for row in rows}), len(rows))
+        for what in (page.JOURNEYS,
+                     *(page.matrix(row.name) for row in rows)):
+            self.assertEqual(len(page.block(what).findall(text)), 1, what)
+        self.assertCountEqual(
+            re.findall(r'\]\((rollback-.*svg)\)', text),
+            [page.picture(row.name).name for row in rows if row.picture])
+
     def test_results_in_manual(self):
         with tempfile.TemporaryDirectory() as folder, \
                 unittest.mock.patch.object(page, 'PAGE',
@@ -603,6 +614,11 @@ class LabRules(unittest.TestCase):
         self.assertTrue(problem(refused, Verdict(Kind.OK)))
         self.assertTrue(problem(refused, Verdict(Kind.LATE, early.text)))
         self.assertTrue(problem(refused, Verdict(Kind.EARLY, 'other')))
+        start = next(journey for journey in journey_table.JOURNEYS
+                     if journey.when is Kind.START)
+        self.assertEqual(problem(start, Verdict(Kind.START, 'S1PIE 1 -> 0')),
+                         '')
+        self.assertTrue(problem(start, Verdict(Kind.EARLY, 'S1PIE 1 -> 0')))
 
 
 def until(condition):

@@ -4,6 +4,7 @@
 
 from .journeys import Journey
 from .places import Site
+from .verdict import Kind
 
 OLD = Site('6.1')
 LTS = Site('6.12')
@@ -59,7 +60,7 @@ REFUSED = (
             refused=r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'),
     Journey('a physical timer to a kernel that does not list it', (NEW, OLD),
             'A timer B', 'socket', profile='B', refused='CNTP_CTL_EL0',
-            late=True),
+            when=Kind.LATE),
     Journey('a physical timer to a kernel that does not list it, postcopy',
             (NEW, OLD), 'A timer B', 'postcopy', profile='B',
             refused='CNTP_CTL_EL0'),
@@ -86,7 +87,7 @@ FAULTS = (
     Journey('no GIC in the kernel, there and back', (LTS, NEW), 'A B A',
             machine=f'virt-hvc-9.2,{NO_GIC}'),
     Journey('S1PIE and a profile without ATS1A', (NEXT_MAX, NEW_MAX),
-            'B reset B', profile='A'),
+            'B', profile='A', refused='S1PIE 1 -> 0', when=Kind.START),
     Journey('S1PIE to a kernel that wants ATS1A', (NEXT_MAX, NEW_MAX), 'A B',
             refused='S1PIE'),
     *(Journey(f'registers that follow the ID registers, {site.kernel}',
@@ -136,13 +137,13 @@ NICS = (
     Journey('a NIC of q35 as on 6.1, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
             machine='q35', device=OLD_NIC, quick=True),
     Journey('a NIC of q35, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
-            machine='q35', refused=FEATURES, late=True, quick=True),
+            machine='q35', refused=FEATURES, when=Kind.LATE, quick=True),
     Journey('a NIC of q35 as on 6.1, there, reset, home', (X86_OLD, X86_NEW),
             'A B reset A', machine='q35', device=OLD_NIC),
     Journey('a NIC of q35, there and back', (X86_OLD, X86_NEW), 'A B A',
             machine='q35'),
     Journey('a NIC of q35, restarted there', (X86_OLD, X86_NEW),
-            'A B restart A', machine='q35', refused=FEATURES, late=True),
+            'A B restart A', machine='q35', refused=FEATURES, when=Kind.LATE),
 )
 
 JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *NICS)

@@ -36,8 +36,8 @@ class Journey:
     """path: sites by letter, A is the first of them, and between them what
     happens there: a word of EVENTS. by: how the guest is moved, a word of WAYS.
     profile: the site whose contract is given to all others. refused: the last
-    move is refused, with a text that this pattern matches, before RAM unless
-    late says otherwise. device: properties of the NIC, if there is one."""
+    step is refused, with a text that this pattern matches; when: how. device:
+    properties of the NIC, if there is one."""
     name: str
     sites: tuple[Site, ...]
     path: str
@@ -46,7 +46,7 @@ class Journey:
     machine: str = 'virt-hvc-9.2'
     profile: str = ''
     refused: str = ''
-    late: bool = False
+    when: Kind = Kind.EARLY
     device: str = ''
     quick: bool = False
 
@@ -96,10 +96,10 @@ class Result:
         verdict, wanted = self.verdict, self.journey.refused
         if not wanted:
             return '' if verdict.kind is Kind.OK else f'{self.at}: {verdict}'
-        kind = Kind.LATE if self.journey.late else Kind.EARLY
-        if verdict.kind is kind and re.search(wanted, verdict.text):
+        when = self.journey.when
+        if verdict.kind is when and re.search(wanted, verdict.text):
             return ''
-        return f'{self.at}: {verdict}; needed: {kind.title}: {wanted}'
+        return f'{self.at}: {verdict}; needed: {when.title}: {wanted}'
 
     def __str__(self) -> str:
         text = f'{self.verdict.kind.title}'
