@@ -286,6 +286,11 @@ class LabRules(unittest.TestCase):
             # Later kernels do not let a guest reach it.
             self.assertEqual(len(self.told(one, other, NEW, NEW)[0]), 1)
 
+    def test_pmu_of_protected_mode(self):
+        stands, counts = ({'WORK_PMU_COUNTS': value} for value in '01')
+        self.assertEqual(self.told(stands, counts, NEW, NEW)[0], [])
+        self.assertEqual(len(self.told(counts, stands, NEW, NEW)[0]), 1)
+
     def test_fields_only(self):
         def shown(value):
             return {'ID_AA64MMFR2_EL1': value}

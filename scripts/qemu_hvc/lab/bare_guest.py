@@ -75,6 +75,8 @@ KERNELS_OWN = (
     Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',
         "up to 6.11 a guest without a GICv3 of the kernel's reaches registers "
         "of the host's", before='6.12', either=True, lacks='GICR_CTLR'),
+    Own('WORK_PMU_COUNTS', "in protected mode a guest's PMU does not count",
+        more=True),
     Own('SMC', 'SMC is answered from 6.4 on', before='6.4'),
     # KVM has an offset for it from 6.4 on.
     Own('WORK_PHYSICAL_COUNTER_BACK', "up to 6.3 the guest reads the host's "

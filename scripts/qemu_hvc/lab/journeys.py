@@ -113,7 +113,7 @@ class Result:
 class Traveller:
     """A guest, wherever it is; told is what it said last that may not change,
     with the oldest kernel that it was on since, fresh what it said when it was
-    started"""
+    started, said what it says now"""
 
     def __init__(self, places: Places, journey: Journey, shared: Path) -> None:
         self.places = places
@@ -125,6 +125,7 @@ class Traveller:
         self.vm: Vm
         self.told: Guest
         self.fresh: Guest
+        self.said: bare_guest.Answers
         self.asides: list[str] = []
         self.notes: list[str] = []
 
@@ -163,7 +164,7 @@ class Traveller:
 
     def check(self) -> Verdict | None:
         """What it says is compared with what it said at the start."""
-        answers = self.guest.answers()
+        self.said = answers = self.guest.answers()
         kernel, here = self.told.kernel, self.vm.host.kernel
         changed = self.guest.differences(self.told.answers, answers, kernel,
                                          here)
@@ -176,9 +177,12 @@ class Traveller:
 
     def reset(self) -> Verdict | None:
         self.guest.reboot()
+        self.told = self.fresh
+        verdict = self.check()
         # What starts here has no past.
-        self.told = replace(self.fresh, kernel=self.vm.host.kernel)
-        return self.check()
+        self.told = replace(self.told, kernel=self.vm.host.kernel,
+                            answers=self.said)
+        return verdict
 
     def restart(self) -> Verdict | None:
         """A reset, after which it may find another machine"""
