@@ -106,19 +106,35 @@ def live_test(result: live.Result):
     return test
 
 
-def journey_tests(hardware, qemu, build: Path, *, nic: bool) -> dict:
+def journey_tests(hardware, qemu, build: Path, *, nic: bool,
+                  lacks: tuple[str, ...] = ()) -> dict:
     """One for each of those journeys that are quick, and of guests that have a
-    NIC, or have not"""
+    NIC, or have not; lacks: options of -machine that this QEMU does not
+    have"""
+    def skipped(option: str):
+        def test(self: unittest.TestCase) -> None:
+            self.skipTest(f'this QEMU has no {option}')
+        return test
+
     def test_of_journey(result: journeys.Result):
         def test(self: unittest.TestCase) -> None:
             self.assertEqual(result.problem, '')
         return test
 
-    chosen = [journey for journey in commands.chosen_journeys((), quick=True)
-              if journey.sites[0].nic == nic]
+    tests, chosen = {}, []
+    for journey in commands.chosen_journeys((), quick=True):
+        if journey.sites[0].nic != nic:
+            continue
+        lacked = [option for option in lacks if option in journey.machine]
+        if lacked:
+            tests[name(f'journey {journey.name}')] = skipped(lacked[0])
+        else:
+            chosen.append(journey)
     with commands.journey_places(hardware, qemu, build) as places:
-        return {name(f'journey {result.journey.name}'): test_of_journey(result)
-                for result in journeys.run(places, chosen)}
+        for result in journeys.run(places, chosen):
+            tests[name(f'journey {result.journey.name}')] = \
+                test_of_journey(result)
+    return tests
 
 
 def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:

@@ -20,10 +20,16 @@ NIC_OLD, NIC_LTS, NIC_NEW = (Site(kernel, nic=True)
                              for kernel in ('6.1', '6.12', 'newest'))
 X86_OLD, X86_LTS, X86_NEW = (Site(kernel, arch='amd64', nic=True)
                              for kernel in ('6.1', '6.12', 'newest'))
+# A pinned type and a stock one of which nothing is pinned but the services
+FLOOR = 'virt-hvc-9.2,kernel-floor=linux-6.1'
+NO_FLOOR = 'virt,hvc-services=linux-6.1'
+X86_FLOOR = 'q35,kernel-floor=linux-6.1'
 # Without what the TAP and the vhost-net of 6.1 do not have
 OLD_NIC = 'host_uso=off,guest_uso4=off,guest_uso6=off,queue_reset=off'
 # What an unpatched QEMU says, too
 FEATURES = r'Features 0x\w+ unsupported\. Allowed features: 0x'
+# What a contract says instead, before RAM
+OFFERED = r"^guest-abi: incoming VM's device at .* offers its guest .*ring-reset"
 
 # How a guest is moved, and how many CPUs it has
 WAYS_AND_CPUS = (('file', 1), ('mapped-ram', 2), ('socket', 4), ('multifd', 2),
@@ -130,16 +136,29 @@ SERVED = (
 # A Linux guest whose NIC has its backend in the kernel. Its driver takes what
 # it is offered, so that a restart on a newer kernel may cut off the way home.
 NICS = (
+    Journey('a NIC with a floor, 6.12 to 6.1', (NIC_LTS, NIC_OLD), 'A B',
+            machine=FLOOR, profile='B', quick=True),
+    Journey('a NIC with a floor, there, reset, home', (NIC_OLD, NIC_NEW),
+            'A B reset A', machine=FLOOR, profile='A'),
+    Journey('a NIC with a floor, there, reset, home, live',
+            (NIC_OLD, NIC_NEW), 'A B reset A', 'socket', machine=FLOOR,
+            profile='A'),
+    Journey('a NIC without a floor, 6.12 to 6.1', (NIC_LTS, NIC_OLD), 'A B',
+            machine=NO_FLOOR, profile='B', refused=OFFERED),
+    Journey('a NIC without a floor, there and back', (NIC_OLD, NIC_NEW),
+            'A B A', machine=NO_FLOOR, profile='A'),
+    Journey('a NIC without a floor, restarted there', (NIC_OLD, NIC_NEW),
+            'A B restart A', machine=NO_FLOOR, profile='A', refused=OFFERED),
     Journey('a NIC as on 6.1, 6.12 to 6.1', (NIC_LTS, NIC_OLD), 'A B',
-            profile='B', device=OLD_NIC, quick=True),
+            profile='B', device=OLD_NIC),
     Journey('a NIC as on 6.1, there, reset, home', (NIC_OLD, NIC_NEW),
-            'A B reset A', profile='A', device=OLD_NIC),
-    Journey('a NIC as on 6.1, there, reset, home, live', (NIC_OLD, NIC_NEW),
-            'A B reset A', 'socket', profile='A', device=OLD_NIC),
-    Journey('a NIC of q35 as on 6.1, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
-            machine='q35', device=OLD_NIC, quick=True),
+            'A B reset A', profile='A', device=OLD_NIC, quick=True),
+    Journey('a NIC of q35 with a floor, 6.12 to 6.1', (X86_LTS, X86_OLD),
+            'A B', machine=X86_FLOOR, quick=True),
     Journey('a NIC of q35, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
             machine='q35', refused=FEATURES, when=Kind.LATE, quick=True),
+    Journey('a NIC of q35 with a floor, there, reset, home',
+            (X86_OLD, X86_NEW), 'A B reset A', machine=X86_FLOOR),
     Journey('a NIC of q35 as on 6.1, there, reset, home', (X86_OLD, X86_NEW),
             'A B reset A', machine='q35', device=OLD_NIC),
     Journey('a NIC of q35, there and back', (X86_OLD, X86_NEW), 'A B A',

@@ -17,10 +17,12 @@ FLEET = ('6.1', '6.12', '6.18', 'newest')
 FEW = ('5.10', '6.1', '6.12', '6.16', 'newest')
 
 GICS = ('virt-hvc-9.2', 'virt-hvc-9.2,gic-version=2,kernel-irqchip=off')
-# Guests with a NIC: what is stock, and what has a contract
+# Guests with a NIC: what is stock; what has a contract, but all that a kernel's
+# TAP and vhost have; and what has a floor
 NIC_MACHINES = {
-    'arm64': (STOCK, 'virt,hvc-services=linux-6.1', 'virt-hvc-9.2'),
-    'amd64': ('q35', 'q35,guest-abi=on'),
+    'arm64': (STOCK, 'virt,hvc-services=linux-6.1',
+              'virt-hvc-9.2,kernel-floor=linux-6.1'),
+    'amd64': ('q35', 'q35,guest-abi=on', 'q35,kernel-floor=linux-6.1'),
 }
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
