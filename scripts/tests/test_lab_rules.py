@@ -397,7 +397,17 @@ class LabRules(unittest.TestCase):
             path.write_text(backends.as_json(found[1:]), encoding='utf-8')
             self.assertEqual(list(backends.differences(path, found)),
                              [f'it has no kernel {found[0].name}'])
-            other = dataclasses.replace(found[1], facts={})
+            other = dataclasses.replace(found[1], facts=found[-1].facts)
+            for row, status in ((found[1], 0), (other, 1)):
+                args = cli.parse(cli.COMMANDS, [
+                    'backends', '--kernels', 'all', '--outer', sys.executable,
+                    '--check', str(path)])
+                with unittest.mock.patch.object(kernels, 'have',
+                                                return_value=[OLD]), \
+                     unittest.mock.patch.object(backends, 'probe',
+                                                return_value=row), \
+                     contextlib.redirect_stdout(None):
+                    self.assertEqual(commands.run_backends(args), status)
             problems = list(backends.differences(path, [other, found[2]]))
             self.assertEqual(len(problems), 1)
             self.assertTrue(problems[0].startswith(f'{other.name}: '))

@@ -144,7 +144,7 @@ def run_backends(args: argparse.Namespace) -> int:
     if not args.check:
         write(args.json, backends.as_json(found))
         return 0
-    problems = backends.differences(args.check, found)
+    problems = list(backends.differences(args.check, found))
     for problem in problems:
         say(f'error: {args.check}: {problem}')
     return bool(problems)
