@@ -43,6 +43,11 @@ def floor_lines(fleet, verbose):
         verb = 'holds' if len(labels) == 1 else 'hold'
         yield f'  {names(labels, verbose)} {verb} the fleet back from ' \
               f'{floor}: {refusal}'
+    unaware = [label for kind in fleet.kinds for label in kind.labels
+               if kind.record.option != 'kernel-floor']
+    if unaware and len(unaware) < fleet.hosts():
+        yield f'  the QEMU of {names(unaware, verbose)} has no kernel-floor, ' \
+              'so that devices have what the kernel there has; update it'
     for label, higher in fleet.alone():
         yield f'  without {label}: {floor_words(higher)}'
 
@@ -59,6 +64,18 @@ def obstacle_lines(fleet, verbose):
             for value, labels in obstacle.values.items())
 
 
+def floor_of_option(fleet):
+    """Why the option has the fleet's floor"""
+    fitting, floor = fleet.fitting_types(), fleet.floor
+    if not fitting:
+        return f'no type has floor {floor}, so {fleet.option()}= sets it'
+    text = f'{fitting[-1]} is the newest type with floor {floor}'
+    newest = fleet.types()[-1]
+    if newest != fitting[-1] and fleet.option() == 'kernel-floor':
+        text += f'; {newest},kernel-floor={floor} has it, too'
+    return text
+
+
 def is_to_try(fleet):
     """Whether each host is to be asked if it can be like the profile"""
     return fleet.machine() and (fleet.has(REGISTER) or fleet.has(FEATURES))
@@ -73,11 +90,7 @@ def option_lines(fleet):
     """What to start VMs with, and what to do then"""
     if fleet.machine():
         yield f'use: -machine {fleet.machine()}'
-        fitting = fleet.fitting_types()
-        yield f'  {fitting[-1]} is the newest type with floor ' \
-              f'{fleet.floor}' if fitting else \
-              f'  no type has floor {fleet.floor}, so {fleet.option()}= ' \
-              'sets it'
+        yield f'  {floor_of_option(fleet)}'
     if is_to_try(fleet):
         yield f'whether the {others(fleet)} can be like it: guest-abi-probe ' \
               f'--profile {fleet.profile()} there, and compare again'

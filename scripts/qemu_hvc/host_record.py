@@ -12,7 +12,7 @@ import re
 from .contract import Contract, ContractError, parse, read
 
 FORMAT = 1
-# Those of -machine that choose a floor
+# Those of -machine that choose a floor, the outer one first
 OPTIONS = ('kernel-floor', 'hvc-services')
 REMEDY = 'make the file again, with guest-abi-probe on that host'
 
@@ -127,8 +127,10 @@ class Record:
         if floor not in self.floors:
             return f'its QEMU {self.qemu} does not know {floor}; update it'
         attempt = self.floors[floor]
-        return (attempt.refusal or attempt.lacks).removeprefix(
-            f'{self.option}={floor}: ')
+        refusal = attempt.refusal or attempt.lacks
+        for option in OPTIONS:
+            refusal = refusal.removeprefix(f'{option}={floor}: ')
+        return refusal
 
     def age(self):
         """Sorts records by their kernels, the oldest first."""

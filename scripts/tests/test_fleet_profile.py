@@ -399,16 +399,16 @@ class Arm(Case):
 
     def test_recorded_hosts(self):
         """Real ones: the profile of all is that of the oldest."""
-        for name in ('linux-6.1', 'linux-6.12', 'linux-6.16'):
+        for name in ('linux-6.1', 'linux-6.12', 'linux-7.3'):
             (self.folder / f'{name}.json').write_bytes(
                 (DATA / f'fleet/{name}.json').read_bytes())
         values = self.profile('linux-6.1.json', 'linux-6.12.json',
-                              'linux-6.16.json')
+                              'linux-7.3.json')
         oldest = Contract.load(DATA / 'fleet/linux-6.1.json')
         for name in oldest.entries:
             if name.endswith(('-el1', '-el0')):
                 self.assertEqual(values[name], oldest.value(name), name)
-        self.assertEqual(self.option, 'virt-hvc-10.0,guest-abi-profile=p')
+        self.assertEqual(self.option, 'virt-hvc-9.2,guest-abi-profile=p')
 
     def test_host_without_contract(self):
         (self.folder / 'none').write_bytes(

@@ -5,8 +5,8 @@
 The hosts of the fleets are in tests/data/fleet: guest-abi-probe's output
 on real kernels, in hosts that scripts/kvm-lab emulates (neoverse-n1, unless a
 file's name says otherwise), cut to the entries that matter here. Their backends
-are those of Linux 5.10.223, 6.1 and 6.12.118. The file of Linux 5.15, for which
-there is no Debian kernel, is written by hand.
+are those that "kvm-lab backends" finds. The file of Linux 5.15, for which there is
+no Debian kernel, is written by hand.
 """
 
 from html.parser import HTMLParser
@@ -188,6 +188,15 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
+def services_only(document):
+    """Of a QEMU that knows no floors of devices"""
+    document['option'] = 'hvc-services'
+    document['features'] = []
+    for row in document['floors'] + document['types']:
+        row.pop('lacks', None)
+        row.pop('kernel-floor', None)
+
+
 class FleetCase(unittest.TestCase):
     """Files of hosts, changed perhaps, and what is said of them"""
 
@@ -267,14 +276,13 @@ class Fleet(FleetCase):
         self.assertEqual(status, 0)
         self.assertEqual(lines, [
             'a.json  Linux 6.12.107+deb13-cloud-arm64, QEMU 10.0.13: '
-            'up to linux-6.18',
+            'up to linux-6.12',
             'b.json  Linux 6.12.107+deb13-cloud-arm64, QEMU 10.0.13: '
-            'up to linux-6.18',
+            'up to linux-6.12',
             '',
-            'all hosts: up to linux-6.18, which Linux 6.12 gives in full (a '
-            'floor is a set of services, not a version)',
-            'use: -machine virt-hvc-10.0,hvc-services=linux-6.18',
-            '  no type has floor linux-6.18, so hvc-services= sets it',
+            'all hosts: up to linux-6.12',
+            'use: -machine virt-hvc-10.0',
+            '  virt-hvc-10.0 is the newest type with floor linux-6.12',
             'by their contracts, guests can go from each host to each other '
             'one'])
         self.assertEqual(document['held-back'], {'from': None, 'by': {}})
@@ -283,20 +291,58 @@ class Fleet(FleetCase):
     def test_one_host(self):
         status, _, document = self.fleet(self.host('6.1'))
         self.assertEqual(status, 0)
+        self.assertEqual(document['floor'], 'linux-6.1')
+        self.assertEqual(document['machine'], 'virt-hvc-9.2')
+
+    def test_held_back_by_devices(self):
+        """Linux 6.1 has the services of 6.12, but not TAP's and vhost's
+        features."""
+        _, lines, document = self.fleet(self.host('6.1'), self.host('6.12'))
+        self.assertEqual(document['floor'], 'linux-6.1')
+        self.assertIn('  linux-6.1.json holds the fleet back from linux-6.12: '
+                      'its tap lacks guest-uso4, guest-uso6, host-uso; needed: '
+                      'Linux 6.2 or later; its vhost-net lacks ring-reset; '
+                      'needed: Linux 6.3 or later', lines)
+        self.assertIn('  virt-hvc-9.2 is the newest type with floor linux-6.1; '
+                      'virt-hvc-10.0,kernel-floor=linux-6.1 has it, too',
+                      lines)
+        self.assertEqual(document['without'],
+                         {'linux-6.1.json': 'linux-6.12'})
+
+    def test_qemu_without_floors_of_devices(self):
+        _, lines, document = self.fleet(
+            self.host('6.12'), self.host('6.1', 'old.json', services_only))
         self.assertEqual(document['floor'], 'linux-6.12')
+        self.assertIn('  the QEMU of old.json has no kernel-floor, so that '
+                      'devices have what the kernel there has; update it',
+                      lines)
+        _, lines, document = self.fleet(
+            self.host('7.3', 'new.json', services_only))
+        self.assertEqual(document['machine'],
+                         'virt-hvc-10.0,hvc-services=linux-6.18')
+        self.assertNotIn('update it', '\n'.join(lines))
 
     def test_served_by_qemu(self):
-        """QEMU gives a guest on 6.12 the PSCI that the kernel of 6.16 has."""
-        status, _, document = self.fleet(self.host('6.12'), self.host('6.16'))
+        """QEMU gives a guest on 6.12 the PSCI that the kernel of 7.3 has."""
+        status, _, document = self.fleet(
+            self.host('6.12', 'a.json', services_only),
+            self.host('7.3', 'b.json', services_only))
         self.assertEqual(status, 0)
         self.assertEqual(document['floor'], 'linux-6.18')
         self.assertEqual(document['held-back'], {'from': None, 'by': {}})
+
+    def test_not_served_by_qemu(self):
+        """Devices are the kernel's."""
+        _, _, document = self.fleet(self.host('6.12'), self.host('7.3'))
+        self.assertEqual(document['floor'], 'linux-6.12')
+        self.assertIn('its tap lacks guest-udp-tunnel-gso, ',
+                      document['held-back']['by']['linux-6.12.json'])
 
     def test_held_back_by_psci(self):
         """Hosts that show the same CPU; only PSCI 1.3 is missing."""
         status, lines, document = self.fleet(
             self.host('6.12', 'linux-6.12.json', self.refuse_psci),
-            self.host('6.16'))
+            self.host('7.3'))
         self.assertEqual(status, 0)
         self.assertEqual(document['floor'], 'linux-6.12')
         self.assertEqual(document['machine'], 'virt-hvc-10.0')
@@ -311,15 +357,17 @@ class Fleet(FleetCase):
         self.assertIn('  without linux-6.12.json: up to linux-6.18', lines)
 
     def test_floor_without_a_type(self):
-        _, lines, document = self.fleet(self.host('6.16'))
+        _, lines, document = self.fleet(self.host('7.3'))
         self.assertEqual(document['machine'],
-                         'virt-hvc-10.0,hvc-services=linux-6.18')
-        self.assertIn('  no type has floor linux-6.18, so hvc-services= sets '
+                         'virt-hvc-10.0,kernel-floor=linux-6.18')
+        self.assertIn('  no type has floor linux-6.18, so kernel-floor= sets '
                       'it', lines)
 
     def test_floor_named_after_a_later_kernel(self):
-        """Why a fleet with Linux 6.1 gets virt-hvc-10.0"""
-        _, lines, _ = self.fleet(self.host('6.12'), self.host('6.1'))
+        """Of services alone, 6.1 and 6.12 have the same."""
+        _, lines, _ = self.fleet(
+            self.host('6.12', 'a.json', services_only),
+            self.host('6.1', 'b.json', services_only))
         self.assertIn('all hosts: up to linux-6.12, which Linux 6.1 gives in '
                       'full (a floor is a set of services, not a version)',
                       lines)
@@ -330,16 +378,16 @@ class Fleet(FleetCase):
             document['kernel'] = '7.0.1'
         _, lines, _ = self.fleet(self.host('6.12', 'old.json', newer),
                                  self.host('6.12', 'new.json', newer))
-        self.assertIn('all hosts: up to linux-6.18', lines)
+        self.assertIn('all hosts: up to linux-6.12', lines)
 
     def test_old_registers_need_a_profile(self):
         status, lines, document = self.fleet(
-            self.host('6.16'), self.host('6.1'), self.host('6.12'))
+            self.host('7.3'), self.host('6.1'), self.host('6.12'))
         self.assertEqual(status, 1)
-        self.assertEqual(document['floor'], 'linux-6.12')
+        self.assertEqual(document['floor'], 'linux-6.1')
         self.assertEqual(document['profile'], 'linux-6.1.json')
         self.assertEqual(document['machine'],
-                         'virt-hvc-10.0,guest-abi-profile=linux-6.1.json')
+                         'virt-hvc-9.2,guest-abi-profile=linux-6.1.json')
         self.assertEqual({(row['kind'], row['entry'])
                           for row in document['obstacles']},
                          {('register', 'arm.clidr-el1'),
@@ -347,12 +395,11 @@ class Fleet(FleetCase):
                           ('register', 'arm.ccsidr-el1.l1-data'),
                           ('register', 'arm.ccsidr-el1.l1-instruction'),
                           ('register', 'arm.ccsidr-el1.l2-data')})
-        self.assertIn('  arm.id-aa64dfr0-el1: 0x10305408 in linux-6.16.json, '
+        self.assertIn('  arm.id-aa64dfr0-el1: 0x10305408 in linux-7.3.json, '
                       'linux-6.12.json; 0x10305406 in linux-6.1.json', lines)
-        self.assertEqual(set(document['held-back']['by']),
-                         {'linux-6.1.json'})
+        self.assertEqual(set(document['held-back']['by']), {'linux-6.1.json'})
         self.assertEqual(document['without'],
-                         {'linux-6.1.json': 'linux-6.18'})
+                         {'linux-6.1.json': 'linux-6.12'})
         self.assertIn('guest-abi-probe --profile linux-6.1.json there',
                       lines[-1])
 
@@ -361,12 +408,12 @@ class Fleet(FleetCase):
             self.host('6.1'), self.host('6.12-profile', 'new.json'))
         self.assertEqual(status, 0, lines)
         self.assertEqual(document['machine'],
-                         'virt-hvc-10.0,guest-abi-profile=linux-6.1.json')
+                         'virt-hvc-9.2,guest-abi-profile=linux-6.1.json')
 
     def test_profile_is_for_all(self):
         """A host that was probed without it, while another one has it"""
         status, _, document = self.fleet(
-            self.host('6.1'), self.host('6.12-profile'), self.host('6.16'))
+            self.host('6.1'), self.host('6.12-profile'), self.host('7.3'))
         self.assertEqual(status, 1)
         self.assertEqual(document['profile'], 'linux-6.1.json')
 
@@ -410,7 +457,7 @@ class Fleet(FleetCase):
         self.assertEqual(list(document['held-back']['by']),
                          ['linux-5.15.json'])
         self.assertEqual(document['without'], {'linux-5.15.json':
-                                               'linux-6.12'})
+                                               'linux-6.1'})
         self.assertIn('all hosts: no floor', lines)
         self.assertIn('linux-5.15.json  Linux 5.15.0, QEMU 10.0.13: no floor',
                       lines)
@@ -485,9 +532,9 @@ class Fleet(FleetCase):
         def options(document):
             document['machine'] = 'virt,gic-version=3'
         document = self.fleet(self.host('6.1', 'a,b.json', options),
-                              self.host('6.16', 'c.json', options))[2]
+                              self.host('7.3', 'c.json', options))[2]
         self.assertEqual(document['machine'],
-                         'virt-hvc-10.0,gic-version=3,'
+                         'virt-hvc-9.2,gic-version=3,'
                          'guest-abi-profile=a,,b.json')
 
     def test_not_comparable(self):
@@ -575,7 +622,7 @@ class Fleet(FleetCase):
     def test_many_alike(self):
         """Hosts that are alike are a count and a few names."""
         many = [self.host('6.1', f'a{i}.json') for i in range(5)] + \
-               [self.host('6.16', f'b{i}.json') for i in range(4)]
+               [self.host('7.3', f'b{i}.json') for i in range(4)]
         status, lines, document = self.fleet(*many)
         self.assertEqual(status, 1)
         self.assertEqual([line.split('  ')[0] for line in lines[:2]],
@@ -585,10 +632,10 @@ class Fleet(FleetCase):
                       'a1.json, a2.json, ...); 0x10305408 in 4 hosts '
                       '(b0.json, b1.json, b2.json, ...)', lines)
         self.assertIn('  5 hosts (a0.json, a1.json, a2.json, ...) hold the '
-                      "fleet back from linux-6.18: this host's kernel cannot "
-                      'give a guest PSCI 1.3, it has 1.1; needed: Linux 6.13 '
-                      'or later, or 6.4 or later, where QEMU serves it; use '
-                      'psci-version=1.1', lines)
+                      'fleet back from linux-6.12: its tap lacks guest-uso4, '
+                      'guest-uso6, host-uso; needed: Linux 6.2 or later; its '
+                      'vhost-net lacks ring-reset; needed: Linux 6.3 or later',
+                      lines)
         self.assertEqual([row['file'] for row in document['hosts']], many)
         self.assertEqual(document['without'], {})
         self.assertEqual(set(document['obstacles'][0]['values']), set(many))
@@ -611,7 +658,7 @@ class Fleet(FleetCase):
 
     def test_one_of_a_few(self):
         """The one old host among many is named, two old ones are not."""
-        new = [self.host('6.16', f'b{i}.json') for i in range(4)]
+        new = [self.host('7.3', f'b{i}.json') for i in range(4)]
         old = self.host('6.12', 'old.json', self.refuse_psci)
         older = self.host('6.12', 'older.json', self.refuse_psci)
         self.assertEqual(self.fleet(*new, old)[2]['without'],
@@ -628,15 +675,15 @@ class Fleet(FleetCase):
 
     def test_html(self):
         text = self.html(self.host('6.1'), self.host('6.12'),
-                         self.host('6.16'))
-        for words in ('-machine virt-hvc-10.0,guest-abi-profile='
+                         self.host('7.3'))
+        for words in ('-machine virt-hvc-9.2,guest-abi-profile='
                       'linux-6.1.json',
-                      'All hosts: up to linux-6.12',
-                      'linux-6.16.json 6.16.12+deb13-cloud-arm64 10.0.13 up '
-                      'to linux-6.18 1',
-                      'From the floor linux-6.18 :',
-                      'linux-6.1.json this host\'s kernel cannot give a guest '
-                      'PSCI 1.3',
+                      'All hosts: up to linux-6.1',
+                      'linux-7.3.json 7.3.4+deb13-cloud-arm64 10.0.13 up to '
+                      'linux-6.18 1',
+                      'From the floor linux-6.12 :',
+                      'linux-6.1.json its tap lacks guest-uso4, guest-uso6, '
+                      'host-uso; needed: Linux 6.2',
                       'arm.id-aa64dfr0-el1 0x10305406 linux-6.1.json '
                       'arm.id-aa64dfr0-el1 0x10305408'):
             self.assertIn(words, text)
@@ -644,12 +691,12 @@ class Fleet(FleetCase):
                          self.host('5.15'))
         for words in ('No option fits all hosts', 'Fleets of their own',
                       '1 linux-6.12.json 2 linux-6.12-cortex-a76.json',
-                      'Without linux-5.15.json : up to linux-6.18'):
+                      'Without linux-5.15.json : up to linux-6.12'):
             self.assertIn(words, text)
         text = self.html(self.host('6.12'))
         self.assertIn('guests can go from each host', text)
         self.assertNotIn('What holds the fleet back', self.html(
-            self.host('6.16')))
+            self.host('7.3')))
 
     def test_html_of_hostile_names(self):
         def change(document):
@@ -657,7 +704,7 @@ class Fleet(FleetCase):
             self.refuse_psci(document)
             document['floors'][-1]['refusal'] = '<img src=x>"\''
         text = self.html(self.host('6.12', '<b>&amp;.json', change),
-                         self.host('6.16'))
+                         self.host('7.3'))
         self.assertIn('<b>&amp;.json', text)
         self.assertIn('<script>6.12</script>&', text)
         self.assertIn('<img src=x>"\'', text)
@@ -723,9 +770,9 @@ class LargeFleet(FleetCase):
         self.assertEqual(self.work(self.copies('6.12', 300)), few)
 
     def test_hosts_of_two_kinds(self):
-        few = self.work(self.copies('6.1', 2) + self.copies('6.16', 2))
+        few = self.work(self.copies('6.1', 2) + self.copies('7.3', 2))
         self.assertEqual(self.work(self.copies('6.1', 100) +
-                                   self.copies('6.16', 100)), few)
+                                   self.copies('7.3', 100)), few)
 
     def different(self, count):
         """Hosts that all differ, in kernel and in a register"""

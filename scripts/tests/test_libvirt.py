@@ -82,7 +82,7 @@ BY_TYPE = Example('virt-hvc', 'virt-hvc-10.0', True, floor='6.12')
 BY_OPTION = Example('hvc-services', 'virt-10.0', False)
 BY_FLOOR = Example('kernel-floor', 'virt-10.0', True, floor='6.1')
 # The domain of the migration guide
-BY_PROFILE = Example('vm', 'virt-hvc-10.0', True, 'guest-abi-profile', '6.12')
+BY_PROFILE = Example('vm', 'virt-hvc-9.2', True, 'guest-abi-profile', '6.1')
 WITHOUT_KVM = (
     ("<domain type='kvm'", "<domain type='qemu'"),
     ("<cpu mode='host-passthrough'/>", "<cpu mode='custom' match='exact'>"
