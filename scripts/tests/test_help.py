@@ -221,7 +221,7 @@ class OfQemu(unittest.TestCase):
             nothing = hmp(vm, 'info guest-abi')
         self.assertIn('info guest-abi  -- show what was promised to the guest',
                       listed)
-        self.assertEqual([line.split() for line in lines[:-2]],
+        self.assertEqual([line.split() for line in lines[:-1]],
                          [[entry['name'], f'{entry["value"]:#x}',
                            entry['rule'], entry['origin'],
                            *' '.join(entry.get('names', [])).split()]
