@@ -10,6 +10,7 @@ import dataclasses
 import gzip
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+import re
 from qemu_hvc.lab import cli, host, kernels, programs
 programs.initramfs = lambda *_: Path('/dev/null')
 hardware = host.Hardware(Path(sys.argv[1]))
