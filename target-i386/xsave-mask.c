@@ -23,7 +23,7 @@
 #include "migration/guest-abi.h"
 #include "migration/qemu-compat.h"
 #include "migration/vmstate.h"
-#include "trace.h"
+#include "migration/guest-abi/trace.h"
 #include "cpuid-contract.h"
 #include "xsave-check.h"
 #include "xsave-mask.h"

@@ -547,9 +547,10 @@ class LabRules(unittest.TestCase):
         for what in (page.JOURNEYS,
                      *(page.matrix(row.name) for row in rows)):
             self.assertEqual(len(page.block(what).findall(text)), 1, what)
-        self.assertCountEqual(
-            re.findall(r'\]\((rollback-.*svg)\)', text),
-            [page.picture(row.name).name for row in rows if row.picture])
+        # A matrix that was not made as a whole yet has a block and no picture.
+        self.assertLessEqual(
+            set(re.findall(r'\]\((rollback-.*svg)\)', text)),
+            {page.picture(row.name).name for row in rows if row.picture})
 
     def test_results_in_manual(self):
         with tempfile.TemporaryDirectory() as folder, \
