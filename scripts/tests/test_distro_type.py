@@ -207,7 +207,8 @@ class DistroType(unittest.TestCase):
                          dict.fromkeys(('arm.std-bmap', 'arm.std-hyp-bmap',
                                         'arm.vendor-hyp-bmap',
                                         'arm.vendor-hyp-bmap-2',
-                                        'arm.psci-version'), 'type'))
+                                        'arm.psci-version',
+                                        'machine.kernel-floor'), 'type'))
 
     def test_migrates_only_to_itself(self):
         stream = self.top / 'stream'

@@ -408,7 +408,7 @@ static const Damage damages[] = {
     { "name/empty", name_empty, " has no valid name" },
     { "name/longest", longest_name },
     { "wrong-type/value-of-16-bytes", value_of_16_bytes, DAMAGED "entry 1 has "
-      "no valid name or is cut off" },
+      "no valid name" },
     { "wrong-type/value-high-bits", value_with_high_bits,
       "incoming VM has PSCI 1.1 [0x8000000000010001], this VM has 1.1" },
     { "wrong-type/version-2", version_2,
