@@ -184,8 +184,8 @@ static void refuse(const GuestAbiDefinition *definition, uint64_t incoming,
 
     error_setg(errp, "guest-abi: incoming VM's device at %s, here '%s' (%s "
                "with %s), offers its guest %s, which this host's does not "
-               "have; use a host and a backend that have them, or start the VM "
-               "anew at the source %s%s%s%s%s", device->path,
+               "have; use a host and a backend that have them, or restart the "
+               "VM at the source %s%s%s%s%s", device->path,
                device->label, device->type, backends, missing.features->str,
                missing.properties->len ? "with " : "without them",
                missing.properties->str,

@@ -546,7 +546,7 @@ class Contract(Vms):
             f", here 'net0' ({BOARDS[board][2]} with tap), offers its guest " \
             'guest-uso4, guest-uso6, host-uso (tap, Linux 6.2), which this ' \
             "host's does not have; use " \
-            'a host and a backend that have them, or start the VM anew at ' \
+            'a host and a backend that have them, or restart the VM at ' \
             'the source with guest_uso4=off,guest_uso6=off,host_uso=off of ' \
             'the device, or with -machine kernel-floor=linux-6.1'
         self.assertEqual(self.check(source, destination), [text])

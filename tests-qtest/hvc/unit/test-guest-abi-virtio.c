@@ -187,8 +187,9 @@ static void test_without_kernel(void)
     g_assert_cmpstr(more, ==, "guest-abi: incoming VM's device at "
         "0000:00:01.0, here 'net0' (virtio-net-pci with no backend in the "
         "kernel), offers its guest guest-uso4, guest-uso6, host-uso (tap, Linux "
-        "6.2), which this host's does not have; use a host and a backend that have them, or start the VM "
-        "anew at the source with guest_uso4=off,guest_uso6=off,host_uso=off of "
+        "6.2), which this host's does not have; use a host and a backend that "
+        "have them, or restart the VM "
+        "at the source with guest_uso4=off,guest_uso6=off,host_uso=off of "
         "the device, or with -machine kernel-floor=linux-6.1");
 }
 
@@ -206,21 +207,21 @@ static void test_refusals(void)
     g_assert_cmpstr(seqpacket, ==, "guest-abi: incoming VM's device at "
         "0000:00:02.0, here 'vsock0' (virtio-net-pci with vhost-vsock), offers "
         "its guest seqpacket (vhost-vsock, Linux 5.14), which this host's does "
-        "not have; use a host and a backend that have them, or start the VM "
-        "anew at the source with seqpacket=off of the device, or with -machine "
+        "not have; use a host and a backend that have them, or restart the VM "
+        "at the source with seqpacket=off of the device, or with -machine "
         "kernel-floor=linux-5.10");
     reset = refusal("virtio.0000:00:01.0", USO | RING_RESET);
     g_assert_cmpstr(reset, ==, "guest-abi: incoming VM's device at "
         "0000:00:01.0, here 'net0' (virtio-net-pci with tap and vhost-net), "
         "offers its guest ring-reset (vhost-net, Linux 6.3), which this host's "
-        "does not have; use a host and a backend that have them, or start the "
-        "VM anew at the source with queue_reset=off of the device, or with "
+        "does not have; use a host and a backend that have them, or restart "
+        "the VM at the source with queue_reset=off of the device, or with "
         "-machine kernel-floor=linux-6.1");
     bits = refusal("virtio.0000:00:01.0", USO | BIT_ULL(63));
     g_assert_cmpstr(bits, ==, "guest-abi: incoming VM's device at "
         "0000:00:01.0, here 'net0' (virtio-net-pci with tap and vhost-net), "
         "offers its guest bits 0x8000000000000000, which this host's does not "
-        "have; use a host and a backend that have them, or start the VM anew "
+        "have; use a host and a backend that have them, or restart the VM "
         "at the source without them");
     gone = refusal("virtio.0000:00:03.0", USO | SEQPACKET);
     g_assert_cmpstr(gone, ==, "guest-abi: incoming VM has a virtio device at "
