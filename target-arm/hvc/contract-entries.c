@@ -188,7 +188,7 @@ static void refuse_frequency(const GuestAbiDefinition *definition,
                "whose counter has the source's frequency", incoming, here);
 }
 
-static char *vector_lengths(uint64_t map)
+char *hvc_contract_vector_lengths(uint64_t map)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -235,8 +235,8 @@ static void refuse_vector_lengths(const GuestAbiDefinition *definition,
                                   uint64_t incoming, uint64_t here,
                                   Error **errp)
 {
-    g_autofree char *came = vector_lengths(incoming);
-    g_autofree char *have = vector_lengths(here);
+    g_autofree char *came = hvc_contract_vector_lengths(incoming);
+    g_autofree char *have = hvc_contract_vector_lengths(here);
     /* What the source has too much, nothing here can mend. */
     bool at_source = incoming & ~here || !here;
     g_autofree char *options = at_source

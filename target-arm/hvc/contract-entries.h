@@ -61,6 +61,15 @@ GuestAbiDefinition hvc_contract_definition(const HvcPromise *promise,
 uint64_t hvc_contract_id(const GuestAbiDefinition *definition);
 
 /**
+ * hvc_contract_vector_lengths: vector lengths in words
+ * @map: bit N stands for a length of (N + 1) * 128 bits
+ *
+ * Returns: the lengths in bits, as in "128 256", or "none". The caller frees it
+ * with g_free().
+ */
+char *hvc_contract_vector_lengths(uint64_t map);
+
+/**
  * hvc_contract_promise_gic: add the GIC to guest-abi's contract
  * @version: its version, 2 to 4; 0: there is none
  * @in_kernel: it is the kernel's, and not QEMU's

@@ -66,26 +66,13 @@ static uint64_t read_register(ARMCPU *cpu, uint64_t id)
            read_raw_cp_reg(&cpu->env, ri) : 0;
 }
 
-static char *lengths(const GuestAbiDefinition *definition, uint64_t map)
-{
-    g_autoptr(strList) list = definition->decode(definition, map);
-    g_autoptr(GString) text = g_string_new(NULL);
-    const strList *name;
-
-    for (name = list; name; name = name->next) {
-        g_string_append_printf(text, "%s%s", text->len ? " " : "",
-                               name->value);
-    }
-    return g_strdup(text->len ? text->str : "none");
-}
-
 static void refuse_lengths(const GuestAbiDefinition *definition,
                            uint64_t incoming, uint64_t here,
                            const char *what_to_do, Error **errp)
 {
     const HvcPromise *promise = definition->opaque;
-    g_autofree char *came = lengths(definition, incoming);
-    g_autofree char *have = lengths(definition, here);
+    g_autofree char *came = hvc_contract_vector_lengths(incoming);
+    g_autofree char *have = hvc_contract_vector_lengths(here);
 
     error_setg(errp, "guest-abi: incoming VM has %s vector lengths of %s bits, "
                "this VM has %s; %s", promise->id == HVC_TCG_SME_VLS ? "SME" :
