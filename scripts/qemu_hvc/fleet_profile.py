@@ -133,7 +133,7 @@ class Merger:
         return result
 
     def refuse_field(self, name, field):
-        remedy = f'no kernel up to Linux 7.3 shows a guest less of it than ' \
+        remedy = 'no kernel up to Linux 7.3 shows a guest less of it than ' \
                  'the CPU has; '
         if field.option:
             remedy += f'probe all hosts with --cpu host,{field.option}'

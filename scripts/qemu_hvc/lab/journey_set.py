@@ -3,6 +3,7 @@
 """The results of journeys, kept in a file, and shown in the manual."""
 
 from collections.abc import Iterator, Sequence
+import hashlib
 import json
 from pathlib import Path
 

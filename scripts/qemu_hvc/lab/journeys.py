@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from .common import LabError, say
-from .guest_kind import AnsweringGuest
+from .guest_kind import AnsweringGuest, Answers
 from .host import Host
 from .moves import LIVE, WAYS, Move
 from .places import Places, Site
@@ -125,7 +125,7 @@ class Traveller:
         self.vm: Vm
         self.told: Guest
         self.fresh: Guest
-        self.said: bare_guest.Answers
+        self.said: Answers
         self.asides: list[str] = []
         self.notes: list[str] = []
 
