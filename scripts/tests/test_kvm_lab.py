@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""A small matrix for every test run, as TAP: every pair with the profile of the
-oldest kernel, there and back without it, what each host can promise, options
-that contradict each other, a live migration, and the quick journeys."""
+"""Real kernels, as TAP. In every test run: every pair with the profile of the
+oldest kernel, what each host can promise, options that contradict each other, and
+the quick journeys. With --long what takes longer: the pairs without a profile,
+live migrations of one kernel, and the other journeys."""
 
 import argparse
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 import dataclasses
 import json
 from pathlib import Path
@@ -106,35 +109,33 @@ def live_test(result: live.Result):
     return test
 
 
-def journey_tests(hardware, qemu, build: Path, *, nic: bool,
-                  lacks: tuple[str, ...] = ()) -> dict:
-    """One for each of those journeys that are quick, and of guests that have a
-    NIC, or have not; lacks: options of -machine that this QEMU does not
-    have"""
-    def skipped(option: str):
-        def test(self: unittest.TestCase) -> None:
-            self.skipTest(f'this QEMU has no {option}')
-        return test
+def all_of(jobs: int, *parts: Callable[[], dict]) -> dict:
+    """The tests of all parts, some of which are made at the same time"""
+    with ThreadPoolExecutor(jobs) as pool:
+        made = list(pool.map(lambda part: part(), parts))
+    return {key: test for tests in made for key, test in tests.items()}
 
+
+def journey_tests(hardware, qemu, build: Path,
+                  chosen: Sequence[journeys.Journey]) -> dict:
+    """One for each of these journeys"""
     def test_of_journey(result: journeys.Result):
         def test(self: unittest.TestCase) -> None:
             self.assertEqual(result.problem, '')
         return test
 
-    tests, chosen = {}, []
-    for journey in commands.chosen_journeys((), quick=True):
-        if journey.sites[0].nic != nic:
-            continue
-        lacked = [option for option in lacks if option in journey.machine]
-        if lacked:
-            tests[name(f'journey {journey.name}')] = skipped(lacked[0])
-        else:
-            chosen.append(journey)
     with commands.journey_places(hardware, qemu, build) as places:
-        for result in journeys.run(places, chosen):
-            tests[name(f'journey {result.journey.name}')] = \
-                test_of_journey(result)
-    return tests
+        return {name(f'journey {result.journey.name}'): test_of_journey(result)
+                for result in journeys.run(places, chosen)}
+
+
+def journey_parts(hardware, qemu, build: Path, jobs: int,
+                  chosen: Sequence[journeys.Journey]) \
+        -> list[Callable[[], dict]]:
+    """As many parts as can be made at the same time, of about the same length"""
+    return [lambda first=first: journey_tests(hardware, qemu, build,
+                                              chosen[first::jobs])
+            for first in range(min(jobs, len(chosen)))]
 
 
 def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
@@ -238,26 +239,34 @@ def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
                 for title, machine, cpu, message in CONTRADICTIONS}
 
 
-def psci_test(hardware, qemu):
-    """Without a version in the options the kernel's own is in the contract."""
+def skip(reason: str):
     def test(self: unittest.TestCase) -> None:
-        try:
-            kernel = kernels.one(OLD)
-        except LabError as error:
-            self.skipTest(str(error))
-        with Host(hardware, kernel,
-                  {'qemu': qemu, 'guest': programs.guest()}) as host:
-            vm = Vm(host, 'old')
-            vm.start(*bare_guest.options('virt,hvc-services=none'))
-            contract = vm.command('query-guest-abi')
-            vm.quit()
-            refusal = start(host, 'virt,hvc-services=none,psci-version=1.1',
-                            'host')
+        self.skipTest(reason)
+    return test
+
+
+def psci_tests(hardware, qemu) -> dict:
+    """Without a version in the options the kernel's own is in the contract."""
+    title = name(f'psci version of none on {OLD}')
+    try:
+        kernel = kernels.one(OLD)
+    except LabError as error:
+        return {title: skip(str(error))}
+    with Host(hardware, kernel,
+              {'qemu': qemu, 'guest': programs.guest()}) as host:
+        vm = Vm(host, 'old')
+        vm.start(*bare_guest.options('virt,hvc-services=none'))
+        contract = vm.command('query-guest-abi')
+        vm.quit()
+        refusal = start(host, 'virt,hvc-services=none,psci-version=1.1',
+                        'host')
+
+    def test(self: unittest.TestCase) -> None:
         self.assertIn(('arm.psci-version', 0x10000, 'default'),
                       [(entry['name'], entry['value'], entry['origin'])
                        for entry in contract['entries']])
         self.assertIn('cannot give a guest PSCI 1.1, it has 1.0', refusal)
-    return test
+    return {title: test}
 
 
 def gic_tests(hardware, qemu, kernel: Kernel) -> dict:
@@ -303,30 +312,52 @@ def gic_tests(hardware, qemu, kernel: Kernel) -> dict:
     return tests
 
 
-def run(hardware, qemu, found: list[Kernel], jobs: int,
-        build: Path) -> int:
+def profile_tests(hardware, qemu, found: list[Kernel]) -> dict:
+    matrix = Matrix(hardware, qemu, 'patched', found, [MACHINE], found[0],
+                    jobs=1)
+    matrix.run()
+    return matrix_tests('profile', matrix, {})
+
+
+def plain_tests(hardware, qemu, found: list[Kernel]) -> dict:
+    """The newer kernel's registers are not what the older one has."""
+    oldest, newest = found[0], found[-1]
+    matrix = Matrix(hardware, qemu, 'patched', [oldest, newest], [MACHINE],
+                    jobs=1)
+    matrix.run()
+    return matrix_tests('plain', matrix, {
+        (newest.name, oldest.name):
+        r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'})
+
+
+def live_tests(hardware, qemu, kernel: Kernel) -> dict:
+    result = live.run(hardware, qemu, kernel, MACHINE, cpus=2, times=4)
+    return {name(f'live {kernel.name} {result.cpus} cpus'): live_test(result)}
+
+
+def run(args: argparse.Namespace, found: list[Kernel]) -> int:
     """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
-    profile = Matrix(hardware, qemu, 'patched', found, [MACHINE], oldest, jobs)
-    profile.run()
-    plain = Matrix(hardware, qemu, 'patched', [oldest, newest], [MACHINE],
-                   jobs=jobs)
-    plain.run()
-    documents = fleet.probe_all(hardware, qemu, found, oldest, jobs)
-    result = live.run(hardware, qemu, newest, MACHINE, cpus=2, times=1)
-    return tap.run(type('KvmLab', (unittest.TestCase,), {
-        **matrix_tests('profile', profile, {}),
-        # The newer kernel's registers are not what the older one has.
-        **matrix_tests('plain', plain, {
-            (newest.name, oldest.name):
-            r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'}),
-        **journey_tests(hardware, qemu, build, nic=False),
-        **fleet_tests(documents, newest),
-        **contradiction_tests(hardware, qemu, newest),
-        name(f'psci version of none on {OLD}'): psci_test(hardware, qemu),
-        **gic_tests(hardware, qemu, newest),
-        name(f'live {newest.name} {result.cpus} cpus'): live_test(result),
-    }))
+    inside = commands.hardware_of(args), commands.inner_qemu(args)
+    # A part of the one or of the other kind is a host and a program's time.
+    usual = (
+        lambda: profile_tests(*inside, found),
+        lambda: fleet_tests(fleet.probe_all(*inside, found, oldest, jobs=1),
+                            newest),
+        lambda: contradiction_tests(*inside, newest),
+        lambda: gic_tests(*inside, newest),
+        lambda: psci_tests(*inside),
+    )
+    longer = (
+        lambda: plain_tests(*inside, found),
+        lambda: live_tests(*inside, newest),
+    )
+    wanted = [journey for journey in commands.chosen_journeys(())
+              if not journey.sites[0].nic and journey.quick != args.long]
+    return tap.run(type('KvmLab', (unittest.TestCase,), all_of(
+        args.jobs,
+        *journey_parts(*inside, args.build, args.jobs, wanted),
+        *(longer if args.long else usual))))
 
 
 def run_test(args: argparse.Namespace) -> int:
@@ -336,16 +367,21 @@ def run_test(args: argparse.Namespace) -> int:
     except LabError as error:
         tap.skip_all(error)
         return 0
-    return run(commands.hardware_of(args), commands.inner_qemu(args), found,
-               args.jobs, args.build)
+    return run(args, found)
 
 
-COMMAND = (run_test, cli.options(), 'a small matrix, as TAP',
+LONG = cli.option(
+    '--long', action='store_true',
+    help='instead of these tests those that take too long for every run: the '
+    'pairs of 6.1 and the newest without a profile, live migrations, and the '
+    'journeys that are not quick')
+
+COMMAND = (run_test, LONG, 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
-           'type: every pair\nwith the profile of 6.1, 6.1 and the newest '
-           'without it; what guest-abi-probe says\non each of them; one live '
-           'migration; and "kvm-lab journeys --quick" of guests without\na '
-           'NIC. Skipped without kernels.')
+           'type: every pair\nwith the profile of 6.1; what guest-abi-probe '
+           'says on each of them; options that\ncontradict each other; and '
+           '"kvm-lab journeys --quick" of guests without a NIC.\nSkipped '
+           'without kernels.')
 
 
 def main():

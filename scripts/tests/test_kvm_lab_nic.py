@@ -14,7 +14,7 @@ import unittest
 from qemu_hvc import tap
 from qemu_hvc.lab import backends, cli, commands, kernels
 from qemu_hvc.lab.common import LabError, fetch
-from test_kvm_lab import journey_tests, name
+from test_kvm_lab import all_of, journey_parts, name, skip
 
 # Where guests come from, and where they go
 KERNELS = ('6.12', '6.1')
@@ -37,15 +37,29 @@ def lacks(build: Path) -> tuple[str, ...]:
     return () if known.returncode == 0 else (FLOOR,)
 
 
+def backend_tests(hardware) -> dict:
+    return {name(f'backends of {series}'): backend_test(
+        backends.probe(hardware, kernels.one(series))) for series in KERNELS}
+
+
 def run(args: argparse.Namespace, hardware) -> int:
+    lacked = lacks(args.build)
+    wanted, skipped = [], {}
+    for journey in commands.chosen_journeys((), quick=True):
+        missing = [option for option in lacked if option in journey.machine]
+        if not journey.sites[0].nic:
+            continue
+        if missing:
+            skipped[name(f'journey {journey.name}')] = \
+                skip(f'this QEMU has no {missing[0]}')
+        else:
+            wanted.append(journey)
     return tap.run(type('KvmLabNic', (unittest.TestCase,), {
-        **{name(f'backends of {found.name}'): backend_test(found)
-           for found in commands.parallel(
-               args, lambda series: backends.probe(hardware,
-                                                   kernels.one(series)),
-               KERNELS)},
-        **journey_tests(hardware, commands.inner_qemu(args), args.build,
-                        nic=True, lacks=lacks(args.build)),
+        **all_of(args.jobs,
+                 *journey_parts(hardware, commands.inner_qemu(args),
+                                args.build, args.jobs, wanted),
+                 lambda: backend_tests(hardware)),
+        **skipped,
     }))
 
 

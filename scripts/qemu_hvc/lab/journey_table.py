@@ -37,7 +37,7 @@ WAYS_AND_CPUS = (('file', 1), ('mapped-ram', 2), ('socket', 4), ('multifd', 2),
 
 GENERAL = (
     *(Journey(f'there and back by {by}, {cpus} CPUs', (LTS, NEW), 'A B A', by,
-              cpus, quick=by in ('mapped-ram', 'postcopy'))
+              cpus, quick=by == 'mapped-ram')
       for by, cpus in WAYS_AND_CPUS),
     Journey('there, reset, back', (LTS, NEW), 'A B reset A', 'socket', 2,
             quick=True),
@@ -48,7 +48,7 @@ GENERAL = (
     Journey('back to the oldest with its profile', (NEW, OLD), 'A B A',
             profile='B', quick=True),
     Journey('three kernels in a row, and home', (OLD, LTS, NEW), 'A B C A',
-            profile='A', quick=True),
+            profile='A'),
     Journey('three kernels in a row, and home, live', (OLD, LTS, NEW),
             'A B reset C reset A', 'socket', 2, profile='A'),
     Journey('protected host, there and back', (
@@ -80,7 +80,7 @@ REFUSED = (
             'A B', 'socket', refused='VH 0 -> 1'),
     Journey('an ITS appears', (
         Site('newest', options=',its=off'), NEW), 'A B', 'socket',
-            refused='ITS', quick=True),
+            refused='ITS'),
     Journey('a CPU appears', (NEW, Site('newest', cpus=2)), 'A B', 'socket',
             refused='vCPU'),
 )
@@ -110,7 +110,7 @@ FAULTS = (
             quick=True),
     Journey('SVE registers, there and back', (OLD_MAX, NEW_MAX), 'A B A',
             'socket', profile='A'),
-    Journey('a physical timer of 6.1', (OLD, NEW), 'A timer B', quick=True),
+    Journey('a physical timer of 6.1', (OLD, NEW), 'A timer B'),
 )
 
 # PSCI 1.3, which 6.12 leaves to QEMU: by what a guest can ask there is no
@@ -126,8 +126,7 @@ SERVED = (
             'A hibernate B hibernate A hibernate', 'socket', 2, machine=PSCI,
             quick=True),
     Journey('8 CPUs flood QEMU with calls, on the way as well', (LTS, NEW),
-            'A flood B calm flood A calm reset', 'socket', 8, machine=PSCI,
-            quick=True),
+            'A flood B calm flood A calm reset', 'socket', 8, machine=PSCI),
     Journey('PSCI 1.3 of QEMU on a protected host, there and back',
             (Site('6.12', append='kvm-arm.mode=protected'), NEW),
             'A flood calm B A hibernate', machine=PSCI),
