@@ -161,6 +161,9 @@ static bool kept(Error **errp)
 static void state_changed(void *opaque, bool running, RunState state)
 {
     hvc_vm->has_run |= running;
+    if (running) {
+        g_hash_table_remove_all(hvc_vm->loaded);
+    }
 }
 
 /* What every vCPU of the VM was made with */
@@ -234,6 +237,7 @@ void arm_hvc_kvm_reset_vcpu(ARMCPU *cpu)
     if (!hvc_vm) {
         return;
     }
+    g_hash_table_remove(hvc_vm->loaded, cpu);
     host_of(&host, CPU(cpu));
     hvc_state_apply(&host.kvm, &hvc_vm->contract, caches_only);
     /* Until the first run the kernel may show what that run will take away. */
@@ -383,5 +387,24 @@ bool arm_hvc_post_load(ARMCPU *cpu)
     memcpy(cpu->cpreg_vmstate_indexes, cpu->cpreg_indexes, size);
     memcpy(cpu->cpreg_vmstate_values, values, size);
     cpu->cpreg_vmstate_array_len = cpu->cpreg_array_len;
+    g_hash_table_insert(hvc_vm->loaded, cpu, g_steal_pointer(&values));
     return true;
+}
+
+int arm_hvc_kvm_level(ARMCPU *cpu, int level)
+{
+    const uint64_t *values =
+        hvc_vm ? g_hash_table_lookup(hvc_vm->loaded, cpu) : NULL;
+
+    if (!values) {
+        return level;
+    }
+    if (cpu->cpreg_array_len == hvc_vm->ids_count &&
+        !memcmp(cpu->cpreg_values, values,
+                cpu->cpreg_array_len * sizeof(*values))) {
+        trace_hvc_vcpu_has_list(CPU(cpu)->cpu_index);
+        return 0;
+    }
+    g_hash_table_remove(hvc_vm->loaded, cpu);
+    return level;
 }

@@ -89,4 +89,19 @@ void arm_hvc_kvm_pre_load(ARMCPU *cpu);
  */
 bool arm_hvc_post_load(ARMCPU *cpu);
 
+/**
+ * arm_hvc_kvm_level: which registers of its list does a vCPU need written?
+ * @cpu: the vCPU
+ * @level: up to which level of kvm_arm_cpreg_level() they were to be written:
+ *         KVM_PUT_RUNTIME_STATE, _RESET_STATE or _FULL_STATE
+ *
+ * QEMU writes the whole list twice between the load of a vCPU and its first
+ * run, while the guest stands still. arm_hvc_post_load() has written what
+ * differs and read all of it, so that there is nothing left to write.
+ *
+ * Returns: @level, or 0, which is below every register's level, if the kernel
+ * has all values of the list.
+ */
+int arm_hvc_kvm_level(ARMCPU *cpu, int level);
+
 #endif

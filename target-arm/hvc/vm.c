@@ -22,6 +22,7 @@ HvcVm *hvc_vm_new(const HvcSet *set, const char *options)
 
     vm->set = *set;
     vm->options = g_strdup(options);
+    vm->loaded = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     vm->gic_fd = -1;
     vm->its_fd = -1;
     return vm;
@@ -32,6 +33,7 @@ void hvc_vm_free(HvcVm *vm)
     if (vm) {
         hvc_truth_clear(&vm->truth);
         hvc_kvm_profile_free(vm->profile);
+        g_hash_table_unref(vm->loaded);
         g_free(vm->ids);
         g_free(vm->late);
         g_free(vm->options);

@@ -56,6 +56,8 @@ typedef struct HvcTruth {
  * @late: registers in the list that came with @tried, of which only their
  *        values tell whether they can be left behind; names
  * @has_run: the VM has run: the kernel changes none of its ID registers now
+ * @loaded: vCPUs that were loaded and have not run, and the values of @ids that
+ *          each has in the kernel
  * @warned: what people have been told about lists of registers
  */
 typedef struct HvcVm {
@@ -77,6 +79,7 @@ typedef struct HvcVm {
     HvcTruth truth;
     char *late;
     bool has_run;
+    GHashTable *loaded;
     HvcListWarnings warned;
 } HvcVm;
 
