@@ -116,7 +116,7 @@ def all_of(jobs: int, *parts: Callable[[], dict]) -> dict:
     return {key: test for tests in made for key, test in tests.items()}
 
 
-def journey_tests(hardware, qemu, build: Path,
+def journey_tests(hardware, qemu, args: argparse.Namespace,
                   chosen: Sequence[journeys.Journey]) -> dict:
     """One for each of these journeys"""
     def test_of_journey(result: journeys.Result):
@@ -124,18 +124,11 @@ def journey_tests(hardware, qemu, build: Path,
             self.assertEqual(result.problem, '')
         return test
 
-    with commands.journey_places(hardware, qemu, build) as places:
-        return {name(f'journey {result.journey.name}'): test_of_journey(result)
-                for result in journeys.run(places, chosen)}
-
-
-def journey_parts(hardware, qemu, build: Path, jobs: int,
-                  chosen: Sequence[journeys.Journey]) \
-        -> list[Callable[[], dict]]:
-    """As many parts as can be made at the same time, of about the same length"""
-    return [lambda first=first: journey_tests(hardware, qemu, build,
-                                              chosen[first::jobs])
-            for first in range(min(jobs, len(chosen)))]
+    results: list[journeys.Result] = []
+    journeys.run(lambda: commands.journey_places(hardware, qemu, args.build),
+                 chosen, args.jobs, results.append)
+    return {name(f'journey {result.journey.name}'): test_of_journey(result)
+            for result in results}
 
 
 def fleet_tests(documents: dict[str, dict], newest: Kernel) -> dict:
@@ -339,7 +332,6 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
     """The tests; returns the exit status."""
     oldest, newest = found[0], found[-1]
     inside = commands.hardware_of(args), commands.inner_qemu(args)
-    # A part of the one or of the other kind is a host and a program's time.
     usual = (
         lambda: profile_tests(*inside, found),
         lambda: fleet_tests(fleet.probe_all(*inside, found, oldest, jobs=1),
@@ -354,10 +346,9 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
     )
     wanted = [journey for journey in commands.chosen_journeys(())
               if not journey.sites[0].nic and journey.quick != args.long]
-    return tap.run(type('KvmLab', (unittest.TestCase,), all_of(
-        args.jobs,
-        *journey_parts(*inside, args.build, args.jobs, wanted),
-        *(longer if args.long else usual))))
+    return tap.run(type('KvmLab', (unittest.TestCase,), {
+        **journey_tests(*inside, args, wanted),
+        **all_of(args.jobs, *(longer if args.long else usual))}))
 
 
 def run_test(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import unittest
 from qemu_hvc import tap
 from qemu_hvc.lab import backends, cli, commands, kernels
 from qemu_hvc.lab.common import LabError, fetch
-from test_kvm_lab import all_of, journey_parts, name, skip
+from test_kvm_lab import journey_tests, name, skip
 
 # Where guests come from, and where they go
 KERNELS = ('6.12', '6.1')
@@ -37,11 +37,6 @@ def lacks(build: Path) -> tuple[str, ...]:
     return () if known.returncode == 0 else (FLOOR,)
 
 
-def backend_tests(hardware) -> dict:
-    return {name(f'backends of {series}'): backend_test(
-        backends.probe(hardware, kernels.one(series))) for series in KERNELS}
-
-
 def run(args: argparse.Namespace, hardware) -> int:
     lacked = lacks(args.build)
     wanted, skipped = [], {}
@@ -55,10 +50,12 @@ def run(args: argparse.Namespace, hardware) -> int:
         else:
             wanted.append(journey)
     return tap.run(type('KvmLabNic', (unittest.TestCase,), {
-        **all_of(args.jobs,
-                 *journey_parts(hardware, commands.inner_qemu(args),
-                                args.build, args.jobs, wanted),
-                 lambda: backend_tests(hardware)),
+        **{name(f'backends of {found.name}'): backend_test(found)
+           for found in commands.parallel(
+               args, lambda series: backends.probe(hardware,
+                                                   kernels.one(series)),
+               KERNELS)},
+        **journey_tests(hardware, commands.inner_qemu(args), args, wanted),
         **skipped,
     }))
 

@@ -304,15 +304,17 @@ def run_journeys(args: argparse.Namespace) -> int:
         return 0
     hardware, qemu = hardware_of(args), inner_qemu(args)
     kept = journey_set.Kept(args.keep, hardware, qemu)
-    problems = 0
-    with journey_places(hardware, qemu, args.build) as hosts:
-        for result in kept.run(hosts, chosen):
-            print(f'{result.journey.name}\n  {result.at}: {result}',
-                  flush=True)
-            if result.problem:
-                problems += 1
-                say(f'error: {result.journey.name}: {result.problem}')
-    print(f'{len(chosen)} journeys, {len(chosen) - problems} as expected')
+    problems = []
+
+    def done(result: journeys.Result) -> None:
+        print(f'{result.journey.name}\n  {result.at}: {result}', flush=True)
+        if result.problem:
+            problems.append(result)
+            say(f'error: {result.journey.name}: {result.problem}')
+
+    kept.run(lambda: journey_places(hardware, qemu, args.build), chosen,
+             args.jobs, done)
+    print(f'{len(chosen)} journeys, {len(chosen) - len(problems)} as expected')
     return bool(problems)
 
 

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """The results of journeys, kept in a file, and shown in the manual."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 import hashlib
 import json
 from pathlib import Path
@@ -56,22 +56,30 @@ class Kept:
                          if site.arch != Hardware.arch})
         return f'{journey}\n{" ".join(words)}'
 
-    def run(self, places: Places,
-            chosen: Sequence[Journey]) -> Iterator[Result]:
-        known = {journey.name: self._known(places, journey)
-                 for journey in chosen}
-        yield from filter(None, known.values())
-        for result in journeys.run(places, [
-                journey for journey in chosen if not known[journey.name]]):
+    def run(self, open_places: Callable[[], Places],
+            chosen: Sequence[Journey], jobs: int,
+            done: Callable[[Result], None]) -> None:
+        """As journeys.run()"""
+        with open_places() as places:
+            known = {journey.name: self._known(places, journey)
+                     for journey in chosen}
+            what = {journey.name: self._of(places, journey)
+                    for journey in chosen}
+
+        def keep(result: Result) -> None:
             self.results[result.journey.name] = {
-                'journey': self._of(places, result.journey),
-                **result.as_object()}
+                'journey': what[result.journey.name], **result.as_object()}
             if self.path:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.path.write_text(json.dumps(
                     {'build': self.build, 'results': self.results}, indent=1),
                     encoding='utf-8')
-            yield result
+            done(result)
+
+        for result in filter(None, known.values()):
+            done(result)
+        journeys.run(open_places, [journey for journey in chosen
+                                   if not known[journey.name]], jobs, keep)
 
 
 def show_in_manual(path: Path, chosen: Sequence[Journey]) -> None:

@@ -8,6 +8,7 @@ with what it said at the start.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 import datetime
 import functools
@@ -15,6 +16,7 @@ import json
 from pathlib import Path
 import re
 import tempfile
+import threading
 import time
 
 from .common import LabError, say
@@ -344,11 +346,23 @@ def travel(places: Places, journey: Journey) -> Result:
     return result
 
 
-def run(places: Places, journeys: Sequence[Journey]) -> Iterator[Result]:
-    """One after the other: each takes as many hosts as it has sites."""
-    for number, journey in enumerate(journeys):
-        places.keep(site for later in journeys[number:number + 2]
-                    for site in later.stops())
-        result = travel(places, journey)
-        say(f'{journey.name}: {result} ({result.seconds:.0f} s)')
-        yield result
+def run(open_places: Callable[[], Places], journeys: Sequence[Journey],
+        jobs: int, done: Callable[[Result], None]) -> None:
+    """As many at once as jobs says, each of which takes as many hosts as it has
+    sites; done: called with each result, one at a time"""
+    lock = threading.Lock()
+
+    def part(chosen: Sequence[Journey]) -> None:
+        """One after the other, with the hosts that the next one needs, too"""
+        with open_places() as places:
+            for number, journey in enumerate(chosen):
+                places.keep(site for later in chosen[number:number + 2]
+                            for site in later.stops())
+                result = travel(places, journey)
+                with lock:
+                    say(f'{journey.name}: {result} ({result.seconds:.0f} s)')
+                    done(result)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        # Taking the results raises what a part raised.
+        list(pool.map(part, [journeys[first::jobs] for first in range(jobs)]))

@@ -48,7 +48,8 @@ class QmpError(LabError):
 class Vm(Monitor):
     """One QEMU inside a host. Making it does not start it.
 
-    patience: so many times as long as others it may take to start and answer
+    patience: so many times as long as others it may take to start, answer and
+    migrate
     """
 
     def __init__(self, host: Host, name: str, *, qemu: str = './qemu',
@@ -58,6 +59,7 @@ class Vm(Monitor):
         self.program = [*wrapper, qemu]
         self.start_timeout = int(START_TIMEOUT * patience)
         self.qmp_timeout = int(QMP_TIMEOUT * patience)
+        self.migration_timeout = int(MIGRATION_TIMEOUT * patience)
         self.offset = 0
 
     # --- QEMU ---
@@ -156,7 +158,7 @@ class Vm(Monitor):
 
     def wait_migration(self) -> dict:
         """query-migrate's answer, once the migration is over."""
-        deadline = time.monotonic() + MIGRATION_TIMEOUT
+        deadline = time.monotonic() + self.migration_timeout
         while time.monotonic() < deadline:
             info = self.qmp('query-migrate')
             if info.get('status') in ('completed', 'failed', 'cancelled'):
