@@ -24,6 +24,36 @@ static GuestAbiTrial *trial;
 /* The contract whose entries are being refused, for their texts */
 static const GuestAbiIncoming *judged;
 
+bool guest_abi_names_add(GuestAbiNames *names, const char *format, ...)
+{
+    va_list args;
+
+    if (names->count++ >= names->most) {
+        return false;
+    }
+    if (!names->text) {
+        names->text = g_string_new(NULL);
+    } else {
+        g_string_append(names->text, ", ");
+    }
+    va_start(args, format);
+    g_string_append_vprintf(names->text, format, args);
+    va_end(args);
+    return true;
+}
+
+char *guest_abi_names_end(GuestAbiNames *names)
+{
+    if (!names->text) {
+        return NULL;
+    }
+    if (names->count > names->most) {
+        g_string_append_printf(names->text, " and %u more",
+                               names->count - names->most);
+    }
+    return g_string_free(names->text, false);
+}
+
 void guest_abi_set_trial(GuestAbiTrial *new_trial)
 {
     trial = new_trial;
@@ -312,7 +342,9 @@ static void append_remedy(GString *text, const char *remedy)
 /* A remedy of several misfits in a row stands behind the last of them. */
 bool guest_abi_verdict(const GuestAbiVerdictList *verdicts, Error **errp)
 {
+    GuestAbiNames others = { .most = MAX_NAMES };
     g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *more = NULL;
     const char *only = NULL, *remedy = NULL;
     unsigned misfits = 0;
 
@@ -331,15 +363,14 @@ bool guest_abi_verdict(const GuestAbiVerdictList *verdicts, Error **errp)
             only = verdict->error;
             remedy = verdict->remedy;
             append_reason(text, verdict, misfits);
-        } else if (misfits <= MAX_TEXTS + MAX_NAMES) {
-            g_string_append_printf(text, "%s'%s'", misfits == MAX_TEXTS + 1 ?
-                                   "; and " : ", ", verdict->name);
+        } else {
+            guest_abi_names_add(&others, "'%s'", verdict->name);
         }
     }
     append_remedy(text, remedy);
-    if (misfits > MAX_TEXTS + MAX_NAMES) {
-        g_string_append_printf(text, " and %u more",
-                               misfits - MAX_TEXTS - MAX_NAMES);
+    more = guest_abi_names_end(&others);
+    if (more) {
+        g_string_append_printf(text, "; and %s", more);
     }
     if (misfits == 1) {
         error_setg(errp, "%s", only);

@@ -336,6 +336,38 @@ uint64_t guest_abi_here(const GuestAbiDefinition *definition);
 uint64_t guest_abi_judged_value(const char *name);
 
 /**
+ * GuestAbiNames: a list of names in the text of a refusal; starts as zeros, but
+ * for @most
+ * @most: so many are told, at least 1; the rest is a number
+ * @count: how many there are
+ * @text: those that are told
+ */
+typedef struct GuestAbiNames {
+    unsigned most;
+    unsigned count;
+    GString *text;
+} GuestAbiNames;
+
+/**
+ * guest_abi_names_add: one name more
+ * @names: the list
+ * @format: the name
+ *
+ * Returns: true if the name is told, false if it is only counted.
+ */
+bool guest_abi_names_add(GuestAbiNames *names, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+
+/**
+ * guest_abi_names_end: the list in words
+ * @names: the list; it is over
+ *
+ * Returns: "A, B and 3 more"; NULL if there is no name. The caller frees it
+ * with g_free().
+ */
+char *guest_abi_names_end(GuestAbiNames *names);
+
+/**
  * guest_abi_name_is_valid: can this be an entry's name?
  * @name: not trusted; ends with a NUL
  *

@@ -46,39 +46,39 @@ static bool is_number(const CpuidItem *item, CpuidNumber number)
     return item->kind == CPUID_NUMBER && item->number == number;
 }
 
-static void append_lacking(const CpuidItem *item, unsigned bit, GString *names,
-                           GString *options)
+static void add_lacking(const CpuidItem *item, unsigned bit,
+                        GuestAbiNames *names, GString *options)
 {
     const char *name = cpuid_feature(item, bit);
 
-    g_string_append(names, names->len ? ", " : "");
-    if (name) {
-        g_string_append_printf(names, "'%s'", name);
+    if (!name) {
+        guest_abi_names_add(names, "bit %u of %s", bit, item->where);
+    } else if (guest_abi_names_add(names, "'%s'", name)) {
         g_string_append_printf(options, ",-%s", name);
-    } else {
-        g_string_append_printf(names, "bit %u of %s", bit, item->where);
     }
 }
 
-/* Features that this host cannot give, and the option that takes them away */
-static bool describe_lacking(GString *names, GString *options)
+/*
+ * Features that this host cannot give, NULL if it can give all; and the option
+ * that takes them away
+ */
+static char *describe_lacking(GString *options)
 {
-    unsigned count = 0;
+    GuestAbiNames names = { .most = MAX_FEATURES };
 
     for (unsigned i = 0; cpuid_item(i); i++) {
         uint64_t bits = lacking(cpuid_item(i));
 
         for (unsigned bit = 0; bit < 64; bit++) {
-            if (bits >> bit & 1 && count++ < MAX_FEATURES) {
-                append_lacking(cpuid_item(i), bit, names, options);
+            if (bits >> bit & 1) {
+                add_lacking(cpuid_item(i), bit, &names, options);
             }
         }
     }
-    if (count > MAX_FEATURES) {
-        g_string_append_printf(names, " and %u more", count - MAX_FEATURES);
+    if (names.count > names.most) {
         g_string_append(options, ",...");
     }
-    return count;
+    return guest_abi_names_end(&names);
 }
 
 /*
@@ -140,8 +140,8 @@ static bool option_helps(void)
  */
 char *x86_cpuid_remedy(void)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
     g_autoptr(GString) options = g_string_new(NULL);
+    g_autofree char *names = NULL;
     g_autofree char *option = NULL;
 
     if (!option_helps()) {
@@ -150,11 +150,12 @@ char *x86_cpuid_remedy(void)
     if (kvm_enabled() && any_differs(CPUID_VENDOR)) {
         return g_strdup("use a host whose CPU is of the source's vendor");
     }
-    if (describe_lacking(names, options)) {
+    names = describe_lacking(options);
+    if (names) {
         return g_strdup_printf(options->len ?
                                "use a host with %s, or start the source VM "
                                "with -cpu ...%s" :
-                               "use a QEMU and a host with %s%s", names->str,
+                               "use a QEMU and a host with %s%s", names,
                                options->str);
     }
     option = x86_cpu_option(promised_cpu, incoming_value);

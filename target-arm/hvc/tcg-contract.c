@@ -169,9 +169,9 @@ static bool save_list(GByteArray *data, Error **errp)
 /* QEMU loads a vCPU if it has all registers that come. */
 static bool check_list(const uint8_t *data, size_t size, Error **errp)
 {
+    GuestAbiNames unknown = { .most = MAX_NAMES };
     g_autofree uint64_t *ids = NULL;
-    g_autoptr(GString) names = g_string_new(NULL);
-    unsigned unknown = 0;
+    g_autofree char *names = NULL;
     size_t count;
 
     ids = data ? hvc_list_unpack(data, size, &count, errp) : NULL;
@@ -181,24 +181,20 @@ static bool check_list(const uint8_t *data, size_t size, Error **errp)
     for (size_t i = 0; i < count; i++) {
         g_autofree char *name = NULL;
 
-        if (hvc_has_id(promised_cpu->cpreg_indexes,
-                       promised_cpu->cpreg_array_len, ids[i]) ||
-            unknown++ >= MAX_NAMES) {
-            continue;
+        if (!hvc_has_id(promised_cpu->cpreg_indexes,
+                        promised_cpu->cpreg_array_len, ids[i])) {
+            name = hvc_sysreg_name(ids[i]);
+            guest_abi_names_add(&unknown, "%s", name);
         }
-        name = hvc_sysreg_name(ids[i]);
-        g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
     }
-    if (unknown > MAX_NAMES) {
-        g_string_append_printf(names, " and %u more", unknown - MAX_NAMES);
-    }
-    if (unknown) {
+    names = guest_abi_names_end(&unknown);
+    if (names) {
         error_setg(errp, "guest-abi: the vCPUs of the incoming VM come with "
                    "registers that those of this VM do not have: %s; start "
                    "this QEMU with the source's -accel, -cpu and -machine "
-                   "options, and use its version of QEMU", names->str);
+                   "options, and use its version of QEMU", names);
     }
-    return !unknown;
+    return !names;
 }
 
 static const GuestAbiPart list_part = {

@@ -540,6 +540,27 @@ static void assert_tried(const GuestAbiValue *expected, unsigned count)
 }
 
 /* One trial, of all that is asked for at once */
+/* Names in a text that ends */
+static void test_some_names(void)
+{
+    GuestAbiNames names = { .most = 2 };
+    g_autofree char *none = guest_abi_names_end(&names);
+    g_autofree char *two = NULL, *four = NULL;
+
+    g_assert_null(none);
+    g_assert_true(guest_abi_names_add(&names, "'%s'", "a"));
+    g_assert_true(guest_abi_names_add(&names, "bit %u", 7));
+    two = guest_abi_names_end(&names);
+    g_assert_cmpstr(two, ==, "'a', bit 7");
+
+    names = (GuestAbiNames) { .most = 2 };
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpint(guest_abi_names_add(&names, "%u", i), ==, i < 2);
+    }
+    four = guest_abi_names_end(&names);
+    g_assert_cmpstr(four, ==, "0, 1 and 2 more");
+}
+
 static void test_trial(void)
 {
     static const GuestAbiValue without[] = {
@@ -854,6 +875,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guest-abi/misfits/all", test_all_misfits);
     g_test_add_func("/guest-abi/misfits/many", test_many_misfits);
     g_test_add_func("/guest-abi/misfits/remedy", test_remedy);
+    g_test_add_func("/guest-abi/misfits/some-names", test_some_names);
     g_test_add_func("/guest-abi/zero-is-absent", test_zero_is_absent);
     g_test_add_func("/guest-abi/trial/together", test_trial);
     g_test_add_func("/guest-abi/trial/fails", test_trial_fails);
