@@ -30,53 +30,77 @@
 /* The vCPU that the contract is of */
 static ARMCPU *promised_cpu;
 
-/* A register as a guest reads it; 0 if it has none */
-static uint64_t read_register(ARMCPU *cpu, uint64_t id)
-{
-    const ARMCPRegInfo *ri = get_arm_cp_reginfo(cpu->cp_regs,
-                                                kvm_to_cpreg_id(id));
+typedef void Refuse(uint64_t id, uint64_t incoming, uint64_t here,
+                    const char *what_to_do, Error **errp);
 
-    switch (id) {
-    case HVC_MIDR_EL1:
-        return cpu->midr;
-    case HVC_CTR_EL0:
-        return cpu->ctr;
-    case HVC_CLIDR_EL1:
-        return cpu->clidr;
-    case HVC_CNTFRQ_EL0:
-        return arm_feature(&cpu->env, ARM_FEATURE_GENERIC_TIMER) ?
-               cpu->gt_cntfrq_hz : 0;
-    case HVC_KVM_SVE_VLS:
-        return cpu_isar_feature(aa64_sve, cpu) ? cpu->sve_vq.map : 0;
-    case HVC_TCG_SME_VLS:
-        return cpu_isar_feature(aa64_sme, cpu) ? cpu->sme_vq.map : 0;
-    case HVC_TCG_EL2:
-        return arm_feature(&cpu->env, ARM_FEATURE_EL2);
-    case HVC_TCG_EL3:
-        return arm_feature(&cpu->env, ARM_FEATURE_EL3);
-    default:
-        break;
-    }
-    if (hvc_is_ccsidr(id)) {
-        return hvc_clidr_has_cache(cpu->clidr, id) ?
-               cpu->ccsidr[id - HVC_SYSREG_CCSIDR_ID(0)] : 0;
-    }
-    /* Reserved registers, and those of an AArch32 CPU, need not exist. */
-    return ri && (ri->type & ARM_CP_CONST || ri->readfn || ri->fieldoffset) ?
-           read_raw_cp_reg(&cpu->env, ri) : 0;
+static uint64_t read_midr(ARMCPU *cpu)
+{
+    return cpu->midr;
 }
 
-static void refuse_lengths(const GuestAbiDefinition *definition,
-                           uint64_t incoming, uint64_t here,
+static uint64_t read_ctr(ARMCPU *cpu)
+{
+    return cpu->ctr;
+}
+
+static uint64_t read_clidr(ARMCPU *cpu)
+{
+    return cpu->clidr;
+}
+
+static uint64_t read_frequency(ARMCPU *cpu)
+{
+    return arm_feature(&cpu->env, ARM_FEATURE_GENERIC_TIMER) ?
+           cpu->gt_cntfrq_hz : 0;
+}
+
+static uint64_t read_sve_lengths(ARMCPU *cpu)
+{
+    return cpu_isar_feature(aa64_sve, cpu) ? cpu->sve_vq.map : 0;
+}
+
+static uint64_t read_sme_lengths(ARMCPU *cpu)
+{
+    return cpu_isar_feature(aa64_sme, cpu) ? cpu->sme_vq.map : 0;
+}
+
+static uint64_t read_el2(ARMCPU *cpu)
+{
+    return arm_feature(&cpu->env, ARM_FEATURE_EL2);
+}
+
+static uint64_t read_el3(ARMCPU *cpu)
+{
+    return arm_feature(&cpu->env, ARM_FEATURE_EL3);
+}
+
+static void refuse_frequency(uint64_t id, uint64_t incoming, uint64_t here,
+                             const char *what_to_do, Error **errp)
+{
+    error_setg(errp, "guest-abi: the counter of the incoming VM runs at %"
+               PRIu64 " Hz (CNTFRQ_EL0), that of this VM at %" PRIu64
+               " Hz, and the guest would take its time from it; %s",
+               incoming, here, what_to_do);
+}
+
+static void refuse_lengths(uint64_t id, uint64_t incoming, uint64_t here,
                            const char *what_to_do, Error **errp)
 {
-    const HvcPromise *promise = definition->opaque;
     g_autofree char *came = hvc_contract_vector_lengths(incoming);
     g_autofree char *have = hvc_contract_vector_lengths(here);
 
     error_setg(errp, "guest-abi: incoming VM has %s vector lengths of %s bits, "
-               "this VM has %s; %s", promise->id == HVC_TCG_SME_VLS ? "SME" :
-               "SVE", came, have, what_to_do);
+               "this VM has %s; %s", id == HVC_TCG_SME_VLS ? "SME" : "SVE",
+               came, have, what_to_do);
+}
+
+static void refuse_exception_level(uint64_t id, uint64_t incoming,
+                                   uint64_t here, const char *what_to_do,
+                                   Error **errp)
+{
+    error_setg(errp, "guest-abi: the CPUs of the incoming VM %s EL%u, those of "
+               "this VM %s; %s", incoming ? "have" : "do not have",
+               id == HVC_TCG_EL2 ? 2 : 3, here ? "do" : "do not", what_to_do);
 }
 
 static void refuse_register(uint64_t id, uint64_t incoming, uint64_t here,
@@ -90,34 +114,73 @@ static void refuse_register(uint64_t id, uint64_t incoming, uint64_t here,
                what_to_do);
 }
 
+/**
+ * Row: what a guest reads, and is not read by way of the vCPU's cp_regs
+ * @id: the register
+ * @read: its value; 0 if the CPU has none
+ * @refuse: says what differs
+ */
+typedef struct Row {
+    uint64_t id;
+    uint64_t (*read)(ARMCPU *cpu);
+    Refuse *refuse;
+} Row;
+
+static const Row rows[] = {
+    { HVC_MIDR_EL1, read_midr, refuse_register },
+    { HVC_CTR_EL0, read_ctr, refuse_register },
+    { HVC_CLIDR_EL1, read_clidr, refuse_register },
+    { HVC_CNTFRQ_EL0, read_frequency, refuse_frequency },
+    { HVC_KVM_SVE_VLS, read_sve_lengths, refuse_lengths },
+    { HVC_TCG_SME_VLS, read_sme_lengths, refuse_lengths },
+    { HVC_TCG_EL2, read_el2, refuse_exception_level },
+    { HVC_TCG_EL3, read_el3, refuse_exception_level },
+};
+
+static const Row *row_of(uint64_t id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (rows[i].id == id) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* Reserved registers, and those of an AArch32 CPU, need not exist. */
+static uint64_t read_cp_register(ARMCPU *cpu, uint64_t id)
+{
+    const ARMCPRegInfo *ri = get_arm_cp_reginfo(cpu->cp_regs,
+                                                kvm_to_cpreg_id(id));
+
+    return ri && (ri->type & ARM_CP_CONST || ri->readfn || ri->fieldoffset) ?
+           read_raw_cp_reg(&cpu->env, ri) : 0;
+}
+
+/* A register as a guest reads it; 0 if it has none */
+static uint64_t read_register(ARMCPU *cpu, uint64_t id)
+{
+    const Row *row = row_of(id);
+
+    if (row) {
+        return row->read(cpu);
+    }
+    if (hvc_is_ccsidr(id)) {
+        return hvc_clidr_has_cache(cpu->clidr, id) ?
+               cpu->ccsidr[id - HVC_SYSREG_CCSIDR_ID(0)] : 0;
+    }
+    return read_cp_register(cpu, id);
+}
+
 static void refuse(const GuestAbiDefinition *definition, uint64_t incoming,
                    uint64_t here, Error **errp)
 {
     const HvcPromise *promise = definition->opaque;
+    const Row *row = row_of(promise->id);
     g_autofree char *what_to_do = hvc_tcg_remedy(promised_cpu, read_register);
 
-    switch (promise->id) {
-    case HVC_CNTFRQ_EL0:
-        error_setg(errp, "guest-abi: the counter of the incoming VM runs at %"
-                   PRIu64 " Hz (CNTFRQ_EL0), that of this VM at %" PRIu64
-                   " Hz, and the guest would take its time from it; %s",
-                   incoming, here, what_to_do);
-        break;
-    case HVC_KVM_SVE_VLS:
-    case HVC_TCG_SME_VLS:
-        refuse_lengths(definition, incoming, here, what_to_do, errp);
-        break;
-    case HVC_TCG_EL2:
-    case HVC_TCG_EL3:
-        error_setg(errp, "guest-abi: the CPUs of the incoming VM %s EL%u, "
-                   "those of this VM %s; %s", incoming ? "have" :
-                   "do not have", promise->id == HVC_TCG_EL2 ? 2 : 3,
-                   here ? "do" : "do not", what_to_do);
-        break;
-    default:
-        refuse_register(promise->id, incoming, here, what_to_do, errp);
-        break;
-    }
+    (row ? row->refuse : refuse_register)(promise->id, incoming, here,
+                                          what_to_do, errp);
 }
 
 static void promise(uint64_t id)
