@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """A small VM that is migrated to and from a file."""
 
-from .qmp import Qemu
+from .qmp import Qemu, QemuEnded
 
 # Streams are compared: no clock, no network card's ROM, no random bytes.
 OPTIONS = ('-accel', 'tcg', '-cpu', 'cortex-a72', '-m', '64', '-nodefaults',
@@ -20,7 +20,14 @@ class Vm(Qemu):
                          *self.OPTIONS, *options)
 
     def save(self, path):
-        self.command('migrate', uri=f'file:{path}')
+        self._save(f'file:{path}')
+
+    def save_by_pipe(self, path):
+        """As QEMU 7.2 can, which does not write to files itself"""
+        self._save(f'exec:cat >{path}')
+
+    def _save(self, uri):
+        self.command('migrate', uri=uri)
         info = self.wait_migration()
         if info['status'] != 'completed':
             raise RuntimeError(f'migrate: {info}')
@@ -29,6 +36,20 @@ class Vm(Qemu):
         self.command('migrate-incoming', uri=f'file:{path}',
                      **{'exit-on-error': False})
         return self.wait_migration()
+
+    def load_by_pipe(self, path):
+        """As QEMU 7.2 can, which ends at a refusal: what it said of that, or ''.
+        RuntimeError if it crashed"""
+        try:
+            self.command('migrate-incoming', uri=f'exec:cat {path}')
+            self.wait_migration()
+        except QemuEnded:
+            if self.process.returncode != 1:
+                raise RuntimeError(f'QEMU ended with status '
+                                   f'{self.process.returncode}: '
+                                   f'{self.stderr}') from None
+            return self.stderr.strip()
+        return ''
 
     def migrate_to(self, to, uri, return_path):
         """How a migration to a VM that waits for one ends on this side"""

@@ -42,8 +42,7 @@ class InteropTest(XsaveCase):
         with self.vm(machine, cpu, '-L', '/usr/share/qemu',
                      qemu=self.theirs(suite)) as vm:
             self.assert_well(vm.watch())
-            vm.command('migrate', uri=f'exec:cat >{path}')
-            self.assertEqual(vm.wait_migration()['status'], 'completed')
+            vm.save_by_pipe(path)
         return path
 
     def check(self, suite):
@@ -104,6 +103,17 @@ class InteropTest(XsaveCase):
                 self.load(path, f'{machine},usb=off', cpu, run=False)
                 self.load(path, machine, cpu, '-L', '/usr/share/qemu',
                           qemu=theirs, run=False)
+
+    def test_stock_types_to_debian_12(self):
+        theirs = self.theirs('bookworm')
+        for machine in TYPES:
+            for cpu in 'Nehalem', 'max,-la57,-sha-ni':
+                path = self.save(f'{machine},usb=off', cpu)
+                with self.vm(machine, cpu, '-incoming', 'defer', '-L',
+                             '/usr/share/qemu', qemu=theirs) as vm:
+                    self.assertEqual(vm.load_by_pipe(path), '')
+                    self.assertEqual(vm.state(), 'running')
+                    self.assert_well(vm.watch())
 
     def test_to_debian_13(self):
         """Without options of ours, there is nothing that it would refuse."""
