@@ -7,12 +7,15 @@ name, before RAM, and the options that a refusal names are enough.
 """
 
 import itertools
+import json
 
 from qemu_hvc import tap
+from qemu_hvc.paths import DATA
 from qemu_hvc.stream import Stream
 from qemu_hvc.vm import Vm
 from cpu_case import CpuCase
 
+KVM_HOST = DATA / 'fleet/linux-6.12.json'
 PINNED = 'virt-hvc-10.0'
 STOCK = 'virt-10.0,guest-abi=on'
 MODELS = ('cortex-a53', 'cortex-a72', 'neoverse-n1', 'a64fx', 'max')
@@ -137,6 +140,21 @@ class CpuContractArm(CpuCase):
         self.assertTrue(text.endswith(
             "; start this QEMU with the source's -accel, -cpu and -machine "
             'options, and use its version of QEMU'), text)
+
+    def test_vm_of_kvm(self):
+        """Of what guest-abi-probe printed on Linux 6.12, its GIC was left out"""
+        document = json.loads(KVM_HOST.read_text(encoding='utf-8'))['return']
+        contract = {'parts': [], 'entries': [
+            *document['entries'], {'name': 'arm.gic', 'value': 0x103}]}
+        bad = {verdict['name']: verdict['error'] for verdict in
+               self.check(contract, 'virt-hvc-10.0,gic-version=3',
+                          'neoverse-n1')}
+        self.assertNotIn('arm.midr-el1', bad)
+        self.assertIn("incoming VM has the kernel's GICv3, this VM has QEMU's "
+                      'GICv3; start this QEMU with the source', bad['arm.gic'])
+        self.assertIn('incoming VM has CLIDR_EL1 = 0x2000021, this VM has '
+                      '0x82000023 (Ctype1 1 -> 3, ICB 0 -> 2); start this '
+                      'QEMU with', bad['arm.clidr-el1'])
 
     def test_names_are_those_of_kvm(self):
         names = list(self.entries(PINNED, 'max'))
