@@ -5,7 +5,10 @@
 The guest is scripts/guests/xsave; layout.h there has the same addresses.
 """
 
+from pathlib import Path
 import re
+import struct
+import tempfile
 import time
 
 from .qmp import PATIENCE_S
@@ -14,12 +17,21 @@ from .vm import Vm
 PARAMETERS = 0x8000
 RESULTS = 0x9000
 RESULT_NAMES = ('filled', 'xcr0', 'rounds', 'errors', 'bad_offset',
-                'bad_value', 'pkru', 'told', 'tells')
-# The bits of the last two
+                'bad_value', 'pkru', 'told', 'tells', 'using', 'boots',
+                'answers')
+# The bits of "told" and "tells"; "using" is the number of one, from 1 on
 FEATURES = ('xsaveopt', 'xsavec', 'xgetbv1', 'aes', 'pclmulqdq', 'sha-ni',
             'popcnt', 'movbe', 'bmi2', 'adx', 'rdtscp', 'clflushopt', 'clzero',
             'kvmclock')
 ALL = 0xffffffff
+
+# What CPUID says: leaf, sub-leaf, and four registers, each time
+CPUID_TABLE = 0x19000
+CPUID_ANSWER = struct.Struct('<6I')
+REGISTERS = ('eax', 'ebx', 'ecx', 'edx')
+# Leaves that have sub-leaves
+WITH_SUBLEAVES = (4, 7, 0xb, 0xd, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1d,
+                  0x1e, 0x1f, 0x24, 0x8000001d, 0x80000020, 0x80000026)
 # A guest that crashes is paused, where it would reboot.
 NO_REBOOT = ('-action', 'reboot=shutdown', '-action', 'shutdown=pause')
 
@@ -33,6 +45,17 @@ def guest_options(image, xcr0=ALL, pke=1):
     return options
 
 
+def cpuid_registers(table):
+    """Values by names such as "7.0-ebx"; those that are 0 are left out"""
+    found = {}
+    for leaf, subleaf, *values in CPUID_ANSWER.iter_unpack(table):
+        name = f'{leaf:x}.{subleaf:x}' if leaf in WITH_SUBLEAVES else \
+            f'{leaf:x}'
+        found.update((f'{name}-{register}', value)
+                     for register, value in zip(REGISTERS, values) if value)
+    return found
+
+
 class Watched:
     """A VM's view of its guest, for a class that has hmp() and state()"""
 
@@ -41,6 +64,29 @@ class Watched:
         text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
         values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
         return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))
+
+    def read_memory(self, address, size):
+        """Bytes of the guest's memory"""
+        raise NotImplementedError
+
+    def cpuid(self):
+        """What CPUID said when the guest looked last; see
+        cpuid_registers()"""
+        return cpuid_registers(self.read_memory(
+            CPUID_TABLE, CPUID_ANSWER.size * self.results()['answers']))
+
+    def reboot(self):
+        """Resets the machine and waits for the guest's start. Only a crash
+        of the guest ends it, not this."""
+        boots = self.results()['boots']
+        self.command('set-action', reboot='reset')
+        self.command('system_reset')
+        deadline = time.monotonic() + PATIENCE_S
+        while self.results()['boots'] == boots:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f'the guest does not boot: {self.state()}')
+            time.sleep(0.01)
+        self.command('set-action', reboot='shutdown')
 
     def watch(self):
         """The results when the guest has looked at all registers again"""
@@ -76,3 +122,10 @@ class XsaveVm(Watched, Vm):
         if guest:
             arguments += guest_options(guest, xcr0, pke)
         super().__init__(qemu, machine, *map(str, arguments))
+
+    def read_memory(self, address, size):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'memory'
+            self.command('pmemsave', val=address, size=size,
+                         filename=str(path))
+            return path.read_bytes()

@@ -18,6 +18,7 @@
 #define SAVED       0x10000
 #define SCRATCH     0x14000
 #define XMM0        0x18000
+#define CPUID_TABLE 0x19000
 #define STACK       0x20000
 
 #endif

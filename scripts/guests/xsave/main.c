@@ -29,6 +29,9 @@
 #define HEADER    512
 #define AREA_SIZE 0x4000
 
+#define MAX_ANSWERS 200
+#define MAX_LEAVES 64
+
 /**
  * Parameters: what the test wants; it writes them before the VM starts
  * @xcr0: components that the guest may enable, among those it has
@@ -50,6 +53,9 @@ typedef struct Parameters {
  * @pkru: its value, by RDPKRU, if protection keys are on
  * @told: the features[] of which CPUID told when the guest booted, bit by bit
  * @tells: what CPUID says of them now
+ * @using: which of them is being executed, from 1 on; 0 between rounds
+ * @boots: how often the guest booted
+ * @answers: number of CpuidAnswer in CPUID_TABLE
  */
 typedef struct Results {
     uint64_t filled;
@@ -61,11 +67,20 @@ typedef struct Results {
     uint64_t pkru;
     uint64_t told;
     uint64_t tells;
+    uint64_t using;
+    uint64_t boots;
+    uint64_t answers;
 } Results;
 
 typedef struct Cpuid {
     uint32_t eax, ebx, ecx, edx;
 } Cpuid;
+
+/* What CPUID says of a leaf; those with nothing but zeros are left out */
+typedef struct CpuidAnswer {
+    uint32_t leaf, subleaf;
+    Cpuid says;
+} CpuidAnswer;
 
 /* volatile: the test reads and writes them while the guest runs */
 #define parameters ((volatile Parameters *)PARAMETERS)
@@ -368,9 +383,68 @@ static void use_features(uint64_t told)
 {
     for (unsigned i = 0; i < FEATURES; i++) {
         if (told >> i & 1) {
+            results->using = i + 1;
             features[i].use();
         }
     }
+    results->using = 0;
+}
+
+/* Those with sub-leaves; of others, all sub-leaves are the same. */
+static unsigned subleaves_of(uint32_t leaf)
+{
+    switch (leaf) {
+    case 0xd:
+        return COMPONENTS;
+    case 4:
+    case 7:
+    case 0xb:
+    case 0xf:
+    case 0x10:
+    case 0x12:
+    case 0x14:
+    case 0x17:
+    case 0x18:
+    case 0x1d:
+    case 0x1e:
+    case 0x1f:
+    case 0x24:
+    case 0x8000001d:
+    case 0x80000020:
+    case 0x80000026:
+        return 8;
+    default:
+        return 1;
+    }
+}
+
+static unsigned list_leaf(CpuidAnswer *table, unsigned count, uint32_t leaf)
+{
+    for (unsigned i = 0; i < subleaves_of(leaf) && count < MAX_ANSWERS; i++) {
+        Cpuid r = cpuid(leaf, i);
+
+        if (r.eax | r.ebx | r.ecx | r.edx) {
+            table[count++] = (CpuidAnswer){ leaf, i, r };
+        }
+    }
+    return count;
+}
+
+/* All that CPUID says; the table stays the same while the CPU does. */
+static void list_cpuid(void)
+{
+    static const uint32_t ranges[] = { 0, 0x40000000, 0x80000000, 0xc0000000 };
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        uint32_t last = cpuid(ranges[i], 0).eax;
+
+        for (uint32_t leaf = ranges[i];
+             leaf <= last && leaf - ranges[i] < MAX_LEAVES; leaf++) {
+            count = list_leaf((CpuidAnswer *)CPUID_TABLE, count, leaf);
+        }
+    }
+    results->answers = count;
 }
 
 /* Called by start.S, in 64-bit mode */
@@ -382,6 +456,7 @@ int main(void)
     /* Memory outlives a reset, and the test is to see that there was one. */
     results->filled = 0;
     results->rounds = 0;
+    results->boots++;
     set_cr4(CR4_OSFXSR | (pke ? CR4_PKE : 0));
     if (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) {
         Cpuid all = cpuid(0xd, 0);
@@ -408,6 +483,7 @@ int main(void)
         for_each(xcr0, compare_one);
         use_features(results->told);
         results->tells = told_by_cpuid(xcr0);
+        list_cpuid();
         results->pkru = pke ? rdpkru() : 0;
         results->rounds++;
     }
