@@ -21,15 +21,17 @@ import unittest.mock
 
 from qemu_hvc import tap
 from qemu_hvc.bench import kvm as bench_kvm
-from qemu_hvc.lab import (backends, bare_guest, cli, commands, downtime,
-                          journey_set, journey_table, journeys, kept, kernels,
-                          matrix_set, matrix_table, modules, moves, nic, page)
+from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
+                          downtime, journey_set, journey_table, journeys, kept,
+                          kernels, matrix_set, matrix_table, modules, moves,
+                          nic, page, render, x86)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import Cell, Matrix, from_json, machine_list
 from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
 from qemu_hvc.paths import ROOT, SCRIPTS
+from qemu_hvc.xsave_guest import FEATURES
 
 OLD = Kernel('6.1', Path('old'), '6.1.0-50-cloud-arm64', '6.1.176-1')
 NEW = Kernel('7.3', Path('new'), '7.3.4+deb13-cloud-arm64', '7.3.4-1~bpo13+1')
@@ -384,13 +386,9 @@ class LabRules(unittest.TestCase):
                                  change)
 
     def test_matrix_of_nics(self):
-        for words, message in (
-                (['--arch', 'amd64'], 'without --nic'),
-                (['--arch', 'amd64', '--nic', '--qemu', './qemu'],
-                 'needed: "patched" or "stock"')):
-            with self.assertRaisesRegex(LabError, message):
-                commands.check_arch(cli.parse(cli.COMMANDS,
-                                              ['matrix', *words]))
+        with self.assertRaisesRegex(LabError, 'needed: "patched" or "stock"'):
+            commands.check_arch(cli.parse(cli.COMMANDS, [
+                'matrix', '--arch', 'amd64', '--nic', '--qemu', './qemu']))
 
     def test_record_of_backends(self):
         found = backends.recorded()
@@ -539,6 +537,91 @@ class LabRules(unittest.TestCase):
             steps, matrix = self.play(folder)
             self.assertEqual(steps, ['load 6.1', 'load 7.3'] * 2)
             self.assertEqual(matrix.problems(), [])
+
+    def test_hosts_with_other_cpus(self):
+        row = matrix_table.Row('x', ('6.1', 'newest max,pku=off', '6.1 EPYC'),
+                               matrix_table.X86_MACHINES, arch='amd64')
+        with unittest.mock.patch.object(
+                kernels, 'one',
+                lambda name, arch: {'6.1': OLD, 'newest': NEW}[name]):
+            found, cpus = commands.hosts_of_row(row)
+        self.assertEqual([kernel.name for kernel in found],
+                         ['6.1', '7.3 pku=off', '6.1 EPYC'])
+        self.assertEqual(cpus, {'7.3 pku=off': 'max,pku=off',
+                                '6.1 EPYC': 'EPYC'})
+        self.assertEqual(found[1].release, NEW.release)
+        matrix = Matrix(x86.X86Hardware(Path(), 'max'), Path(), 'patched',
+                        found, ['q35'], cpus=cpus)
+        matrix.cells = [Cell('q35', source.name, target.name,
+                             Verdict(Kind.OK))
+                        for source in found for target in found]
+        again = from_json(matrix.as_json())
+        self.assertEqual(again.cpus, cpus)
+        self.assertIn('7.3 pku=off  ok           ok           ok\n',
+                      render.as_text(again))
+        self.assertIn('7.3 pku=off: CPU max,pku=off\n',
+                      render.as_text(again))
+        self.assertIn('>7.3 pku=off</text>', render.as_svg(again))
+
+    def test_profile_of_the_fleet(self):
+        """Each host is probed, before a VM has what all have."""
+        fleet_machine = matrix_table.X86_MACHINES[1]
+
+        class OfFleet(self.Played):
+            """With such a machine"""
+
+            def _probe(self, hosts, kernel):
+                self.steps.append(f'probe {kernel.name}')
+
+            def _make_fleet_profile(self):
+                self.steps.append('profile')
+        matrix = OfFleet(Hardware(Path()), Path(), 'patched', [OLD, NEW],
+                         list(matrix_table.X86_MACHINES), jobs=1)
+        matrix.steps = []
+        matrix.run()
+        self.assertEqual(matrix.steps[:7], [
+            'save 6.1', 'probe 6.1', 'save 7.3', 'probe 7.3', 'profile',
+            'save 6.1', 'save 7.3'])
+        for machine, kind, text, problem in (
+                ('q35', Kind.CHANGED, 'x', ''),
+                ('q35,guest-abi=on', Kind.CHANGED, 'x', 'a silent change'),
+                ('q35,guest-abi=on', Kind.EARLY, 'guest-abi: x', ''),
+                ('q35,guest-abi=on', Kind.EARLY, 'x', 'refused without a '
+                 'name'),
+                (fleet_machine, Kind.EARLY, 'guest-abi: x', 'with the profile '
+                 'of the fleet, and it does not go'),
+                (fleet_machine, Kind.OK, '', '')):
+            with self.subTest(machine, kind=kind, text=text):
+                self.assertEqual(Cell(machine, 'a', 'b', Verdict(
+                    kind, text)).problem, problem)
+
+    def test_what_cpuid_guests_say(self):
+        told = {cpuid_guest.GUEST: cpuid_guest.RUNS, 'CPUID 1-ecx': '0x3',
+                'CPUID 80000002-eax': '0x1'}
+        guest = cpuid_guest.CpuidGuest(unittest.mock.Mock())
+        for after, change, aside in (
+                ({}, [], []),
+                ({'CPUID 1-ecx': '0x1'}, ['CPUID 1-ecx: 0x3, then 0x1'], []),
+                ({'CPUID 7.0-ebx': '0x1'}, ['CPUID 7.0-ebx: none, then 0x1'],
+                 []),
+                ({'CPUID 80000002-eax': '0x2'}, [],
+                 ['CPUID 80000002-eax: 0x1, then 0x2']),
+                ({cpuid_guest.GUEST: 'ended at aes'},
+                 ['the guest: runs, then ended at aes'], [])):
+            with self.subTest(after):
+                moved = told, {**told, **after}, OLD, NEW
+                self.assertEqual(guest.differences(*moved), change)
+                self.assertEqual(guest.asides(*moved), aside)
+
+    def test_cpuid_guest_that_ended(self):
+        vm = unittest.mock.Mock()
+        vm.watch.side_effect = RuntimeError
+        vm.results.return_value = {'using': 1 + FEATURES.index('aes')}
+        self.assertEqual(cpuid_guest.CpuidGuest(vm).answers(),
+                         {cpuid_guest.GUEST: 'ended at aes'})
+        with self.assertRaisesRegex(LabError, 'ended at aes; needed: one that '
+                                    'runs'):
+            cpuid_guest.CpuidGuest(vm).booted()
 
     def test_manual_has_matrices(self):
         text = page.PAGE.read_text(encoding='utf-8')

@@ -11,6 +11,7 @@ host        an emulated host, driven by shell commands
 vm          a KVM guest inside a host
 guest_kind  what VMs run
 bare_guest  the bare-metal guest and what it answers
+cpuid_guest x86 guests that execute what CPUID told them of
 verdict     what became of a migration
 journeys    a guest that goes from host to host
 journey_table

@@ -92,7 +92,7 @@ OF_THE_LAB = {'x86': BUILD, 'matrices': options(BUILD, JOBS)}
 
 ARCH = option('--arch', choices=('arm64', 'amd64'), default='arm64',
               help="the hosts' architecture: arm64 (default), or amd64 with "
-              'kvm-amd')
+              'kvm-amd, whose guests execute what CPUID told them of')
 KERNELS = option('--kernels', metavar='LIST',
                  help=SERIES_HELP % ', '.join(kernels.DEFAULT))
 JSON, SVG, TEXT = (

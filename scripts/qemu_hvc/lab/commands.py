@@ -17,7 +17,7 @@ from typing import TypeVar
 from ..contract import read_text
 from ..fleet import Fleet
 from ..fleet_text import fleet_lines
-from . import (backends, firmware, fleet, host, ioctls, journey_set,
+from . import (backends, cpuid_guest, firmware, fleet, host, ioctls, journey_set,
                journey_table, journeys, kernels, linux, live, matrix_set,
                matrix_table, nic, places, programs, qemu_build, render, x86)
 from .bare_guest import BARE
@@ -179,7 +179,8 @@ def run_matrix(args: argparse.Namespace) -> int:
     hardware, kind = guests_of(hardware, args.nic, args.build,
                                args.nic_options)
     chosen = kernels.have(args.kernels or
-                          (','.join(matrix_table.FLEET) if args.nic else None),
+                          (','.join(matrix_table.FLEET)
+                           if args.nic or args.arch == 'amd64' else None),
                           args.arch)
     matrix = Matrix(hardware, qemu, Path(args.qemu).name, chosen,
                     machines, named_kernel(args.profile, chosen), args.jobs,
@@ -202,9 +203,6 @@ def complain(matrix: Matrix) -> bool:
 
 def check_arch(args: argparse.Namespace) -> None:
     """LabError for options that do not go together"""
-    if args.arch == 'amd64' and not args.nic:
-        raise LabError('--arch amd64 without --nic; needed: both, as other '
-                       'guests are for arm64; correct it')
     if args.arch == 'amd64' and args.qemu not in x86.FOLDERS:
         raise LabError(f'--arch amd64 with --qemu {args.qemu}; needed: '
                        '"patched" or "stock"; correct it')
@@ -215,6 +213,9 @@ def usual_machines(args: argparse.Namespace) -> Sequence[str]:
     if args.nic:
         machines = matrix_table.NIC_MACHINES[args.arch]
         return machines[:1] if args.qemu == 'stock' else machines
+    if args.arch == 'amd64':
+        return matrix_table.X86_STOCK if args.qemu == 'stock' else \
+            matrix_table.X86_MACHINES
     return [STOCK] if args.qemu == 'stock' else MACHINES
 
 
@@ -234,7 +235,8 @@ def guests_of(hardware: AnyHardware, has_nic: bool, build: Path,
     """The hosts for such guests, and the guests; device: properties of the
     NIC"""
     if not has_nic:
-        return hardware, BARE
+        return hardware, BARE if hardware.arch == 'arm64' else \
+            cpuid_guest.kind(build)
     return nic.with_backends(hardware), nic.kind(
         nic.PLACES[hardware.arch], build, device)
 
@@ -257,9 +259,26 @@ def run_matrices(args: argparse.Namespace) -> int:
     return problems
 
 
+def hosts_of_row(row: matrix_table.Row) -> tuple[list[Kernel], dict[str, str]]:
+    """Its kernels, in its order where it names CPUs; and these, by the names
+    that such kernels have"""
+    if not any(' ' in name for name in row.kernels):
+        return kernels.have(','.join(row.kernels), row.arch), {}
+    chosen, cpus = [], {}
+    for name in row.kernels:
+        series, _, cpu = name.partition(' ')
+        kernel = kernels.one(series, row.arch)
+        if cpu:
+            kernel = dataclasses.replace(
+                kernel, name=f'{kernel.name} {cpu.removeprefix("max,")}')
+            cpus[kernel.name] = cpu
+        chosen.append(kernel)
+    return chosen, cpus
+
+
 def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     """That of the row, not run yet"""
-    chosen = kernels.have(','.join(row.kernels), row.arch)
+    chosen, cpus = hosts_of_row(row)
     if row.arch == 'arm64':
         hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
                                        args.build), row.cpu)
@@ -270,7 +289,7 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     hardware, kind = guests_of(hardware, row.nic, args.build)
     return Matrix(hardware, qemu, row.qemu, chosen, list(row.machines),
                   named_kernel(row.profile, chosen), args.jobs, kind=kind,
-                  outer=version_of(hardware.outer))
+                  cpus=cpus, outer=version_of(hardware.outer))
 
 
 def target_of(args: argparse.Namespace,

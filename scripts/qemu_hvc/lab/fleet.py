@@ -21,8 +21,8 @@ from .host import CommandFailed, Hardware, Host, quoted
 from .kernels import Kernel
 from .vm import QmpError, Vm, VmEnded
 
-# An emulated host has a GICv3.
-MACHINE = 'virt,gic-version=3'
+# An emulated arm64 host has a GICv3. X86's firmware is in the current folder.
+MACHINES = {'arm64': ('virt,gic-version=3', ()), 'amd64': ('q35', ('-L', '.'))}
 START_TIMEOUT = 60
 
 
@@ -53,14 +53,15 @@ class ProbedHost(guest_abi_probe.Host):
     """An emulated host, for the probe"""
 
     def __init__(self, host: Host, profile: str | None) -> None:
-        super().__init__('./qemu', 'kvm', MACHINE, 'host', profile)
+        machine, options = MACHINES[host.hardware.arch]
+        super().__init__('./qemu', 'kvm', machine, 'host', profile, options)
         self.host = host
 
     def release(self) -> str:
         return self.host.kernel.release
 
     def start(self, machine: str) -> Started:
-        return Started(self.host, '-machine', machine)
+        return Started(self.host, '-machine', machine, *self.options)
 
     def machine_help(self, value: str) -> str:
         try:
@@ -71,11 +72,21 @@ class ProbedHost(guest_abi_probe.Host):
             raise QemuError(failure.output) from failure
 
     def facts(self) -> dict:
-        return python.facts(self.host)
+        # For amd64 hosts there is no Python; their VMs here have no backends.
+        return python.facts(self.host) \
+            if self.host.hardware.arch == 'arm64' else {}
 
 
 def file_name(kernel: Kernel) -> str:
     return f'linux-{kernel.name}.json'
+
+
+def probe_host(host: Host, profile: str | None = None) -> dict:
+    """What guest-abi-probe prints there; profile: a file in the host"""
+    try:
+        return guest_abi_probe.probe(ProbedHost(host, profile))
+    except guest_abi_probe.ProbeError as error:
+        raise LabError(f'{host.kernel.name}: {error}') from error
 
 
 def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
@@ -86,11 +97,7 @@ def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
     if modules.can_be_had(kernel):
         hardware = replace(hardware, modules=modules.BACKENDS)
     with Host(hardware, kernel, files) as host:
-        try:
-            return guest_abi_probe.probe(
-                ProbedHost(host, profile and profile.name))
-        except guest_abi_probe.ProbeError as error:
-            raise LabError(f'{kernel.name}: {error}') from error
+        return probe_host(host, profile and profile.name)
 
 
 def probe_all(hardware: Hardware, qemu: Path, kernels: Iterable[Kernel],

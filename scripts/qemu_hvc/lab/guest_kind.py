@@ -5,6 +5,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 from .host import Host
@@ -40,9 +41,11 @@ class AnsweringGuest(Protocol):
 @dataclass(frozen=True)
 class GuestKind:
     """files: a host's, beside QEMU; options: QEMU's, for a machine and a number
-    of CPUs; name: '' for the usual kind"""
+    of CPUs; name: '' for the usual kind; judges: modules that say what differs,
+    beside those that all results depend on"""
     files: Callable[[], dict[str, Path]]
     options: Callable[[str, int], list[str]]
     vm: Callable[[Host, str], Vm]
     guest: Callable[[Vm], AnsweringGuest]
     name: str = ''
+    judges: tuple[ModuleType, ...] = ()

@@ -3,7 +3,8 @@
 """Every kernel to every kernel, with every machine type.
 
 Two boots per kernel: in the first one all VMs are saved, in the second one
-those of all kernels are loaded.
+those of all kernels are loaded. VMs with the profile of the fleet are saved in
+a third one between these, when it is known what all hosts can give.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,9 +14,12 @@ from dataclasses import dataclass, field, replace
 import datetime
 import json
 from pathlib import Path
+import subprocess
 import tempfile
 import time
 
+from ..paths import SCRIPTS
+from . import fleet
 from .bare_guest import BARE
 from .common import LabError, say
 from .guest_kind import GuestKind
@@ -28,6 +32,12 @@ from .vm import Vm, VmEnded
 PINNED = 'virt-hvc-'
 FLOOR = ',kernel-floor='
 PROFILE = 'profile.json'
+CONTRACT = ',guest-abi=on'
+# A machine with what all hosts of the matrix have in common
+FLEET = 'fleet.json'
+FLEET_PROFILE = f',guest-abi-profile={FLEET}'
+# Of guest-abi-diff: hosts that differ are what it is called for.
+DIFFERENT = 1
 
 
 @dataclass
@@ -54,6 +64,12 @@ class Saved:
                    if values['answers'] else None,
                    Verdict.of(values['refused']) if values['refused'] else None,
                    values['version'])
+
+
+def is_pinned(machine: str) -> bool:
+    """Whether it promises something, to be kept or refused by name"""
+    return machine.startswith(PINNED) or \
+        any(option in machine for option in (FLOOR, CONTRACT))
 
 
 @dataclass
@@ -83,9 +99,10 @@ class Cell:
         verdict, kind = self.verdict, self.verdict.kind
         if kind in (Kind.FAILED, Kind.DISAGREES):
             return kind.title
-        if kind is Kind.OK or not (self.machine.startswith(PINNED) or
-                                   FLOOR in self.machine):
+        if kind is Kind.OK or not is_pinned(self.machine):
             return ''
+        if FLEET_PROFILE in self.machine:
+            return 'with the profile of the fleet, and it does not go'
         if kind is Kind.CHANGED:
             return 'a silent change'
         if not verdict.named:
@@ -97,8 +114,7 @@ class Cell:
 
 @dataclass
 class Matrix:
-    """All that a run of it needs and finds. hardware saves, target loads; its
-    machines are there the ones of the same place in target_machines."""
+    """All that a run of it needs and finds. hardware saves, target loads."""
     hardware: Hardware
     qemu: Path
     qemu_name: str
@@ -110,6 +126,8 @@ class Matrix:
     # What is added to each machine where it is loaded, such as ",its=on"
     target_options: str = ''
     kind: GuestKind = BARE
+    # CPUs of hosts that have another one than hardware, by the kernels' names
+    cpus: dict[str, str] = field(default_factory=dict)
     # What QEMU calls itself, and the outer one
     version: str = ''
     outer: str = ''
@@ -128,6 +146,9 @@ class Matrix:
             first = [k for k in self.kernels if k == self.profile]
             self._all(self._save, first)
             self._all(self._save, [k for k in self.kernels if k not in first])
+            if self._of_fleet():
+                self._make_fleet_profile()
+                self._all(self._save_of_fleet, self.kernels)
             self._all(self._load, self.kernels)
         self.date = datetime.date.today().isoformat()
         order = {kernel.name: i for i, kernel in enumerate(self.kernels)}
@@ -161,6 +182,8 @@ class Matrix:
         new.rename(path)
 
     def _hosts(self, hardware: Hardware, kernel: Kernel) -> Hosts:
+        if kernel.name in self.cpus:
+            hardware = replace(hardware, cpu=self.cpus[kernel.name])
         return Hosts(lambda: hardware.host(kernel, {
             'qemu': self.qemu, **self.kind.files()}))
 
@@ -180,15 +203,55 @@ class Matrix:
            self._profile_path(machine).exists():
             host.bring(PROFILE, self._profile_path(machine))
             options = f',guest-abi-profile={PROFILE}'
+        if FLEET_PROFILE in machine:
+            host.bring(FLEET, self.directory / FLEET)
         return self.kind.options(machine + options + more, 1)
+
+    def _of_fleet(self) -> list[str]:
+        return [machine for machine in self.machines
+                if FLEET_PROFILE in machine]
+
+    def _probe_path(self, kernel: Kernel) -> Path:
+        return self.directory / f'{kernel.name}.probe.json'
+
+    def _probe(self, hosts: Hosts, kernel: Kernel) -> None:
+        """What guest-abi-probe prints on such a host"""
+        path = self._probe_path(kernel)
+        if not path.exists():
+            say(f'{kernel.name}: what it can promise a guest')
+            self._keep(path, fleet.probe_host(hosts.get()))
+
+    def _make_fleet_profile(self) -> None:
+        """As an administrator does it"""
+        result = subprocess.run(
+            [SCRIPTS / 'guest-abi-diff', '--fleet', '--profile-out',
+             self.directory / FLEET, *map(self._probe_path, self.kernels)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            check=False)
+        if result.returncode not in (0, DIFFERENT) or \
+           not (self.directory / FLEET).exists():
+            raise LabError('no profile of the fleet was made; needed: one; '
+                           f'guest-abi-diff says:\n{result.stdout}')
 
     # --- first boot: save ---
 
     def _save(self, kernel: Kernel) -> None:
         with self._hosts(self.hardware, kernel) as hosts:
-            for machine in self.machines:
-                self.saved[kernel.name, machine] = self._saved(hosts, kernel,
-                                                               machine)
+            self._save_all(hosts, kernel, [
+                machine for machine in self.machines
+                if FLEET_PROFILE not in machine])
+            if self._of_fleet():
+                self._probe(hosts, kernel)
+
+    def _save_of_fleet(self, kernel: Kernel) -> None:
+        with self._hosts(self.hardware, kernel) as hosts:
+            self._save_all(hosts, kernel, self._of_fleet())
+
+    def _save_all(self, hosts: Hosts, kernel: Kernel,
+                  machines: Iterable[str]) -> None:
+        for machine in machines:
+            self.saved[kernel.name, machine] = self._saved(hosts, kernel,
+                                                           machine)
 
     def _saved(self, hosts: Hosts, kernel: Kernel, machine: str) -> Saved:
         path = self._path(machine, kernel.name, 'saved')
@@ -299,6 +362,7 @@ class Matrix:
             'profile': self.profile and self.profile.name,
             'guest': self.kind.name,
             'kernels': {k.name: k.release for k in self.kernels},
+            'cpus': self.cpus,
             'machines': self.machines,
             'cells': [cell.as_object() for cell in self.cells],
             'saved': [saved.as_object() for saved in self.saved.values()],
@@ -326,7 +390,9 @@ def from_json(text: str) -> Matrix:
                         date=values['date'], build=values['build'],
                         target=target and Hardware(Path(), **target),
                         target_options=values['target-options'],
-                        kind=restored(values['guest']))
+                        kind=restored(values['guest']),
+                        # Older files have hosts with one CPU only.
+                        cpus=values.get('cpus', {}))
         matrix.cells = [Cell.of(cell) for cell in values['cells']]
         for machine in matrix.machines:
             for source in kernels:

@@ -20,11 +20,14 @@ from .matrix_table import Row
 def build_of(matrix: Matrix) -> str:
     """Stands for all that makes a difference to its verdicts"""
     return kept.build_of(
-        [matrix.qemu, matrix.hardware.outer], matrix.hardware.as_object(),
+        [matrix.qemu, matrix.hardware.outer,
+         *(Path(judge.__file__) for judge in matrix.kind.judges)],
+        matrix.hardware.as_object(),
         # Their names have digests or versions.
         [str(file) for file in matrix.kind.files().values()],
         [kernel.release for kernel in matrix.kernels], matrix.machines,
-        matrix.profile and matrix.profile.release)
+        matrix.profile and matrix.profile.release,
+        *([matrix.cpus] if matrix.cpus else []))
 
 
 def read(path: Path) -> Matrix | None:

@@ -24,6 +24,13 @@ NIC_MACHINES = {
               'virt-hvc-9.2,kernel-floor=linux-6.1'),
     'amd64': ('q35', 'q35,guest-abi=on', 'q35,kernel-floor=linux-6.1'),
 }
+# x86 hosts, as KERNEL or KERNEL CPU: kernels that distributions have; and CPUs of
+# which one lacks protection keys, one has no XSAVE, and two are older
+X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', 'newest EPYC-Rome',
+             '6.18 max,pku=off', '6.1 max,xsave=off')
+X86_STOCK = ('q35',)
+X86_MACHINES = ('q35,guest-abi=on',
+                'q35,guest-abi=on,guest-abi-profile=fleet.json')
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
 
@@ -31,7 +38,8 @@ MAX = 'max,lpa2=off'
 @dataclass(frozen=True)
 class Row:
     """A matrix: the options of "kvm-lab matrix"; picture: the manual has it as
-    SVG, too. An x86 host has all of QEMU's CPU, whatever cpu says."""
+    SVG, too. Of kernels, each may be KERNEL CPU, for hosts that have another CPU
+    than the others."""
     name: str
     kernels: tuple[str, ...]
     machines: tuple[str, ...]
@@ -44,10 +52,14 @@ class Row:
     arch: str = 'arm64'
 
     def __str__(self) -> str:
-        words = [f'{len(self.kernels)} kernels', ' and '.join(self.machines),
+        hosts = 'hosts' if any(' ' in name for name in self.kernels) else \
+            'kernels'
+        words = [f'{len(self.kernels)} {hosts}', ' and '.join(self.machines),
                  f'CPU {self.cpu}']
         if self.nic:
             words.append(f'Linux guests with a NIC, {self.arch}')
+        elif self.arch != 'arm64':
+            words.append(self.arch)
         if self.outer:
             words.append(f'outer QEMU {self.outer}')
         if self.profile:
@@ -62,6 +74,7 @@ ROWS = (
         nic=True),
     Row('nic-x86', FLEET, NIC_MACHINES['amd64'], 'max', picture=True, nic=True,
         arch='amd64'),
+    Row('cpuid', X86_HOSTS, X86_MACHINES, 'max', picture=True, arch='amd64'),
     Row('gics', FLEET, GICS, picture=True),
     Row('gics-profile', FLEET, GICS, profile='6.1', picture=True),
     Row('gics-max', FLEET, GICS, MAX, DEBIAN, picture=True),

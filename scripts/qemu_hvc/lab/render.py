@@ -45,16 +45,18 @@ class Notes:
 
 def grid(matrix: Matrix, machine: str, notes: Notes) -> Iterator[str]:
     series = [kernel.name for kernel in matrix.kernels]
-    yield 'from / to '.ljust(10) + ''.join(f'{name:12}' for name in
-                                           series).rstrip()
+    longest = max(map(len, series))
+    left, width = max(longest + 2, 10), max(longest + 2, 12)
+    yield 'from / to '.ljust(left) + ''.join(name.ljust(width) for name in
+                                             series).rstrip()
     for source in series:
-        row = f'{source:10}'
+        row = source.ljust(left)
         for target in series:
             verdict = matrix.cell(machine, source, target).verdict
             mark = verdict.kind.value.short
             if verdict.remark:
                 mark += f' {notes.letter(verdict.remark)}'
-            row += f'{mark:12}'
+            row += mark.ljust(width)
         yield row.rstrip()
 
 
@@ -79,8 +81,10 @@ def as_text(matrix: Matrix) -> str:
               if any(cell.verdict.kind is kind for cell in matrix.cells)]
     lines += ['', *(f'{letter}: {text}'
                     for text, letter in notes.texts.items()), '']
-    lines += ['kernels: ' + ', '.join(kernel.release
-                                      for kernel in matrix.kernels)]
+    # Hosts of one kernel may differ in their CPU.
+    lines += ['kernels: ' + ', '.join(dict.fromkeys(
+        kernel.release for kernel in matrix.kernels))]
+    lines += [f'{name}: CPU {cpu}' for name, cpu in matrix.cpus.items()]
     return '\n'.join(lines) + '\n'
 
 
@@ -88,6 +92,8 @@ def as_text(matrix: Matrix) -> str:
 
 CELL_WIDTH, CELL_HEIGHT = 58, 30
 LEFT, TOP, GAP = 60, 70, 40
+# A name fits into these; a longer one takes more for each letter.
+NAME_LENGTH = 6
 LEGEND_LINE = 22
 GRIDS_PER_ROW = 2
 # At most, of a sans-serif font of that size
@@ -130,22 +136,29 @@ class Svg:
             *self.elements, '</svg>', ''])
 
 
+def more_for_names(matrix: Matrix) -> int:
+    """By how much columns are wider than usual"""
+    longest = max(len(kernel.name) for kernel in matrix.kernels)
+    return max(longest - NAME_LENGTH, 0) * LETTER_WIDTH
+
+
 def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float,
               top: float) -> None:
     series = [kernel.name for kernel in matrix.kernels]
+    cell_width = CELL_WIDTH + more_for_names(matrix)
     middle = {'text_anchor': 'middle'}
     svg.text(left, top - 26, machine, font_weight='bold')
     for column, target in enumerate(series):
-        svg.text(left + (column + 0.5) * CELL_WIDTH, top - 6, target, **middle)
+        svg.text(left + (column + 0.5) * cell_width, top - 6, target, **middle)
     for row, source in enumerate(series):
         y = top + row * CELL_HEIGHT
         svg.text(left - 6, y + 20, source, text_anchor='end')
         for column, target in enumerate(series):
             verdict = matrix.cell(machine, source, target).verdict
-            x = left + column * CELL_WIDTH
-            svg.box(x, y, CELL_WIDTH, CELL_HEIGHT, verdict.kind.value.colour,
+            x = left + column * cell_width
+            svg.box(x, y, cell_width, CELL_HEIGHT, verdict.kind.value.colour,
                     f'{source} to {target}: {verdict}')
-            svg.text(x + CELL_WIDTH / 2, y + 20, verdict.kind.value.short,
+            svg.text(x + cell_width / 2, y + 20, verdict.kind.value.short,
                      fill='white', font_size='11', pointer_events='none',
                      **middle)
 
@@ -156,19 +169,21 @@ def as_svg(matrix: Matrix) -> str:
     count = len(matrix.machines)
     side = len(matrix.kernels)
     across = min(count, GRIDS_PER_ROW)
-    width = side * CELL_WIDTH + LEFT + GAP
+    more = more_for_names(matrix)
+    left = LEFT + more
+    width = side * (CELL_WIDTH + more) + left + GAP
     height = side * CELL_HEIGHT + GAP + 30
     title = f'{heading(matrix)}; from row to column'
     svg.text(LEFT, 22, title)
     for number, machine in enumerate(matrix.machines):
         row, column = divmod(number, GRIDS_PER_ROW)
-        draw_grid(svg, matrix, machine, LEFT + column * width,
+        draw_grid(svg, matrix, machine, left + column * width,
                   TOP + row * height)
     bottom = TOP + (count + across - 1) // across * height - GAP - 10
     for line, kind in enumerate(Kind):
         y = bottom + line * LEGEND_LINE
         svg.box(LEFT, y, 16, 16, kind.value.colour, kind.title)
         svg.text(LEFT + 24, y + 13, f'{kind.title}: {kind.value.meaning}')
-    return svg.document(max(LEFT + across * width - GAP, 760,
+    return svg.document(max(left + across * width - GAP, 760,
                             LEFT + len(title) * LETTER_WIDTH),
                         bottom + len(Kind) * LEGEND_LINE + 10)
