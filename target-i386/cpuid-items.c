@@ -156,6 +156,11 @@ static uint64_t features_of(const CpuidItem *item, X86CPU *cpu)
         return cpu->enable_pmu ? features : features & ~CPUID_EXT_PDCM;
     case FEAT_PERF_CAPABILITIES:
         return cpu->enable_pmu ? features : 0;
+    case FEAT_XSAVE:
+        /* Leaf 0xd is empty without XSAVE. */
+        return cpu->env.features[FEAT_1_ECX] & CPUID_EXT_XSAVE ? features : 0;
+    case FEAT_KVM_HINTS:
+        return cpu->expose_kvm ? features : 0;
     default:
         return features;
     }

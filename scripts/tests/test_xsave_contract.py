@@ -110,6 +110,26 @@ class XsaveContract(XsaveCase):
             vm.reboot()
             self.told(vm.watch(), 'aes', 'xsaveopt', 'rdtscp')
 
+    def test_contract_is_what_cpuid_says(self):
+        """As the guest reads it, register by register"""
+        # Set by CR4 (OSXSAVE, OSPKE), and what AMD's CPUs say twice
+        aside = {'1-ecx': 1 << 27, '7.0-ecx': 1 << 4,
+                 '80000001-edx': 0x183f3ff}
+        for cpu in 'max', 'EPYC', 'max,-xsave', 'Skylake-Server,-pku':
+            with self.vm('pc,guest-abi=on', cpu) as vm:
+                self.assert_well(vm.watch())
+                says = vm.cpuid()
+                told = {entry['name'].removeprefix('x86.cpuid-'):
+                        entry['value']
+                        for entry in vm.command('query-guest-abi')['entries']
+                        if re.fullmatch(r'x86\.cpuid-.*-e[abcd]x',
+                                        entry['name'])}
+            self.assertGreater(len(told), 10)
+            for name, value in told.items():
+                with self.subTest(cpu=cpu, register=name):
+                    self.assertEqual(says.get(name, 0) &
+                                     ~aside.get(name, 0), value)
+
     def test_without_contract_the_guest_dies(self):
         """As with unpatched QEMU: nothing is said, and the guest ends."""
         fewer = 'max,-xsaveopt,-aes'
