@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * Written for QEMU 10.0; holds the names that moved since QEMU 7.2. It is here
- * because every part of the project may include what is in migration/.
+ * Written for QEMU 10.0; holds the names that moved from QEMU 7.2 to 10.2. The
+ * header is here because every part of the project may include what is in
+ * migration/.
  */
 
 #ifndef MIGRATION_QEMU_COMPAT_H
@@ -52,10 +53,10 @@
 #if defined(COMPILING_PER_TARGET) || defined(NEED_CPU_H)
 /* icount_enabled(); memory_region_*(), get_system_memory(); cpu_loop_exit() */
 #if QEMU_SINCE(10, 1)
+#include "exec/cpu-common.h"
 #include "exec/icount.h"
 #include "system/address-spaces.h"
 #include "system/memory.h"
-#include "accel/tcg/cpu-loop.h"
 #else
 #if QEMU_SINCE(10, 0)
 #include "system/cpu-timers.h"
@@ -89,6 +90,26 @@
 #define hvc_hypercall_flags(run) ((run)->hypercall.flags)
 #else
 #define hvc_hypercall_flags(run) ((run)->hypercall.longmode)
+#endif
+
+/* qom/object.h: what class_init has a pointer to */
+#if QEMU_SINCE(10, 1)
+typedef const void ClassInitData;
+#else
+typedef void ClassInitData;
+#endif
+
+/* migration/vmstate.h; what failed has an Error as well, which nobody wants */
+#if QEMU_SINCE(10, 2)
+#define compat_vmstate_load_state(file, vmsd, opaque, version) \
+    vmstate_load_state(file, vmsd, opaque, version, NULL)
+#define compat_vmstate_save_state(file, vmsd, opaque) \
+    vmstate_save_state(file, vmsd, opaque, NULL, NULL)
+#else
+#define compat_vmstate_load_state(file, vmsd, opaque, version) \
+    vmstate_load_state(file, vmsd, opaque, version)
+#define compat_vmstate_save_state(file, vmsd, opaque) \
+    vmstate_save_state(file, vmsd, opaque, NULL)
 #endif
 
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */

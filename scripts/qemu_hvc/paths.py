@@ -24,6 +24,17 @@ CROSS = 'aarch64-linux-gnu-'
 CROSS_CC = f'{CROSS}gcc'
 
 
+def series_of(build: Path) -> str:
+    """The series of the QEMU that was built there, such as 10.2"""
+    version = (build / 'src/VERSION').read_text(encoding='utf-8')
+    return '.'.join(version.split('.')[:2])
+
+
+def as_numbers(series: str) -> list[int]:
+    """A series, to be compared with others"""
+    return [int(number) for number in series.split('.')]
+
+
 class FetchError(Exception):
     """Something cannot be got into the cache; the text says what and why."""
 

@@ -167,10 +167,9 @@ def fix_commit(patch, files):
 
 def read_series(source):
     """The cover letter, and the commits with their files"""
-    qemu_tree.check_source(source)
     fixes, fixed, patched = [], {}, {}
-    for patch, files in qemu_tree.apply_patches(source,
-                                                qemu_tree.read_series()):
+    for patch, files in qemu_tree.apply_patches(
+            source, qemu_tree.read_series(qemu_tree.series_folder(source))):
         if patch.is_fix:
             fixes.append(fix_commit(patch, files))
             fixed.update(files)

@@ -3,9 +3,9 @@
 """Puts the patched QEMU tree together, and takes patches back out of it.
 
 The tree is a copy of a pristine QEMU source with the two series of
-qemu-patches/ applied and the project's folders laid over it. Only files whose
-content changes are written, so that the build after it does only what is
-needed.
+qemu-patches/X.Y applied, where X.Y is the source's version, and the project's
+folders laid over it. Only files whose content changes are written, so that the
+build after it does only what is needed.
 """
 
 import argparse
@@ -21,9 +21,9 @@ import tempfile
 
 from .paths import ROOT
 
-SERIES_VERSION = '10.0'
-PATCHES = ROOT / 'qemu-patches' / SERIES_VERSION
-# Below PATCHES: corrections of QEMU's own defects, a series of their own that
+# In it a folder for each version of QEMU that there are patches for
+PATCHES = ROOT / 'qemu-patches'
+# In such a folder: corrections of QEMU's own defects, a series of their own that
 # is applied before the patches that call us.
 FIXES = 'fixes'
 
@@ -67,6 +67,12 @@ class Patch:
         """Everything before the diff, without the diffstat."""
         return self.text.split('\n---\n', 1)[0]
 
+    def changed_lines(self):
+        """The lines that the patch inserts, and those that it removes"""
+        diff = self.text[self.text.index('\ndiff --git '):]
+        return re.findall(r'^\+(?!\+\+ )(.*)', diff, re.M), \
+            re.findall(r'^-(?!-- )(.*)', diff, re.M)
+
     def part(self, file):
         """The diff of one file; '' if the patch names it, but has no hunk"""
         for part in re.split(r'^(?=diff --git )', self.text, flags=re.M):
@@ -94,13 +100,32 @@ def read_patches(folder):
     return patches
 
 
-def read_series():
+def versions():
+    """The versions of QEMU that there are patches for, oldest first"""
+    return sorted((path.parent.name for path in PATCHES.glob('*/series')),
+                  key=lambda name: [int(number) for number in
+                                    name.split('.')])
+
+
+def wanted_versions():
+    """In words: 10.0.x or 10.2.x"""
+    return ' or '.join(f'{version}.x' for version in versions())
+
+
+def series_folder(source):
+    """The folder with the patches for the version of a source"""
+    version = check_source(source)
+    return next(PATCHES / name for name in versions()
+                if version.startswith(name + '.'))
+
+
+def read_series(folder):
     """The corrections of QEMU, then the patches that call us, in order.
 
     Of the latter, each QEMU file belongs to one. A correction is for QEMU's
     developers, so its files are what it needs.
     """
-    hooks = read_patches(PATCHES)
+    hooks = read_patches(folder)
     owner = {}
     for patch in hooks:
         for file in patch.files:
@@ -109,7 +134,7 @@ def read_series():
                                 f'{patch.path.name}; a file belongs to one '
                                 'patch')
             owner[file] = patch.path.name
-    return read_patches(PATCHES / FIXES) + hooks
+    return read_patches(folder / FIXES) + hooks
 
 
 def digest(data):
@@ -122,9 +147,9 @@ def check_source(source):
         raise TreeError(f'{source} is not a QEMU source tree: it has no '
                         'VERSION file')
     version = version_file.read_text(encoding='utf-8').strip()
-    if not version.startswith(SERIES_VERSION + '.'):
+    if not any(version.startswith(name + '.') for name in versions()):
         raise TreeError(f'{source} is QEMU {version}; the patches are for '
-                        f'QEMU {SERIES_VERSION}.x')
+                        f'QEMU {wanted_versions()}; see "scripts/port --help"')
     return version
 
 
@@ -247,7 +272,7 @@ def assemble(source, tree):
         check_source(tree)
         return
     version = check_source(source)
-    wanted = patched_files(source, read_series())
+    wanted = patched_files(source, read_series(series_folder(source)))
     wanted.update(overlay_files(source))
     bring(source, tree, version, wanted)
 
@@ -311,11 +336,11 @@ def refresh(source, tree, into=None):
     What was edited in a file that several patches change becomes part of the
     patch whose file name is @into, if that is one of them, else of the last.
     """
-    check_source(source)
-    patches = read_series()
+    folder = series_folder(source)
+    patches = read_series(folder)
     if into and into not in [patch.path.name for patch in patches]:
         raise TreeError(f'{into} is in no series; name a patch that is in '
-                        f'{PATCHES}/series or {PATCHES}/{FIXES}/series')
+                        f'{folder}/series or {folder}/{FIXES}/series')
     owned = {file for patch in patches for file in patch.files}
     strange = [name for name in changed_files(source, tree,
                                               overlay_files(source))

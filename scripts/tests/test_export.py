@@ -18,7 +18,7 @@ import unittest
 from qemu_hvc import series as qemu_series
 from qemu_hvc import tree as qemu_tree
 from qemu_hvc import tap
-from qemu_hvc.paths import ROOT, SCRIPTS
+from qemu_hvc.paths import ROOT, SCRIPTS, FetchError, fetch
 
 # Whoever runs the tests does not maintain what they export.
 for variable in ('DEBFULLNAME', 'DEBEMAIL'):
@@ -46,19 +46,27 @@ def files_of(top, but=()):
             path.relative_to(top).parts[0] not in {'.git', '.pc', *but}}
 
 
-class Export(unittest.TestCase):
-    """What is exported for the source that was fetched"""
+class Exported(unittest.TestCase):
+    """What is exported for one version of QEMU"""
+
+    series = None       # that which scripts/export takes by itself
+    missing = None      # why there is no source of it
 
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.top = Path(folder.name)
-        cls.source = Path(run(SCRIPTS / 'fetch', 'source').strip())
+        try:
+            cls.source = fetch('source', *([cls.series] if cls.series else []))
+        except FetchError as error:
+            cls.missing = str(error)
+            return
         # Only files that patches touch: a whole tree is 400 MB.
         cls.small = cls.top / 'small'
         names = ['VERSION', 'MAINTAINERS',
-                 *(file for patch in qemu_tree.read_series()
+                 *(file for patch in qemu_tree.read_series(
+                       qemu_tree.series_folder(cls.source))
                    for file in patch.files)]
         cls.copy(names, cls.small)
         qemu_tree.assemble(cls.small, cls.top / 'assembled/src')
@@ -66,14 +74,73 @@ class Export(unittest.TestCase):
         # Not in what we build, as it does not call us.
         cls.wanted['MAINTAINERS'] = qemu_series.maintainers(cls.source)
         cls.exported = cls.top / 'git'
-        run(SCRIPTS / 'export', 'git', cls.exported)
+        cls.export('git', cls.exported)
         cls.patches = sorted(cls.exported.iterdir())
+
+    def setUp(self):
+        if self.missing:
+            self.skipTest(self.missing)
+
+    @classmethod
+    def export(cls, *arguments):
+        options = ['--series', cls.series] if cls.series else []
+        run(SCRIPTS / 'export', *arguments, *options)
 
     @classmethod
     def copy(cls, names, to):
         for name in names:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(cls.source / name, to / name)
+
+    def git_tree(self):
+        tree = self.top / self.id()
+        shutil.copytree(self.small, tree)
+        run('git', 'init', '--quiet', tree)
+        run('git', '-C', tree, 'add', '--all', '--force')
+        run('git', '-C', tree, 'commit', '--quiet', '--message=pristine')
+        return tree
+
+    def package(self):
+        """Debian's package, as far as its patches and ours touch it"""
+        if not (self.source / '.pc/applied-patches').is_file():
+            self.skipTest(f'{self.source} is not a Debian source package')
+        package = self.top / self.id()
+        shutil.copytree(self.small, package)
+        shutil.copytree(self.source / 'debian', package / 'debian')
+        shutil.copytree(self.source / '.pc', package / '.pc')
+        theirs = {str(path.relative_to(patch))
+                  for patch in (self.source / '.pc').iterdir()
+                  if patch.is_dir() for path in patch.rglob('*')
+                  if path.is_file() and path.name != '.timestamp'}
+        self.copy([name for name in theirs
+                   if (self.source / name).is_file()], package)
+        return package
+
+    def test_git_am_gives_the_assembled_tree(self):
+        tree = self.git_tree()
+        run('git', '-C', tree, 'am', '--quiet', '--empty=drop', *self.patches)
+        self.assertEqual(files_of(tree), self.wanted)
+        # The cover letter is no commit.
+        self.assertEqual(run('git', '-C', tree, 'rev-list', '--count', 'HEAD'),
+                         f'{len(self.patches)}\n')
+        for name in qemu_series.executables():
+            self.assertTrue(os.access(tree / name, os.X_OK), name)
+
+    def test_quilt_push(self):
+        if not shutil.which('quilt'):
+            self.skipTest('quilt is not installed')
+        package = self.package()
+        run('dpkg-source', '--after-build', '--unapply-patches', package)
+        self.export('quilt', package)
+        out = run('env', 'QUILT_PATCHES=debian/patches', 'quilt', 'push', '-a',
+                  '--fuzz=0', cwd=package)
+        self.assertNotIn('with fuzz', out)
+        for name, data in self.wanted.items():
+            self.assertEqual((package / name).read_bytes(), data, name)
+
+
+class Export(Exported):
+    """The same of the default, and all that does not depend on the version"""
 
     def refused(self, *words, call):
         with self.assertRaises(qemu_tree.TreeError) as caught:
@@ -89,26 +156,9 @@ class Export(unittest.TestCase):
 
     # git
 
-    def git_tree(self):
-        tree = self.top / self.id()
-        shutil.copytree(self.small, tree)
-        run('git', 'init', '--quiet', tree)
-        run('git', '-C', tree, 'add', '--all', '--force')
-        run('git', '-C', tree, 'commit', '--quiet', '--message=pristine')
-        return tree
-
-    def test_git_am_gives_the_assembled_tree(self):
-        tree = self.git_tree()
-        run('git', '-C', tree, 'am', '--quiet', '--empty=drop', *self.patches)
-        self.assertEqual(files_of(tree), self.wanted)
-        # The cover letter is no commit.
-        self.assertEqual(run('git', '-C', tree, 'rev-list', '--count', 'HEAD'),
-                         f'{len(self.patches)}\n')
-        for name in qemu_series.executables():
-            self.assertTrue(os.access(tree / name, os.X_OK), name)
-
     def test_fixes_are_the_first_commits(self):
-        fixes = [patch for patch in qemu_tree.read_series() if patch.is_fix]
+        fixes = [patch for patch in qemu_tree.read_series(
+            qemu_tree.series_folder(self.source)) if patch.is_fix]
         self.assertTrue(fixes)
         for patch, exported in zip(fixes, self.patches[1:]):
             text = exported.read_text(encoding='utf-8')
@@ -123,7 +173,8 @@ class Export(unittest.TestCase):
                 sorted(patch.files))
 
     def test_fix_without_a_forwarded_line(self):
-        patch = next(patch for patch in qemu_tree.read_series()
+        patch = next(patch for patch in qemu_tree.read_series(
+            qemu_tree.series_folder(self.source))
                      if patch.is_fix)
         commit = qemu_series.fix_commit(patch, {})
         self.assertEqual(commit.forwarded, 'no')
@@ -327,22 +378,6 @@ class Export(unittest.TestCase):
 
     # quilt
 
-    def package(self):
-        """Debian's package, as far as its patches and ours touch it"""
-        if not (self.source / '.pc/applied-patches').is_file():
-            self.skipTest(f'{self.source} is not a Debian source package')
-        package = self.top / self.id()
-        shutil.copytree(self.small, package)
-        shutil.copytree(self.source / 'debian', package / 'debian')
-        shutil.copytree(self.source / '.pc', package / '.pc')
-        theirs = {str(path.relative_to(patch))
-                  for patch in (self.source / '.pc').iterdir()
-                  if patch.is_dir() for path in patch.rglob('*')
-                  if path.is_file() and path.name != '.timestamp'}
-        self.copy([name for name in theirs
-                   if (self.source / name).is_file()], package)
-        return package
-
     def test_quilt_series_applies_after_debians(self):
         """From the pristine tarball on, as dpkg-source does it: without fuzz"""
         package = self.package()
@@ -371,18 +406,6 @@ class Export(unittest.TestCase):
         first.write_text(first.read_text() + '\n')
         self.assertRegex(self.export_fails('quilt', package),
                          r'hvc/0001-.* is applied.*quilt pop -a')
-
-    def test_quilt_push(self):
-        if not shutil.which('quilt'):
-            self.skipTest('quilt is not installed')
-        package = self.package()
-        run('dpkg-source', '--after-build', '--unapply-patches', package)
-        run(SCRIPTS / 'export', 'quilt', package)
-        out = run('env', 'QUILT_PATCHES=debian/patches', 'quilt', 'push', '-a',
-                  '--fuzz=0', cwd=package)
-        self.assertNotIn('with fuzz', out)
-        for name, data in self.wanted.items():
-            self.assertEqual((package / name).read_bytes(), data, name)
 
     def test_quilt_without_a_package(self):
         out = self.top / 'quilt'
@@ -476,9 +499,29 @@ class Export(unittest.TestCase):
         self.assertRegex(self.export_fails('quilt', package),
                          r'is QEMU 10\.0\.99.*for QEMU 10\.0\..*QEMU_SRC')
 
+    def test_series_and_source_differ(self):
+        other = next(version for version in qemu_tree.versions()
+                     if version != default_series())
+        result = subprocess.run(
+            [SCRIPTS / 'export', '--series', other, 'git', self.top / 'new'],
+            env={**os.environ, 'QEMU_SRC': str(self.small)}, text=True,
+            capture_output=True, check=False)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, rf'QEMU_SRC=.* a source tree of QEMU '
+                         rf'{re.escape(other)};')
+        self.assertFalse((self.top / 'new').exists())
+
+
+def default_series():
+    """The series of the source that scripts/fetch takes by itself"""
+    return qemu_tree.series_folder(fetch('source')).name
+
 
 def main():
     tap.arguments(__doc__)
     # The tools' own messages are not TAP.
     qemu_tree.print = lambda *args, **kwargs: None
-    return tap.run(Export)
+    others = [type(f'Export-{version}', (Exported,), {'series': version})
+              for version in qemu_tree.versions()
+              if version != default_series()]
+    return tap.run(Export, *others)

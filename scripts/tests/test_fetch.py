@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Tests scripts/fetch with a cache that cannot be written, and without a mirror;
-prints TAP.
+"""Tests scripts/fetch where it has nothing to download; prints TAP.
 
-Nothing is downloaded: the cache is made up.
+With a cache that cannot be written, which is made up, without a mirror, and with
+QEMU_SRC.
 """
 
 import os
@@ -19,6 +19,8 @@ TOOL = SCRIPTS / 'fetch'
 # What to fetch, and where a cache has it
 COMPLETE = (
     (['source'], 'source/qemu_10.0.0'),
+    (['source', '10.0'], 'source/qemu_10.0.0'),
+    (['source', '10.2'], 'source-10.2/qemu_10.2.0'),
     (['kernel', '6.1'], 'kernel/6.1/6.1.0-1'),
     (['kernel', '6.12'], 'kernel/6.12/6.12.1'),
     (['busybox'], 'busybox/busybox'),
@@ -41,6 +43,41 @@ AS_ROOT = () if os.geteuid() == 0 else ('--map-root-user',)
 READ_ONLY = ('unshare', *AS_ROOT, '--mount', 'sh', '-c',
              'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && '
              'shift && exec "$@"', 'sh')
+
+
+class Source(unittest.TestCase):
+    """Which source QEMU_SRC may name"""
+
+    def fetched(self, version, *series):
+        with tempfile.TemporaryDirectory() as folder:
+            if version:
+                (Path(folder) / 'VERSION').write_text(f'{version}\n')
+            result = subprocess.run(
+                [TOOL, 'source', *series], text=True, capture_output=True,
+                check=False, env={**os.environ, 'QEMU_SRC': folder})
+            return result.stdout.replace(folder, 'DIR'), \
+                result.stderr.replace(folder, 'DIR')
+
+    def test_version_says_which_series(self):
+        for version in ('10.0.5', '10.2.0'):
+            self.assertEqual(self.fetched(version), ('DIR\n', ''))
+            self.assertEqual(self.fetched(version, version[:-2]),
+                             ('DIR\n', ''))
+
+    def test_another_series(self):
+        self.assertEqual(self.fetched('10.0.5', '10.2'), (
+            '', 'fetch: error: QEMU_SRC=DIR: QEMU 10.0.5; needed: a source '
+            "tree of QEMU 10.2; correct it, or unset it to use Debian's\n"))
+
+    def test_no_series(self):
+        for version, found in (('9.2.1', 'QEMU 9.2.1'),
+                               ('10.20.1', 'QEMU 10.20.1'),
+                               ('11.0', 'QEMU 11.0'), ('?', 'QEMU ?'),
+                               (None, 'no VERSION file')):
+            self.assertEqual(self.fetched(version), (
+                '', f'fetch: error: QEMU_SRC=DIR: {found}; needed: a source '
+                "tree of QEMU 10.0 or 10.2; correct it, or unset it to use "
+                "Debian's\n"))
 
 
 class ReadOnlyCache(unittest.TestCase):
@@ -68,7 +105,7 @@ class ReadOnlyCache(unittest.TestCase):
         for what, name in COMPLETE:
             with self.subTest(what):
                 path = self.cache / name
-                path.mkdir(parents=True)
+                path.mkdir(parents=True, exist_ok=True)
                 result = self.run_read_only(TOOL, *what)
                 self.assertEqual((result.returncode, result.stderr), (0, ''))
                 self.assertEqual(result.stdout, f'{path}\n')
@@ -113,4 +150,4 @@ class NoMirror(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    return tap.run(ReadOnlyCache, NoMirror)
+    return tap.run(ReadOnlyCache, NoMirror, Source)

@@ -29,7 +29,6 @@ WRITTEN = ('.svg', '.rst.inc', '.txt')
 # The licence, and formats without comments. A patch is of QEMU's files.
 NO_SPDX = {'COPYING'}
 NO_COMMENTS = ('.patch', '.json')
-FIXES = f'qemu-patches/{qemu_tree.SERIES_VERSION}/{qemu_tree.FIXES}/'
 SERIES_MAX_INSERTED = 45
 PATCH_MAX_INSERTED = 15
 # The first words of a Python program
@@ -89,47 +88,47 @@ def ignored(line):
         'does MAINTAINERS need updating' in line
 
 
-def changed_lines(name):
-    """How many lines a patch inserts, and how many it removes"""
-    diff = (ROOT / name).read_text(encoding='utf-8')
-    diff = diff[diff.index('\ndiff --git '):]
-    return len(re.findall(r'^\+(?!\+\+ )', diff, re.M)), \
-        len(re.findall(r'^-(?!-- )', diff, re.M))
+def patches_of(version, files, is_fix):
+    """The patches of one series among the files, listed or not"""
+    folder = f'qemu-patches/{version}'
+    patches = [qemu_tree.Patch(ROOT / name) for name in files
+               if name.startswith(f'{folder}/') and name.endswith('.patch')]
+    return [patch for patch in patches if patch.is_fix == is_fix]
 
 
-def patch_sizes(files):
+def patch_sizes(version, files):
     """Of the patches that call us"""
     total = 0
-    for name in files:
-        if not name.endswith('.patch') or name.startswith(FIXES):
-            continue
-        inserted, removed = changed_lines(name)
-        total += inserted
-        if inserted > PATCH_MAX_INSERTED:
-            yield f'{name}: inserts {inserted} lines, ' \
+    for patch in patches_of(version, files, False):
+        name = patch.path.relative_to(ROOT)
+        inserted, removed = patch.changed_lines()
+        total += len(inserted)
+        if len(inserted) > PATCH_MAX_INSERTED:
+            yield f'{name}: inserts {len(inserted)} lines, ' \
                   f'at most {PATCH_MAX_INSERTED} are allowed'
         if removed:
-            yield f'{name}: removes or changes {removed} lines, ' \
+            yield f'{name}: removes or changes {len(removed)} lines, ' \
                   'patches may only add'
     if total > SERIES_MAX_INSERTED:
-        yield f'qemu-patches: the series inserts {total} lines, ' \
+        yield f'qemu-patches/{version}: the series inserts {total} lines, ' \
               f'at most {SERIES_MAX_INSERTED} are allowed'
 
 
-def bad_fixes(files):
+def bad_fixes(version, files):
     """Corrections of QEMU have no limit, but are to be fit for QEMU."""
-    listed = {patch.path.name for patch in qemu_tree.read_series()
-              if patch.is_fix}
-    fixes = [name for name in files
-             if name.startswith(FIXES) and name.endswith('.patch')]
-    lines = [changed_lines(name) for name in fixes]
-    print(f'# {len(fixes)} corrections of QEMU: '
-          f'{sum(inserted for inserted, _ in lines)} lines inserted, '
-          f'{sum(removed for _, removed in lines)} removed')
-    for name in fixes:
-        if Path(name).name not in listed:
-            yield f'{name} is not in {FIXES}series; add it or delete the patch'
-        header = qemu_tree.Patch(ROOT / name).header()
+    folder = qemu_tree.PATCHES / version
+    listed = {patch.path for patch in qemu_tree.read_series(folder)}
+    fixes = patches_of(version, files, True)
+    lines = [patch.changed_lines() for patch in fixes]
+    print(f'# {len(fixes)} corrections of QEMU {version}: '
+          f'{sum(len(inserted) for inserted, _ in lines)} lines inserted, '
+          f'{sum(len(removed) for _, removed in lines)} removed')
+    for patch in fixes:
+        name = patch.path.relative_to(ROOT)
+        if patch.path not in listed:
+            yield f'{name} is not in {name.parent}/series; add it or delete ' \
+                  'the patch'
+        header = patch.header()
         for wanted in ('Forwarded: ', 'Signed-off-by: '):
             if f'\n{wanted}' not in header:
                 yield f'{name}: its message has no line "{wanted}..."'
@@ -203,8 +202,10 @@ def main():
     return tap.run_points([
         ('licence', partial(missing_licence, files)),
         ('checkpatch', partial(checkpatch, build / 'src', files)),
-        ('patch-sizes', partial(patch_sizes, files)),
-        ('fixes', partial(bad_fixes, files)),
+        *((f'patch-sizes-{version}', partial(patch_sizes, version, files))
+          for version in qemu_tree.versions()),
+        *((f'fixes-{version}', partial(bad_fixes, version, files))
+          for version in qemu_tree.versions()),
         ('manual-tables', partial(stale_table, build)),
         ('imports-run-one-way', partial(import_circles,
                                         SCRIPTS / 'qemu_hvc')),

@@ -66,7 +66,8 @@ class QemuTree(unittest.TestCase):
         self.source = top / 'source'
         self.tree = top / 'build' / 'src'
         self.root = top / 'project'
-        self.patches = self.root / 'qemu-patches' / '10.0'
+        all_patches = self.root / 'qemu-patches'
+        self.patches = all_patches / '10.0'
         self.write(self.source / 'VERSION', '10.0.99\n')
         self.write(self.source / 'hw/board.c', 'one\ntwo\nthree\n')
         self.write(self.source / 'hw/other.c', 'other\n')
@@ -76,7 +77,7 @@ class QemuTree(unittest.TestCase):
         self.write(self.patches / 'series', '# order matters\n'
                                             '0001-call.patch\n')
         self.write(self.patches / 'fixes/series', '')
-        for name, value in (('ROOT', self.root), ('PATCHES', self.patches)):
+        for name, value in (('ROOT', self.root), ('PATCHES', all_patches)):
             old = getattr(qemu_tree, name)
             setattr(qemu_tree, name, value)
             self.addCleanup(setattr, qemu_tree, name, old)
@@ -88,6 +89,9 @@ class QemuTree(unittest.TestCase):
 
     def assemble(self):
         qemu_tree.assemble(self.source, self.tree)
+
+    def texts(self):
+        return [patch.text for patch in qemu_tree.read_series(self.patches)]
 
     def refused(self, action, *words):
         with self.assertRaises(qemu_tree.TreeError) as caught:
@@ -143,6 +147,34 @@ class QemuTree(unittest.TestCase):
     def test_wrong_version(self):
         self.write(self.source / 'VERSION', '9.2.0\n')
         self.refused(self.assemble, '9.2.0', '10.0')
+
+    def another_series(self):
+        """Patches for a QEMU in which the board begins with a zero"""
+        self.write(self.patches.parent / '10.2/0001-call.patch',
+                   PATCH.replace(' one\n', ' zero\n one\n')
+                   .replace('@@ -1,3 +1,4', '@@ -1,4 +1,5'))
+        self.write(self.patches.parent / '10.2/series', '0001-call.patch\n')
+        self.write(self.patches.parent / '10.2/fixes/series', '')
+
+    def test_version_of_the_source_picks_the_series(self):
+        self.another_series()
+        self.assemble()
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'one\nours\ntwo\nthree\n')
+        self.write(self.source / 'VERSION', '10.2.3\n')
+        self.refused(self.assemble, '0001-call.patch', 'hw/board.c')
+        self.write(self.source / 'hw/board.c', 'zero\none\ntwo\nthree\n')
+        self.assemble()
+        self.assertEqual((self.tree / 'hw/board.c').read_text(),
+                         'zero\none\nours\ntwo\nthree\n')
+
+    def test_versions_are_compared_as_numbers(self):
+        self.another_series()
+        self.write(self.patches.parent / '9.2/series', '')
+        self.assertEqual(qemu_tree.versions(), ['9.2', '10.0', '10.2'])
+        self.write(self.source / 'VERSION', '10.20.0\n')
+        self.refused(self.assemble, '10.20.0', '9.2.x or 10.0.x or 10.2.x',
+                     'scripts/port')
 
     def test_not_a_source(self):
         (self.source / 'VERSION').unlink()
@@ -224,7 +256,7 @@ class QemuTree(unittest.TestCase):
                          FIX.replace('-sex\n+six\n', ' six\n').replace(
                              ' seven\n', '-seven\n+SEVEN\n')))
         self.assertEqual([patch.path.name for patch in
-                          qemu_tree.read_series()],
+                          qemu_tree.read_series(self.patches)],
                          ['0001-six.patch', '0002-seven.patch',
                           '0001-call.patch'])
         self.assemble()
@@ -281,12 +313,11 @@ class QemuTree(unittest.TestCase):
         self.assemble()
         path = self.tree / 'hw/board.c'
         self.write(path, path.read_text().replace('ours', 'theirs'))
-        before = [patch.text for patch in qemu_tree.read_series()]
+        before = self.texts()
         self.refused(lambda: qemu_tree.refresh(self.source, self.tree,
                                                '0001-six.patch'),
                      'hw/board.c', 'overlaps', '0001-six.patch')
-        self.assertEqual(before,
-                         [patch.text for patch in qemu_tree.read_series()])
+        self.assertEqual(before, self.texts())
 
     def test_new_fix_of_a_file_that_is_patched(self):
         """A header with the names of its files is enough to begin with."""

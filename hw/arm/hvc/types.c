@@ -7,6 +7,9 @@
  * Each is a stock virt-X.Y with a default for hvc-services and kernel-floor. A
  * released row never changes.
  *
+ * A row whose parent this QEMU lacks is left out: a newer virt-X.Y, or one that
+ * a distribution has taken away.
+ *
  * Names: libvirt knows a virt machine by the prefix "virt-", and the stream's
  * configuration section compares machine names by prefix, so that no type's
  * name may be a prefix of another's.
@@ -17,6 +20,7 @@
 #include "qemu/module.h"
 #include "hw/arm/virt.h"
 #include "migration/kernel-floor-machine.h"
+#include "migration/qemu-compat.h"
 #include "floors.h"
 
 /**
@@ -36,11 +40,14 @@ static const VirtHvcType types[] = {
     { "virt-hvc-9.0",  "virt-9.0",  "linux-5.10" },
     { "virt-hvc-9.2",  "virt-9.2",  "linux-6.1" },
     { "virt-hvc-10.0", "virt-10.0", "linux-6.12" },
+    { "virt-hvc-10.2", "virt-10.2", "linux-6.12" },
+#define OWN_TYPES 4
 #include "distro-types.c.inc"
 };
 
-#define LATEST "virt-hvc-10.0"
+/* Of the last of our own rows that this QEMU has */
 #define LATEST_ALIAS "virt-hvc"
+static const VirtHvcType *latest;
 
 static const VirtHvcType *type_of(ObjectClass *oc)
 {
@@ -57,7 +64,7 @@ static const VirtHvcType *type_of(ObjectClass *oc)
     g_assert_not_reached();
 }
 
-static void type_class_init(ObjectClass *oc, void *data)
+static void type_class_init(ObjectClass *oc, ClassInitData *data)
 {
     MachineClass *mc = MACHINE_CLASS(oc);
     MachineClass *parent = MACHINE_CLASS(object_class_get_parent(oc));
@@ -72,7 +79,7 @@ static void type_class_init(ObjectClass *oc, void *data)
     mc->desc = g_strdup_printf("%s, hypercall services of %s", parent->desc,
                                type->floor);
     /* Inherited, but there can be only one machine of a name. */
-    mc->alias = !strcmp(type->name, LATEST) ? LATEST_ALIAS : NULL;
+    mc->alias = type == latest ? LATEST_ALIAS : NULL;
     mc->is_default = false;
     /* Not inherited: every class gets an empty list of its own. */
     for (size_t i = 0; i < parent->compat_props->len; i++) {
@@ -102,9 +109,9 @@ static void type_instance_finalize(Object *obj)
 }
 
 /*
- * Without its parent, which a distribution may have taken out of virt.c, a type
- * is left out: QOM would abort, whatever machine was asked for. So types are
- * registered when all others are there, those of an earlier row included.
+ * QOM would abort for a type without its parent, whatever machine was asked
+ * for. So types are registered when all others are there, those of an earlier
+ * row included.
  */
 static void register_types(void)
 {
@@ -123,6 +130,9 @@ static void register_types(void)
 
         if (object_class_by_name(parent)) {
             type_register_static(&info);
+            if (i < OWN_TYPES) {
+                latest = &types[i];
+            }
         }
     }
 }

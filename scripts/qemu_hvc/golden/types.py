@@ -5,14 +5,14 @@
 One object for each type, with what a guest of it is promised; as QEMU itself
 says it of a VM that was started with the type. docs/machine-types.json has
 them for packagers, who can compare it between releases. A type's first release
-is in that file alone; for a new one it is the project's version.
+is in that file alone; for a new one it is the series of QEMU that was built, and
+so is its alias: a later series has later types, which the file has as well.
 """
 
 from functools import partial
 import json
-import re
 
-from ..paths import ROOT
+from ..paths import ROOT, as_numbers, series_of
 from ..qmp import Qemu
 from . import differences
 
@@ -27,25 +27,17 @@ def start(build, machine):
                 '-nodefaults', '-display', 'none', '-S')
 
 
-def version():
-    """The project's version, of meson.build"""
-    text = (ROOT / 'meson.build').read_text(encoding='utf-8')
-    return re.search(r"^ *version: '(.*)'", text, re.M)[1]
-
-
 def switched_off(vm, name, parent):
-    """Device properties that a type switches off and its parent does not, as
-    -global takes them"""
-    def rows(machine):
-        return [f'{prop["qom-type"]}.{prop["property"]}'
-                for prop in machine['compat-props'] if prop['value'] == 'off']
-    machines = {machine['name']: machine for machine in vm.command(
+    """Device properties that a type switches off beyond its parent's, as
+    -global takes them. A type's rows are behind those of its parent, which a
+    newer QEMU gives more of."""
+    rows = {machine['name']: machine['compat-props'] for machine in vm.command(
         'query-machines', **{'compat-props': True})}
-    inherited = rows(machines[parent])
-    return [row for row in rows(machines[name]) if row not in inherited]
+    return [f'{row["qom-type"]}.{row["property"]}'
+            for row in rows[name][len(rows[parent]):] if row['value'] == 'off']
 
 
-def describe(build, machine, parent, first_release):
+def describe(build, machine, parent, alias, first_release):
     parent = parent.removesuffix('-machine')
     with start(build, machine['name']) as vm:
         off = switched_off(vm, machine['name'], parent)
@@ -58,7 +50,7 @@ def describe(build, machine, parent, first_release):
                if name.startswith('arm.') and 'bmap' in name}
     return {
         'name': machine['name'],
-        'alias': machine.get('alias'),
+        'alias': alias,
         'parent': parent,
         'first-release': first_release,
         'floor': floor,
@@ -77,11 +69,16 @@ def types_of(build, released):
         machines = vm.pinned_types()
         parents = {row['name']: row['parent'] for row in
                    vm.command('qom-list-types', implements='machine')}
-    return [describe(build, machine, parents[machine['name'] + '-machine'],
-                     released.get(machine['name'],
-                                  {'first-release': version()})
-                     ['first-release'])
-            for machine in machines]
+    series = series_of(build)
+    types = []
+    for machine in machines:
+        known = released.get(machine['name'], {'first-release': series})
+        first = known['first-release']
+        types.append(describe(
+            build, machine, parents[machine['name'] + '-machine'],
+            machine.get('alias') if first == series else known['alias'], first))
+    return types + [row for row in released.values()
+                    if as_numbers(row['first-release']) > as_numbers(series)]
 
 
 def changes(released, now):

@@ -10,7 +10,7 @@ import sys
 
 from .. import tree as qemu_tree
 
-from ..paths import CROSS
+from ..paths import CROSS, series_of
 from .common import LabError, fetch, require, run_tool, say
 
 # The smallest QEMU that starts, migrates and snapshots a virt machine: QMP,
@@ -91,7 +91,9 @@ def configure(tree: Path, out: Path, sysroot: Path,
 
 def assemble(build: Path, stock: bool) -> Path:
     """The source tree; put together as scripts/build-qemu does it."""
-    source = fetch('source')
+    # What BUILD has been built of, or else the default
+    series = [series_of(build)] if (build / 'src/VERSION').is_file() else []
+    source = fetch('source', *series)
     if stock:
         return source
     tree = build / 'src'

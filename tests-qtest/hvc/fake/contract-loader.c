@@ -101,8 +101,8 @@ Loading contract_load(const uint8_t *data, size_t size, unsigned version)
     g_assert_nonnull(section);
     /* As savevm.c does before it loads a section */
     if (version <= section->version_id) {
-        loading.loaded = !vmstate_load_state(file, section, section_opaque,
-                                             version) &&
+        loading.loaded = !compat_vmstate_load_state(file, section,
+                                                    section_opaque, version) &&
                          !qemu_file_get_error(file);
     }
     if (loading.loaded) {
@@ -117,7 +117,7 @@ bool contract_can_save(char **error)
 {
     QIOChannelBuffer *channel = qio_channel_buffer_new(4096);
     QEMUFile *file = qemu_file_new_output(QIO_CHANNEL(channel));
-    int ret = vmstate_save_state(file, section, section_opaque, NULL);
+    int ret = compat_vmstate_save_state(file, section, section_opaque);
 
     qemu_fclose(file);
     object_unref(OBJECT(channel));
@@ -132,7 +132,7 @@ GByteArray *contract_save(void)
     GByteArray *content = g_byte_array_new();
 
     g_assert_nonnull(section);
-    g_assert_cmpint(vmstate_save_state(file, section, section_opaque, NULL),
+    g_assert_cmpint(compat_vmstate_save_state(file, section, section_opaque),
                     ==, 0);
     qemu_fflush(file);
     g_byte_array_append(content, channel->data, channel->usage);
