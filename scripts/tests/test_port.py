@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""Tests scripts/port on a small made-up QEMU; prints TAP.
+
+That QEMU has every way in which a patch can miss: lines that moved, neighbours
+that changed, a file that is elsewhere, a function that is elsewhere, and what is
+there already.
+"""
+
+from pathlib import Path
+import subprocess
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc import tree as qemu_tree
+from qemu_hvc.paths import SCRIPTS
+from qemu_hvc.port import count, hunks
+
+TOOL = SCRIPTS / 'port'
+HEADER = 'From: A\nSubject: [PATCH] call us\n\nBecause.\n---\n\n'
+
+
+def diff(name, *parts):
+    text = ''.join(f'@@ -{line},{old} +{line},{new} @@ {function}\n{body}'
+                   for line, old, new, function, body in parts)
+    return f'diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n{text}'
+
+
+ONE = (10, 6, 7, 'static void board_init(void)',
+       ' a();\n b();\n c();\n+ours();\n d();\n e();\n f();\n')
+CALLS = ['a();', 'b();', 'c();', 'd();', 'e();', 'f();']
+
+
+class Hunks(unittest.TestCase):
+    """A source with a file, and a patch of it"""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        self.source = self.top / 'source'
+
+    def write(self, name, *lines):
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(''.join(f'{line}\n' for line in lines),
+                        encoding='utf-8')
+
+    def results(self, *parts, name='hw/board.c'):
+        """What became of the hunks, and the source"""
+        path = self.top / '10.0/0001-call.patch'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(HEADER + diff(name, *parts) + '\n', encoding='utf-8')
+        source = hunks.Source(self.source)
+        return list(hunks.try_patches(source, [qemu_tree.Patch(path)])), source
+
+    def result(self, *parts, name='hw/board.c'):
+        results, source = self.results(*(parts or (ONE,)), name=name)
+        self.assertEqual(len(results), max(1, len(parts)))
+        return results[0], source
+
+    def test_applies_where_it_was(self):
+        self.write('hw/board.c', *['//'] * 9, *CALLS)
+        result, source = self.result()
+        self.assertEqual((result.applies, result.clean, result.text),
+                         (True, True, 'applies'))
+        self.assertEqual(result.name, '0001 hw/board.c #1')
+        self.assertEqual(source.lines('hw/board.c')[9:],
+                         ['a();', 'b();', 'c();', 'ours();', 'd();', 'e();',
+                          'f();'])
+
+    def test_moved(self):
+        self.write('hw/board.c', *['//'] * 12, *CALLS)
+        result, _ = self.result()
+        self.assertEqual((result.clean, result.text),
+                         (True, 'applies, 3 lines further down'))
+        self.write('hw/board.c', *['//'] * 8, *CALLS)
+        self.assertEqual(self.result()[0].text,
+                         'applies, 1 line further up')
+
+    def test_nearest_of_two_places(self):
+        self.write('hw/board.c', *CALLS, *['//'] * 5, *CALLS)
+        self.assertEqual(self.result()[0].text,
+                         'applies, 2 lines further down')
+
+    def test_hunks_after_one_another(self):
+        """The second is looked for where the first one says."""
+        second = (30, 2, 3, '', ' y();\n+more();\n z();\n')
+        self.write('hw/board.c', *['//'] * 11, *CALLS, *['//'] * 14, 'y();',
+                   'z();')
+        results, source = self.results(ONE, second)
+        self.assertEqual([result.text for result in results],
+                         ['applies, 2 lines further down',
+                          'applies, 3 lines further down'])
+        self.assertEqual(source.lines('hw/board.c')[-3:],
+                         ['y();', 'more();', 'z();'])
+
+    def test_fuzz_is_to_be_looked_at(self):
+        self.write('hw/board.c', *['//'] * 9, 'A();', *CALLS[1:])
+        result, _ = self.result()
+        self.assertEqual((result.applies, result.clean), (True, False))
+        self.assertIn('with fuzz 1', result.text)
+        self.assertIn('    13 ours();', result.there)
+
+    def test_neighbours_are_others(self):
+        self.write('hw/board.c', 'a();', 'b();', 'x();', 'd();', 'e();')
+        result, _ = self.result()
+        self.assertFalse(result.applies)
+        self.assertIn('most like it is hw/board.c:1', result.text)
+        self.assertIn('     3 x();', result.there)
+
+    def test_function_is_elsewhere(self):
+        self.write('hw/board.c', '/* empty */')
+        self.write('hw/other/init.c', 'int x;', 'void board_init(void)', '{')
+        result, _ = self.result()
+        self.assertFalse(result.applies)
+        self.assertIn('board_init() is in hw/other/init.c:2', result.text)
+
+    def test_function_is_nowhere(self):
+        self.write('hw/board.c', '/* empty */')
+        self.assertIn('there is no board_init()', self.result()[0].text)
+
+    def test_file_is_elsewhere(self):
+        self.write('hw/arm/old/board.c', *['//'] * 9, *CALLS)
+        self.write('net/board.c', 'no board')
+        result, source = self.result(name='hw/arm/board.c')
+        self.assertTrue(result.applies)
+        self.assertIn('the file is hw/arm/old/board.c now: applies',
+                      result.text)
+        self.assertIn('ours();', source.lines('hw/arm/old/board.c'))
+
+    def test_file_is_gone(self):
+        self.write('net/tap.c', 'no board')
+        result, _ = self.result()
+        self.assertFalse(result.applies)
+        self.assertIn('the file is gone', result.text)
+
+    def test_already_there(self):
+        """As a correction that QEMU has taken"""
+        self.write('hw/board.c', *CALLS[:3], 'ours();', *CALLS[3:])
+        result, source = self.result()
+        self.assertEqual((result.clean, result.text),
+                         (True, 'is there already'))
+        self.assertEqual(source.lines('hw/board.c').count('ours();'), 1)
+
+    def test_source_is_left_alone(self):
+        self.write('hw/board.c', *CALLS)
+        self.result()
+        self.assertEqual((self.source / 'hw/board.c').read_text(),
+                         ''.join(f'{line}\n' for line in CALLS))
+
+
+class Compat(unittest.TestCase):
+    """What a version of QEMU sees of the compatibility header"""
+
+    TEXT = '\n'.join((
+        '#ifndef H', 'always', '#if QEMU_SINCE(10, 2)', 'new',
+        '#if QEMU_SINCE(11, 0)', 'newest', '#endif', '#else', 'old',
+        '#endif', '#if !QEMU_SINCE(9, 0)', 'oldest', '#endif',
+        '#if defined(X)', 'either', '#else', 'way', '#endif', '#endif'))
+
+    def test_seen(self):
+        both = ['either', 'way']
+        for version, lines in (
+                ('7.2', ['always', 'old', 'oldest', *both]),
+                ('10.0', ['always', 'old', *both]),
+                ('10.2', ['always', 'new', *both]),
+                ('11.0', ['always', 'new', 'newest', *both])):
+            self.assertEqual(count.seen(self.TEXT, version), lines, version)
+
+
+class Tool(unittest.TestCase):
+    """The command"""
+
+    def run_tool(self, *arguments):
+        return subprocess.run([TOOL, *arguments], text=True, check=False,
+                              capture_output=True)
+
+    def test_no_source(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = self.run_tool(folder)
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, 'port: error: .* has no VERSION file; '
+                         'name the top of one')
+
+    def test_another_version(self):
+        """All hunks fail, and each is on the list."""
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / 'VERSION').write_text('99.1.0\n')
+            result = self.run_tool('--hunks', folder)
+        self.assertEqual((result.returncode, result.stderr), (1, ''))
+        newest = qemu_tree.versions()[-1]
+        patches = qemu_tree.read_series(qemu_tree.PATCHES / newest)
+        self.assertIn(f'QEMU 99.1.0, with the patches for {newest}\n',
+                      result.stdout)
+        self.assertIn(f'copy qemu-patches/{newest} to qemu-patches/99.1',
+                      result.stdout)
+        for patch in patches:
+            number = patch.path.name.split('-')[0]
+            folder = 'fixes/' if patch.is_fix else ''
+            for file in patch.files:
+                self.assertIn(f'{folder}{number} {file}', result.stdout)
+
+    def test_differences(self):
+        result = self.run_tool('--differences', '10.0', '10.0')
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        self.assertEqual({line.split()[0] for line in
+                          result.stdout.splitlines()}, {'0'})
+        result = self.run_tool('--differences', '10.0', '10.3')
+        self.assertEqual(result.returncode, 2)
+        self.assertIn('no patches for QEMU 10.3; needed: ', result.stderr)
+
+
+def main():
+    tap.arguments(__doc__)
+    return tap.run(Hunks, Compat, Tool)
