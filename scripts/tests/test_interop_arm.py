@@ -14,16 +14,15 @@ aborts is a defect that is mended.
 """
 
 from functools import partial
-import json
 from pathlib import Path
 import re
 import subprocess
-import sys
 import tempfile
 
 from qemu_hvc import tap
+from qemu_hvc.interop import SHOWN_DIFFERENCES, differing_bytes, \
+    differing_fields, load, still
 from qemu_hvc.paths import FetchError, fetch
-from qemu_hvc.stream import with_one_ram_part
 from qemu_hvc.vm import Vm, save
 
 TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
@@ -32,54 +31,8 @@ OTHERS = {'bookworm': ('virt-7.2',), 'sid': ('virt-9.2', 'virt-10.0')}
 # What the unpatched QEMU does with a vCPU of 11.1's, and ours
 ABORTED = 'vmstate_load_state: Assertion'
 MENDED = 'Failed to load cpu/wfxt-timer:wfxt_timer: this VM has no such object'
-SHOWN_DIFFERENCES = 10
 # Bytes per second; a VM without a guest has some 500,000
 SLOW = 200000
-
-
-def load(qemu, machine, path, *options):
-    """QEMU's refusal, or ''; and the VM's state after the load"""
-    with Vm(qemu, machine, '-incoming', 'defer', *options) as vm:
-        info = vm.load(path)
-        state = vm.state()
-    if info['status'] == 'completed':
-        return '', state
-    return f'{info.get("error-desc", "")}\n{vm.stderr}'.strip(), state
-
-
-def differing_bytes(a, b):
-    """Offsets in streams with one part of RAM; None if the sizes differ"""
-    a, b = (with_one_ram_part(path.read_bytes()) for path in (a, b))
-    if len(a) != len(b):
-        return None
-    if a == b:
-        return set()
-    return {i for i, (x, y) in enumerate(zip(a, b)) if x != y}
-
-
-def leaves(value, path=''):
-    """All numbers and strings of a JSON value, by path"""
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield from leaves(member, f'{path}/{key}')
-    elif isinstance(value, list):
-        for i, member in enumerate(value):
-            yield from leaves(member, f'{path}[{i}]')
-    else:
-        yield path, value
-
-
-def differing_fields(analyze, a, b):
-    """The names of the fields that differ between two streams"""
-    fields = []
-    for part in ('desc', 'state'):
-        texts = [subprocess.run([sys.executable, analyze, '-f', path,
-                                 '-d', part], capture_output=True, text=True,
-                                check=True).stdout for path in (a, b)]
-        one, two = (dict(leaves(json.loads(text))) for text in texts)
-        fields += sorted(f'{part}: {path}' for path in one.keys() | two.keys()
-                         if one.get(path) != two.get(path))
-    return fields
 
 
 class Tests:
@@ -149,17 +102,8 @@ class Tests:
                 'migration failed; if the destination refused this VM, its '
                 'query-migrate and log say why: '))
 
-    def still(self, name, qemu, machine, stream=None, bandwidth=1 << 30):
-        """The stream of a VM that does not run, and may have loaded STREAM"""
-        path = self.file(name)
-        incoming = ('-incoming', 'defer') if stream else ()
-        with Vm(qemu, machine, '-S', *incoming) as vm:
-            if stream:
-                vm.load(stream)
-            vm.command('migrate-set-parameters',
-                       **{'max-bandwidth': bandwidth})
-            vm.save(path)
-        return path
+    def still(self, name, *arguments, **options):
+        return still(self.file(name), *arguments, **options)
 
     def parts(self):
         """What the other points compare does not depend on time."""
