@@ -11,6 +11,7 @@ from pathlib import Path
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
 from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
@@ -170,6 +171,41 @@ class Compat(unittest.TestCase):
             self.assertEqual(count.seen(self.TEXT, version), lines, version)
 
 
+class Differences(unittest.TestCase):
+    """Two versions with a patch each"""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        replaced = mock.patch.object(qemu_tree, 'PATCHES', self.top)
+        replaced.start()
+        self.addCleanup(replaced.stop)
+
+    def write(self, version, body):
+        for folder in (self.top / version, self.top / version / 'fixes'):
+            folder.mkdir(parents=True)
+            (folder / 'series').write_text('')
+        (self.top / version / 'series').write_text('0001-call.patch\n')
+        (self.top / version / '0001-call.patch').write_text(
+            HEADER + diff('hw/board.c', (*ONE[:4], body)) + '\n')
+
+    def test_neighbours_count_apart(self):
+        self.write('10.0', ONE[4])
+        self.write('10.2', ONE[4].replace(' c();', ' C();'))
+        self.assertEqual(list(count.hooks_that_differ('10.0', '10.2')), [])
+        found = list(count.differences('10.0', '10.2').values())
+        self.assertEqual(found[:3], [0, 2, 0])
+
+    def test_hook_in_one_only(self):
+        self.write('10.0', ONE[4].replace('+ours();', '+ours();\n+more();'))
+        self.write('10.2', ONE[4])
+        self.assertEqual(list(count.hooks_that_differ('10.0', '10.2')),
+                         ['only in 10.0/0001-call.patch: +more();'])
+        self.assertEqual(
+            list(count.differences('10.0', '10.2').values())[:3], [1, 0, 0])
+
+
 class Tool(unittest.TestCase):
     """The command"""
 
@@ -214,4 +250,4 @@ class Tool(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    return tap.run(Hunks, Compat, Tool)
+    return tap.run(Hunks, Compat, Differences, Tool)

@@ -59,6 +59,14 @@ def seen(text, version):
     return lines
 
 
+def hooks_that_differ(old, new):
+    """Lines for people: what the patches that call us change in one only"""
+    one, other = patch_lines(old, False), patch_lines(new, False)
+    for version, lines in ((old, one - other), (new, other - one)):
+        for patch, mark, line in sorted(lines.elements()):
+            yield f'only in {version}/{patch}: {mark}{line}'
+
+
 def differences(old, new):
     """How many lines only one of two series has, by where they are"""
     def differing(one, other):
