@@ -166,14 +166,16 @@ def syntax_only(words, path, generated, first):
               if folder.match(TESTS)), *result[1:], str(path)]
 
 
-def compile_all(tree, out):
-    """(file, list of errors) for each file of ours that QEMU would compile"""
+def compile_all(tree, out, patched):
+    """(file, list of errors) for each file of ours that QEMU would compile, and
+    for each of its own that is patched"""
     commands = read_commands(tree, out)
     generated = out / 'ours'
     yield from generate(tree, generated)
     arm64 = arm64_headers(tree, generated)
     jobs = []
-    for name in qemu_tree.overlay_names().values():
+    for name in [*qemu_tree.overlay_names().values(),
+                 *(name for name in sorted(patched) if name in commands)]:
         if not name.endswith('.c') or NOT_COMPILED.search(name):
             continue
         command = neighbour(name, commands)
@@ -206,9 +208,10 @@ def compile_all(tree, out):
 def lay(patched, tree):
     """Puts into the copy what the patches made of QEMU's C files, as far as they
     apply. Its build files stay as they are: it has to be configured."""
-    for name, lines in patched.files.items():
+    for name in patched.changed:
         if name.endswith(('.c', '.h')):
-            (tree / name).write_text('\n'.join(lines) + '\n', encoding='utf-8',
+            (tree / name).write_text('\n'.join(patched.lines(name)) + '\n',
+                                     encoding='utf-8',
                                      errors='surrogateescape')
 
 
@@ -219,4 +222,4 @@ def check(patched, folder):
     copy(patched.top, tree)
     configure(tree, out)
     lay(patched, tree)
-    return list(compile_all(tree, out))
+    return list(compile_all(tree, out, patched.changed))

@@ -123,6 +123,7 @@ class Source:
         self.top = top
         self.files = {}         # name there -> lines
         self.renamed = {}       # name in the patch -> name there
+        self.changed = set()    # names there
         self.names = None
 
     def all_names(self):
@@ -205,6 +206,7 @@ def try_hunk(source, hunk, file, shift):
     at, fuzz = found
     head, old, new = hunk.without_context(fuzz)
     lines[at:at + len(old)] = new
+    source.changed.add(file)
     moved = at - head - (hunk.line - 1)
     text = 'applies' + (f', {abs(moved)} line{"s"[:abs(moved) > 1]} further '
                         f'{"down" if moved > 0 else "up"}' if moved else '')
