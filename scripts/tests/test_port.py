@@ -16,7 +16,7 @@ from unittest import mock
 from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
 from qemu_hvc.paths import SCRIPTS
-from qemu_hvc.port import count, hunks
+from qemu_hvc.port import carry, count, hunks
 
 TOOL = SCRIPTS / 'port'
 HEADER = 'From: A\nSubject: [PATCH] call us\n\nBecause.\n---\n\n'
@@ -171,8 +171,8 @@ class Compat(unittest.TestCase):
             self.assertEqual(count.seen(self.TEXT, version), lines, version)
 
 
-class Differences(unittest.TestCase):
-    """Two versions with a patch each"""
+class TwoVersions(unittest.TestCase):
+    """A folder for the patches of two versions, with one each"""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -182,13 +182,16 @@ class Differences(unittest.TestCase):
         replaced.start()
         self.addCleanup(replaced.stop)
 
-    def write(self, version, body):
+    def write(self, version, body, *parts):
         for folder in (self.top / version, self.top / version / 'fixes'):
             folder.mkdir(parents=True)
             (folder / 'series').write_text('')
         (self.top / version / 'series').write_text('0001-call.patch\n')
         (self.top / version / '0001-call.patch').write_text(
-            HEADER + diff('hw/board.c', (*ONE[:4], body)) + '\n')
+            HEADER + diff('hw/board.c', (*ONE[:4], body), *parts) + '\n')
+
+
+class Differences(TwoVersions):
 
     def test_neighbours_count_apart(self):
         self.write('10.0', ONE[4])
@@ -204,6 +207,52 @@ class Differences(unittest.TestCase):
                          ['only in 10.0/0001-call.patch: +more();'])
         self.assertEqual(
             list(count.differences('10.0', '10.2').values())[:3], [1, 0, 0])
+
+
+class Carry(TwoVersions):
+    """A second hook is new in 10.0; 10.2 has other neighbours of the first."""
+
+    SECOND = (30, 2, 3, '', ' y();\n+more();\n z();\n')
+
+    def setUp(self):
+        super().setUp()
+        self.write('10.0', ONE[4], self.SECOND)
+        self.write('10.2', ONE[4].replace(' c();', ' C();'))
+        self.source = self.top / 'source'
+        (self.source / 'hw').mkdir(parents=True)
+
+    def carried(self, *end):
+        (self.source / 'hw/board.c').write_text(''.join(
+            f'{line}\n' for line in (*['//'] * 9, 'a();', 'b();', 'C();',
+                                     'd();', 'e();', 'f();', *end)))
+        return carry.carry('10.0', '10.2', self.source)
+
+    def test_new_hunk_is_carried_over(self):
+        texts, misfits = self.carried('//', 'y();', 'z();')
+        self.assertEqual(misfits, [])
+        path = self.top / '10.2/0001-call.patch'
+        self.assertEqual(list(texts), [path])
+        self.assertRegex(texts[path], r'\n C\(\);\n\+ours\(\);\n d\(\);\n')
+        self.assertRegex(texts[path], r'\n y\(\);\n\+more\(\);\n z\(\);\n')
+        self.assertIn('Subject: [PATCH] call us\n\nBecause.\n', texts[path])
+        self.assertEqual(carry.write('10.0', '10.2', texts), [path])
+        self.assertEqual(list(count.hooks_that_differ('10.0', '10.2')), [])
+        # Nothing is left to carry over.
+        self.assertEqual(carry.write(
+            '10.0', '10.2', self.carried('//', 'y();', 'z();')[0]), [])
+
+    def test_hunk_without_a_place_is_named(self):
+        misfits = self.carried('//', 'nothing();')[1]
+        self.assertEqual([misfit.name for misfit in misfits],
+                         ['0001-call.patch hw/board.c: +more();'])
+
+    def test_new_lines_beside_known_ones_are_named(self):
+        path = self.top / '10.0/0001-call.patch'
+        path.write_text(path.read_text().replace('+ours();',
+                                                 '+ours();\n+beside();'))
+        misfits = self.carried('//', 'y();', 'z();')[1]
+        self.assertEqual([misfit.there for misfit in misfits],
+                         [['+beside();']])
 
 
 class Tool(unittest.TestCase):
@@ -250,4 +299,4 @@ class Tool(unittest.TestCase):
 
 def main():
     tap.arguments(__doc__)
-    return tap.run(Hunks, Compat, Differences, Tool)
+    return tap.run(Hunks, Compat, Differences, Carry, Tool)

@@ -28,6 +28,7 @@ class Hunk:
 
     line: int               # where it was, from 1
     function: str           # what git shows behind @@
+    changes: list = field(default_factory=list)     # lines with + or -
     old: list = field(default_factory=list)
     new: list = field(default_factory=list)
     before: int = 0         # lines of context ahead of the first change
@@ -66,6 +67,7 @@ def parse(part):
                 hunk.before += hunk.old == hunk.new
             else:
                 hunk.after = 0
+                hunk.changes.append(line)
             if mark in ' -':
                 hunk.old.append(text)
             if mark in ' +':
