@@ -31,6 +31,7 @@ NO_SPDX = {'COPYING'}
 NO_COMMENTS = ('.patch', '.json')
 SERIES_MAX_INSERTED = 45
 PATCH_MAX_INSERTED = 15
+QAPI_COLUMNS = 70
 # The first words of a Python program
 PYTHON = '#!/usr/bin/python3'
 # The manual's tables, and the programs of QEMU's build that print them
@@ -136,6 +137,22 @@ def bad_fixes(version, files):
             yield f'{name}: its message does not say what is wrong and why'
 
 
+def bad_qapi_comments(files):
+    """What the generator of QEMU 10.2 refuses, and that of 10.0 takes"""
+    for name in files:
+        if not name.startswith('qapi/'):
+            continue
+        for number, line in enumerate((ROOT / name).read_text(
+                encoding='utf-8').splitlines(), 1):
+            if not line.startswith('# ') or '"hex"' in line:
+                continue
+            if len(line) > QAPI_COLUMNS:
+                yield f'{name}:{number}: {len(line)} columns; at most ' \
+                      f'{QAPI_COLUMNS}'
+            if re.search(r'[a-z]{2}\. [A-Z]', line):
+                yield f'{name}:{number}: one space between sentences; two'
+
+
 def stale_table(build):
     """The manual's tables are what the code's tables print."""
     for table, program in TABLES.items():
@@ -206,6 +223,7 @@ def main():
           for version in qemu_tree.versions()),
         *((f'fixes-{version}', partial(bad_fixes, version, files))
           for version in qemu_tree.versions()),
+        ('qapi-comments', partial(bad_qapi_comments, files)),
         ('manual-tables', partial(stale_table, build)),
         ('imports-run-one-way', partial(import_circles,
                                         SCRIPTS / 'qemu_hvc')),

@@ -92,14 +92,17 @@ def generate(tree, folder):
     schema = tree / 'qapi/port-schema.json'
     schema.write_text("{ 'include': 'pragma.json' }\n"
                       "{ 'include': 'guest-abi.json' }\n", encoding='utf-8')
-    events = 'target/arm/hvc/trace-events'
-    for name, where, command in (
-            ('qapi/guest-abi.json', tree / 'qapi',
-             (tree / 'scripts/qapi-gen.py', '-o', folder / 'qapi', schema)),
-            (events, tree,
-             (tree / 'scripts/tracetool.py', '--backend=log',
-              '--group=target_arm_hvc', '--format=h', tree / events,
-              folder / 'trace/trace-target_arm_hvc.h'))):
+    commands = [('qapi/guest-abi.json', tree / 'qapi',
+                 (tree / 'scripts/qapi-gen.py', '-o', folder / 'qapi', schema))]
+    for name in qemu_tree.overlay_names().values():
+        if Path(name).name == 'trace-events':
+            # As meson.build calls it
+            group = re.sub(r'[/-]', '_', str(Path(name).parent))
+            commands.append((name, tree, (
+                tree / 'scripts/tracetool.py', '--backend=log',
+                f'--group={group}', '--format=h', tree / name,
+                folder / f'trace/trace-{group}.h')))
+    for name, where, command in commands:
         result = subprocess.run([python, *command], cwd=where, text=True,
                                 capture_output=True, check=False)
         yield name, [line.removeprefix(f'{tree}/') for line in
