@@ -36,8 +36,16 @@ typedef struct Config {
     Offer offer;
 } Config;
 
-#define CONFIGS 14
-extern const Config configs[CONFIGS];
+#define CONFIGS_MAX 15
+extern const Config configs[CONFIGS_MAX];
+
+/**
+ * configs_count: how many of configs[] can be migrated
+ *
+ * Returns: their number, CONFIGS_MAX or less: the last ones are machines of a
+ * newer QEMU than source or destination.
+ */
+unsigned configs_count(void);
 
 #define LINUX_6_12 (&configs[6])
 #define WITHOUT_PTP (&configs[11])
@@ -51,8 +59,9 @@ extern const char *const contract_entry_names[CONTRACT_ENTRIES];
  * expected_refusal: must a migration be refused?
  * @from: the source
  * @to: the destination
- * @named: set to whether the text is query-migrate's error-desc, too; refusals
- *         of stock QEMU are on stderr only
+ * @named: set to whether the text is query-migrate's error-desc and on stderr;
+ *         refusals of stock QEMU are on stderr or, from QEMU 10.2 on, a part of
+ *         error-desc
  *
  * Returns: NULL if the migration must succeed, else the refusal's text, or a
  * part of it. The caller frees it.
@@ -85,6 +94,10 @@ bool skip_without_guest(void);
 
 /**
  * peer_start: start a VM
+ *
+ * As with QEMU's own migration tests, the QEMU is QTEST_QEMU_BINARY_SRC if that
+ * is set; of peer_incoming(), QTEST_QEMU_BINARY_DST.
+ *
  * @config: its machine
  * @calls: what its guest does; NULL for a guest that does nothing
  * @extra: further options; NULL for none

@@ -113,7 +113,7 @@ static void test_pair(const void *opaque)
 
 static void test_section_size(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
+    for (unsigned i = 0; i < configs_count(); i++) {
         const Saved *s = saved_stream(&configs[i]);
 
         g_test_message("%s: %u bytes", configs[i].name, s->section_size);
@@ -162,8 +162,8 @@ static void test_refused_then_good(const void *opaque)
 
 void migration_matrix_tests(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
-        for (unsigned j = 0; j < ARRAY_SIZE(configs); j++) {
+    for (unsigned i = 0; i < configs_count(); i++) {
+        for (unsigned j = 0; j < configs_count(); j++) {
             Pair pair = { &configs[i], &configs[j] };
             g_autofree char *path =
                 g_strdup_printf("hvc/migration/matrix/%s/to/%s",
@@ -173,7 +173,7 @@ void migration_matrix_tests(void)
                                      test_pair, g_free);
         }
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
+    for (unsigned i = 0; i < configs_count(); i++) {
         g_autofree char *path =
             g_strdup_printf("hvc/migration/refused-then-good/%s",
                             configs[i].name);
