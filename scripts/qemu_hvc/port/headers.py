@@ -163,7 +163,7 @@ def syntax_only(words, path, generated, first):
             result.append(word)
     if result[0].endswith('ccache'):
         del result[0]
-    return [result[0], '-fsyntax-only', '-fmax-errors=20', *first,
+    return [result[0], '-fsyntax-only', '-Werror', '-fmax-errors=20', *first,
             f'-I{generated}', f'-I{generated}/qapi', f'-iquote{path.parent}',
             *(f'-iquote{folder}' for folder in path.parents
               if folder.match(TESTS)), *result[1:], str(path)]

@@ -239,6 +239,7 @@ Vm *vm_start(const Setup *setup, const Calls *calls)
     g_autofree char *ram = vm_scratch("ram");
     g_autofree char *list = vm_scratch("list");
     g_autofree char *args = arguments(setup, calls, ram, list);
+    g_autofree char *own = g_strdup(getenv("QTEST_QEMU_BINARY"));
     Vm *vm = g_new0(Vm, 1);
 
     vm->setup = *setup;
@@ -246,8 +247,12 @@ Vm *vm_start(const Setup *setup, const Calls *calls)
     vm->report = make_ram(calls, ram);
     write_list(calls, list);
     vm->started_ns = now_ns();
-    vm->qts = qtest_init_with_env(setup->stock ? "HVC_STOCK_QEMU" : NULL,
-                                  args, true);
+    /* libqtest's way to another QEMU has another name in QEMU 10.2. */
+    if (setup->stock) {
+        g_setenv("QTEST_QEMU_BINARY", getenv("HVC_STOCK_QEMU"), true);
+    }
+    vm->qts = qtest_init(args);
+    g_setenv("QTEST_QEMU_BINARY", own, true);
     /* QEMU has read the list and mapped the RAM. */
     g_unlink(list);
     g_unlink(ram);
