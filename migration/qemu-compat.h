@@ -112,6 +112,13 @@ typedef void ClassInitData;
     vmstate_save_state(file, vmsd, opaque, NULL)
 #endif
 
+/* CLIDR_EL1 of a CPU; target/arm/cpu.h */
+#if QEMU_SINCE(10, 2)
+#define arm_cpu_clidr(cpu) GET_IDREG(&(cpu)->isar, CLIDR)
+#else
+#define arm_cpu_clidr(cpu) ((cpu)->clidr)
+#endif
+
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */
 #if QEMU_SINCE(10, 0)
 #define x86_supported_feature_word(word) \

@@ -45,7 +45,7 @@ static uint64_t read_ctr(ARMCPU *cpu)
 
 static uint64_t read_clidr(ARMCPU *cpu)
 {
-    return cpu->clidr;
+    return arm_cpu_clidr(cpu);
 }
 
 static uint64_t read_frequency(ARMCPU *cpu)
@@ -166,7 +166,7 @@ static uint64_t read_register(ARMCPU *cpu, uint64_t id)
         return row->read(cpu);
     }
     if (hvc_is_ccsidr(id)) {
-        return hvc_clidr_has_cache(cpu->clidr, id) ?
+        return hvc_clidr_has_cache(arm_cpu_clidr(cpu), id) ?
                cpu->ccsidr[id - HVC_SYSREG_CCSIDR_ID(0)] : 0;
     }
     return read_cp_register(cpu, id);
