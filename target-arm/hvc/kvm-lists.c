@@ -1,5 +1,5 @@
 /*
- * Registers that not every kernel lists
+ * Registers that not every kernel lists, and not every version of QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -36,6 +36,15 @@
 #define SCTLR2_EL1       HVC_SYSREG_ID(3, 0, 1, 0, 3)
 #define TCR2_EL1         HVC_SYSREG_ID(3, 0, 2, 0, 3)
 
+/*
+ * AArch32 registers have TCG's ids alone (CP_REG_ARM of QEMU's
+ * target/arm/kvm-consts.h).
+ */
+#define P14_3_C0_C5_0    0x40200000200e0298ULL
+#define HYP_SECURE       0x40200000000f0020ULL /* p15, 4 */
+#define HYP_SECURE_FREE  0x7f87ULL /* CRn, CRm, opcode 2 */
+#define CNTHP_CVAL_S     0x40300000000f0730ULL
+
 #define SIZE_MASK        0x00f0000000000000ULL /* KVM_REG_SIZE_MASK */
 #define SIZE_U32         0x0020000000000000ULL
 #define SIZE_U64         0x0030000000000000ULL
@@ -56,6 +65,7 @@
  *      guest does not have that feature; NULL:
  * @bits, @is: it may if those bits of @by are so; @bits 0: all bits
  * @of_cache: it may if CLIDR_EL1 has no such cache, instead
+ * @unseen: it may in any case
  * @unless: what speaks against it otherwise; NULL where @feature says it
  * @why: why the guest does not miss it; NULL where @feature says it
  * @if_absent: its value where it is listed and did not come; NULL for 0
@@ -71,6 +81,7 @@ typedef struct RegisterRule {
     uint64_t bits;
     uint64_t is;
     bool of_cache;
+    bool unseen;
     const char *unless;
     const char *why;
     int (*if_absent)(const HvcKvm *kvm, const HvcRegisterList *incoming,
@@ -224,7 +235,39 @@ static const RegisterRule rules[] = {
         .unless = "it is not 0x8: the guest has locked the OS lock",
         .why = "it has the value that it has where it is not listed",
         .if_absent = unlocked,
+    }, {
+        /*
+         * QEMU 10.2 has it for streams of older ones, which had it in error;
+         * 10.0.13 has it not. Every access is undefined.
+         */
+        .id = P14_3_C0_C5_0,
+        .unseen = true,
+        .why = "no guest can read it",
+    }, {
+        /*
+         * Of CPUs with EL3 and without EL2, QEMU 10.0 lists those of EL2 twice.
+         * In Secure state there is no EL2.
+         */
+        .id = HYP_SECURE,
+        .mask = ~HYP_SECURE_FREE,
+        .by = HVC_TCG_EL2,
+        .unless = "the guest has EL2",
+        .why = "the guest has no EL2",
+    }, {
+        .id = CNTHP_CVAL_S,
+        .by = HVC_TCG_EL2,
+        .unless = "the guest has EL2",
+        .why = "the guest has no EL2",
     },
+};
+
+static const struct {
+    const char *name;
+    const char *remedy;
+} listers[] = {
+    [HVC_LISTER_KERNEL] = { "this host's kernel",
+                            "use a host whose kernel lists it" },
+    [HVC_LISTER_QEMU] = { "this QEMU", "use the source's version of QEMU" },
 };
 
 static const RegisterRule *rule_of(uint64_t id)
@@ -248,7 +291,7 @@ static bool can_drop(const HvcRegisterList *incoming, uint64_t id,
     const RegisterRule *rule = rule_of(id);
     uint64_t now = rule->by ? incoming_value(incoming, rule->by) : value;
 
-    if (is_alias(id)) {
+    if (is_alias(id) || rule->unseen) {
         return true;
     }
     if (rule->of_cache) {
@@ -262,7 +305,10 @@ static bool can_drop(const HvcRegisterList *incoming, uint64_t id,
 /* Does the contract have what decides? Then nothing later changes it. */
 static bool is_decided_by_contract(uint64_t id)
 {
-    return is_alias(id) || hvc_sysreg_describes_cpu(rule_of(id)->by ?: id);
+    const RegisterRule *rule = rule_of(id);
+
+    return is_alias(id) || rule->unseen || rule->by == HVC_TCG_EL2 ||
+           hvc_sysreg_describes_cpu(rule->by ?: id);
 }
 
 /* What speaks against leaving a register behind, in words */
@@ -332,8 +378,8 @@ static void warn_lost(GString *lost, HvcListWarnings *warned)
     }
 }
 
-static bool leave_behind(const HvcRegisterList *incoming, size_t index,
-                         Error **errp)
+static bool leave_behind(HvcLister lister, const HvcRegisterList *incoming,
+                         size_t index, Error **errp)
 {
     uint64_t id = incoming->ids[index];
     uint64_t value = incoming->values[index];
@@ -346,23 +392,30 @@ static bool leave_behind(const HvcRegisterList *incoming, size_t index,
         return true;
     }
     reason = unless(id);
-    kernels = listed_by(id);
+    kernels = lister == HVC_LISTER_KERNEL ? listed_by(id) : g_strdup("");
     error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64 " [0x%"
-               PRIx64 "], this host's kernel does not list it, and it cannot "
-               "be left behind: %s; use a host whose kernel lists it%s",
-               name, value, id, reason, kernels);
+               PRIx64 "], %s does not list it, and it cannot be left behind: "
+               "%s; %s%s", name, value, id, listers[lister].name, reason,
+               listers[lister].remedy, kernels);
     return false;
 }
 
-static bool fill_in(const HvcKvm *kvm, const HvcRegisterList *incoming,
-                    uint64_t id, uint64_t *value, GString *lost, Error **errp)
+/*
+ * A kernel's own value is the host's. A vCPU of TCG that is not loaded is
+ * reset, and what its register holds is right for a guest that has not used it.
+ */
+static bool fill_in(HvcLister lister, const HvcKvm *kvm,
+                    const HvcRegisterList *incoming, uint64_t id,
+                    uint64_t *value, GString *lost, Error **errp)
 {
     const RegisterRule *rule = rule_of(id);
     g_autofree char *name = hvc_sysreg_name(id);
     int ret = 0;
 
     *value = 0;
-    if (rule->if_absent) {
+    if (lister == HVC_LISTER_QEMU) {
+        ret = kvm->get(kvm, id, value);
+    } else if (rule->if_absent) {
         ret = rule->if_absent(kvm, incoming, id, value);
     }
     if (ret) {
@@ -378,12 +431,14 @@ static bool fill_in(const HvcKvm *kvm, const HvcRegisterList *incoming,
     return true;
 }
 
-static bool is_undamaged(const HvcRegisterList *incoming, Error **errp)
+static bool is_undamaged(HvcLister lister, const HvcRegisterList *incoming,
+                         Error **errp)
 {
     for (size_t i = 0; i < incoming->count; i++) {
         uint64_t id = incoming->ids[i], value = incoming->values[i];
 
-        if ((id & SIZE_MASK) == SIZE_U32 && value > UINT32_MAX) {
+        if (lister == HVC_LISTER_KERNEL && (id & SIZE_MASK) == SIZE_U32 &&
+            value > UINT32_MAX) {
             g_autofree char *name = hvc_sysreg_name(id);
 
             error_setg(errp, "guest-abi: incoming VM has %s = 0x%" PRIx64
@@ -401,39 +456,43 @@ static bool is_undamaged(const HvcRegisterList *incoming, Error **errp)
     return true;
 }
 
-bool hvc_list_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
-                    const uint64_t *ids, uint64_t *values, size_t count,
-                    HvcListWarnings *warned, Error **errp)
+bool hvc_list_match(HvcLister lister, const HvcKvm *kvm,
+                    const HvcRegisterList *incoming, const uint64_t *ids,
+                    uint64_t *values, size_t count, HvcListWarnings *warned,
+                    Error **errp)
 {
     g_autoptr(GString) lost = g_string_new(NULL);
     size_t in = 0, left = SIZE_MAX;
 
-    if (!is_undamaged(incoming, errp)) {
+    if (!is_undamaged(lister, incoming, errp)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         for (; in < incoming->count && incoming->ids[in] < ids[i]; in++) {
-            if (!leave_behind(incoming, in, errp)) {
+            if (!leave_behind(lister, incoming, in, errp)) {
                 return false;
             }
             left = MIN(left, in);
         }
         if (in < incoming->count && incoming->ids[in] == ids[i]) {
             values[i] = incoming->values[in++];
-        } else if (!fill_in(kvm, incoming, ids[i], &values[i], lost, errp)) {
+        } else if (!fill_in(lister, kvm, incoming, ids[i], &values[i], lost,
+                            errp)) {
             return false;
         }
     }
     for (; in < incoming->count; in++) {
-        if (!leave_behind(incoming, in, errp)) {
+        if (!leave_behind(lister, incoming, in, errp)) {
             return false;
         }
         left = MIN(left, in);
     }
-    if (left < incoming->count) {
+    if (warned && left < incoming->count) {
         warn_left_behind(incoming, left, warned);
     }
-    warn_lost(lost, warned);
+    if (warned) {
+        warn_lost(lost, warned);
+    }
     return true;
 }
 
@@ -486,6 +545,18 @@ bool hvc_list_check(const HvcContract *contract, const uint64_t *came,
         }
     }
     return true;
+}
+
+bool hvc_list_can_stay(const HvcContract *contract, uint64_t id)
+{
+    uint64_t ids[HVC_CONTRACT_SIZE], values[HVC_CONTRACT_SIZE];
+    HvcRegisterList list = {
+        .ids = ids, .values = values, .count = contract->count,
+    };
+
+    list_of(contract, ids, values);
+    return is_decided_by_contract(id) &&
+           can_drop(&list, id, incoming_value(&list, id));
 }
 
 void hvc_list_pack(const uint64_t *ids, size_t count, GByteArray *data)

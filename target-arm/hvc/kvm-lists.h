@@ -1,12 +1,13 @@
 /*
- * Registers that not every kernel lists
+ * Registers that not every kernel lists, and not every version of QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * A vCPU migrates as the list of registers that its kernel has. Kernels differ
- * in what they list on the same hardware. This decides what may be left out,
- * and what a register is to be that the other kernel did not send.
+ * A vCPU migrates as the list of registers that its kernel has, or QEMU's TCG.
+ * Kernels differ in what they list on the same hardware, and versions of QEMU
+ * in what they list of the same CPU model. This decides what may be left out,
+ * and what a register is to be that the other side did not send.
  */
 
 #ifndef TARGET_ARM_HVC_KVM_LISTS_H
@@ -30,6 +31,16 @@ typedef struct HvcRegisterList {
     const uint64_t *values;
     size_t count;
 } HvcRegisterList;
+
+/**
+ * HvcLister: whose list the registers of another are put into
+ * @HVC_LISTER_KERNEL: that of this host's kernel
+ * @HVC_LISTER_QEMU: that of this QEMU's TCG
+ */
+typedef enum HvcLister {
+    HVC_LISTER_KERNEL,
+    HVC_LISTER_QEMU,
+} HvcLister;
 
 /**
  * HvcListWarnings: what people have been told already
@@ -81,22 +92,32 @@ bool hvc_list_check(const HvcContract *contract, const uint64_t *came,
                     GString *late, Error **errp);
 
 /**
- * hvc_list_match: make the registers of this kernel from those of another
- * @kvm: the vCPU that is loaded; for a register whose value runs by itself
+ * hvc_list_can_stay: can a register be left behind, whatever its value is?
+ * @contract: what the guest was promised
+ * @id: a register that is not listed here
+ */
+bool hvc_list_can_stay(const HvcContract *contract, uint64_t id);
+
+/**
+ * hvc_list_match: make the registers of this list from those of another
+ * @lister: whose list this one is
+ * @kvm: the vCPU that is loaded, of which only @get is called: for a register
+ *       whose value runs by itself; of TCG's for each that did not come
  * @incoming: what came
- * @ids: the registers of this kernel, ascending
+ * @ids: the registers of this list, ascending
  * @values: their values, on success; @count long
  * @count: number of @ids
- * @warned: what was warned of, here and before
+ * @warned: what was warned of, here and before; NULL: nobody is to be warned
  * @errp: which register cannot be left behind, its value, and why
  *
  * What is left behind is traced, and the first one is warned of.
  *
  * Returns: true if nothing that the guest can see is lost.
  */
-bool hvc_list_match(const HvcKvm *kvm, const HvcRegisterList *incoming,
-                    const uint64_t *ids, uint64_t *values, size_t count,
-                    HvcListWarnings *warned, Error **errp);
+bool hvc_list_match(HvcLister lister, const HvcKvm *kvm,
+                    const HvcRegisterList *incoming, const uint64_t *ids,
+                    uint64_t *values, size_t count, HvcListWarnings *warned,
+                    Error **errp);
 
 /**
  * hvc_list_pack: a list of ids as it travels

@@ -6,7 +6,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "migration/guest-abi.h"
 #include "kvm-vcpu.h"
 
 bool hvc_vcpus_promise(HvcVm *vm, Error **errp)
@@ -29,11 +28,7 @@ bool hvc_kvm_gives_steal_time(ARMCPU *cpu)
     g_assert_not_reached();
 }
 
-void arm_hvc_kvm_pre_load(ARMCPU *cpu)
+bool hvc_kvm_load(ARMCPU *cpu, uint64_t *values, Error **errp)
 {
-}
-
-bool arm_hvc_post_load(ARMCPU *cpu)
-{
-    return guest_abi_check_received();
+    g_assert_not_reached();
 }

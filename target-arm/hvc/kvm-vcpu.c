@@ -25,12 +25,6 @@
 #include "kvm-vcpu.h"
 #include "trace.h"
 
-/*
- * The source's kernel may list registers that this one does not, at most a few
- * hundred; QEMU refuses a list that is longer than cpreg_vmstate_array_len.
- */
-#define INCOMING_LIST_SLACK 1024
-
 /* KVM_HYPERCALL_EXIT_SMC of Linux asm-arm64/kvm.h; QEMU 7.2's has it not. */
 #define HYPERCALL_EXIT_SMC 1
 
@@ -310,20 +304,6 @@ int arm_hvc_kvm_handle_call(CPUState *cs, struct kvm_run *run)
     return 0;
 }
 
-void arm_hvc_kvm_pre_load(ARMCPU *cpu)
-{
-    int room = cpu->cpreg_array_len + INCOMING_LIST_SLACK;
-
-    if (!hvc_vm) {
-        return;
-    }
-    cpu->cpreg_vmstate_indexes = g_renew(uint64_t, cpu->cpreg_vmstate_indexes,
-                                         room);
-    cpu->cpreg_vmstate_values = g_renew(uint64_t, cpu->cpreg_vmstate_values,
-                                        room);
-    cpu->cpreg_vmstate_array_len = room;
-}
-
 /* In a postcopy nobody can go back: what a kernel does not keep is lost. */
 static bool is_loaded(HvcLoaded loaded, Error *err, Error **errp)
 {
@@ -350,8 +330,8 @@ static bool load(ARMCPU *cpu, uint64_t *values, Error **errp)
     HvcHostVcpu host;
 
     host_of(&host, CPU(cpu));
-    if (!hvc_list_match(&host.kvm, &incoming, ids, values, count, &vm->warned,
-                        errp) ||
+    if (!hvc_list_match(HVC_LISTER_KERNEL, &host.kvm, &incoming, ids, values,
+                        count, &vm->warned, errp) ||
         !hvc_state_check_incoming(&vm->contract, ids, known, values, count,
                                   errp)) {
         return false;
@@ -362,33 +342,20 @@ static bool load(ARMCPU *cpu, uint64_t *values, Error **errp)
     return is_loaded(loaded, err, errp);
 }
 
-bool arm_hvc_post_load(ARMCPU *cpu)
+bool hvc_kvm_load(ARMCPU *cpu, uint64_t *values, Error **errp)
 {
-    size_t size = cpu->cpreg_array_len * sizeof(uint64_t);
-    g_autofree uint64_t *values = NULL;
-    g_autoptr(Error) err = NULL;
-
-    if (!guest_abi_check_received()) {
-        return false;
-    }
-    if (!hvc_vm) {
+    if (load(cpu, values, errp)) {
+        g_hash_table_insert(hvc_vm->loaded, cpu,
+                            g_memdup2(values, cpu->cpreg_array_len *
+                                              sizeof(*values)));
         return true;
     }
-    values = g_malloc(size);
-    if (!load(cpu, values, &err)) {
-        guest_abi_refuse(err);
-        /*
-         * QEMU writes the list once more even though the load failed, and ends
-         * before anybody could ask why if the kernel refuses it.
-         */
-        write_kvmstate_to_list(cpu);
-        return false;
-    }
-    memcpy(cpu->cpreg_vmstate_indexes, cpu->cpreg_indexes, size);
-    memcpy(cpu->cpreg_vmstate_values, values, size);
-    cpu->cpreg_vmstate_array_len = cpu->cpreg_array_len;
-    g_hash_table_insert(hvc_vm->loaded, cpu, g_steal_pointer(&values));
-    return true;
+    /*
+     * QEMU writes the list once more even though the load failed, and ends
+     * before anybody could ask why if the kernel refuses it.
+     */
+    write_kvmstate_to_list(cpu);
+    return false;
 }
 
 int arm_hvc_kvm_level(ARMCPU *cpu, int level)

@@ -12,8 +12,6 @@
 #define TARGET_ARM_HVC_KVM_VCPU_H
 
 #include "target/arm/cpu-qom.h"
-/* For target/arm/machine.c, which includes no other header of this folder */
-#include "long-vectors.h"
 #include "vm.h"
 
 /**
@@ -73,21 +71,16 @@ struct kvm_run;
 int arm_hvc_kvm_handle_call(CPUState *cs, struct kvm_run *run);
 
 /**
- * arm_hvc_kvm_pre_load: make room for another kernel's list of registers
- * @cpu: the vCPU that will be loaded
- */
-void arm_hvc_kvm_pre_load(ARMCPU *cpu);
-
-/**
- * arm_hvc_post_load: did the contract come, and does a vCPU keep it?
- * @cpu: the vCPU that was loaded; under KVM the registers that another kernel
- *       lists, in its cpreg_vmstate arrays, become those of this one, and are
- *       written and read again
+ * hvc_kvm_load: give a vCPU of a pinned VM the registers that came
+ * @cpu: the vCPU, whose cpreg_vmstate arrays are as another kernel lists them
+ * @values: those of cpreg_indexes, on success; cpreg_array_len long
+ * @errp: which register cannot be left behind, written or kept
  *
- * Returns: false if there is no contract, or a register cannot be left behind,
- * written or kept; this is then reported as the migration's error.
+ * They are written and read again.
+ *
+ * Returns: true on success.
  */
-bool arm_hvc_post_load(ARMCPU *cpu);
+bool hvc_kvm_load(ARMCPU *cpu, uint64_t *values, Error **errp);
 
 /**
  * arm_hvc_kvm_level: which registers of its list does a vCPU need written?

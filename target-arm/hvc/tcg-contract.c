@@ -20,15 +20,13 @@
 #include "contract-entries.h"
 #include "kvm-access.h"
 #include "kvm-contract.h"
-#include "kvm-lists.h"
 #include "sysregs.h"
+#include "tcg-lists.h"
 #include "tcg-remedy.h"
 
-/* Names of registers that a refusal of a list has */
-#define MAX_NAMES 8
-
-/* The vCPU that the contract is of */
+/* The vCPU that the contract is of, and what it shows */
 static ARMCPU *promised_cpu;
+static HvcContract promised;
 
 typedef void Refuse(uint64_t id, uint64_t incoming, uint64_t here,
                     const char *what_to_do, Error **errp);
@@ -196,6 +194,7 @@ static void promise(uint64_t id)
     definition.needed = NULL;
     definition.refuse = refuse;
     guest_abi_add(&definition);
+    hvc_contract_set(&promised, id, promise.value, &error_abort);
 }
 
 static void promise_registers(void)
@@ -220,52 +219,6 @@ static void promise_registers(void)
     }
 }
 
-/* The registers with which the vCPUs migrate: hundreds, most of AArch32 */
-
-static bool save_list(GByteArray *data, Error **errp)
-{
-    hvc_list_pack(promised_cpu->cpreg_indexes, promised_cpu->cpreg_array_len,
-                  data);
-    return true;
-}
-
-/* QEMU loads a vCPU if it has all registers that come. */
-static bool check_list(const uint8_t *data, size_t size, Error **errp)
-{
-    GuestAbiNames unknown = { .most = MAX_NAMES };
-    g_autofree uint64_t *ids = NULL;
-    g_autofree char *names = NULL;
-    size_t count;
-
-    ids = data ? hvc_list_unpack(data, size, &count, errp) : NULL;
-    if (!ids) {
-        return !data;
-    }
-    for (size_t i = 0; i < count; i++) {
-        g_autofree char *name = NULL;
-
-        if (!hvc_has_id(promised_cpu->cpreg_indexes,
-                        promised_cpu->cpreg_array_len, ids[i])) {
-            name = hvc_sysreg_name(ids[i]);
-            guest_abi_names_add(&unknown, "%s", name);
-        }
-    }
-    names = guest_abi_names_end(&unknown);
-    if (names) {
-        error_setg(errp, "guest-abi: the vCPUs of the incoming VM come with "
-                   "registers that those of this VM do not have: %s; start "
-                   "this QEMU with the source's -accel, -cpu and -machine "
-                   "options, and use its version of QEMU", names);
-    }
-    return !names;
-}
-
-static const GuestAbiPart list_part = {
-    .name = HVC_LIST_PART,
-    .save = save_list,
-    .check = check_list,
-};
-
 static unsigned gic_version(void)
 {
     Object *v3 = object_resolve_path_type("", TYPE_ARM_GICV3_COMMON, NULL);
@@ -285,7 +238,7 @@ static void machine_is_done(Notifier *notifier, void *data)
     hvc_contract_promise_gic(gic_version(), false, object_resolve_path_type(
                                  "", TYPE_ARM_GICV3_ITS_COMMON, NULL));
     promise_registers();
-    guest_abi_add_part(&list_part);
+    hvc_tcg_lists_init(promised_cpu, &promised);
 }
 
 static void tcg_contract_register(void)

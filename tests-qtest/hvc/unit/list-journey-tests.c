@@ -153,8 +153,8 @@ static void check_journey(const Journey *journey, FakeKernel from,
     incoming = list_of(source);
     local = list_of(destination);
     list = (HvcRegisterList) { incoming.ids, incoming.values, incoming.count };
-    ok = hvc_list_match(&destination->kvm, &list, local.ids, local.values,
-                        local.count, &warned, &err);
+    ok = hvc_list_match(HVC_LISTER_KERNEL, &destination->kvm, &list, local.ids,
+                        local.values, local.count, &warned, &err);
     g_assert_true(ok == (goes == 'y'));
     g_assert_true(ok == !err);
     if (ok) {

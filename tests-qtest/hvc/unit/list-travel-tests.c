@@ -177,8 +177,105 @@ static void test_unpack_many(void)
     g_assert_null(hvc_list_unpack(more->data, more->len, &count, NULL));
 }
 
+/* Registers of TCG: one of QEMU 10.2's, EL2's of a CPU without EL2 */
+#define P14_3_C0_C5_0 0x40200000200e0298ULL
+#define HCPTR_S       0x40200000000f08a2ULL
+#define CNTHP_CVAL_S  0x40300000000f0730ULL
+/* One that every QEMU has: DACR */
+#define DACR          0x40200000200f1800ULL
+
+/* Is it known, without the value, that nobody misses a register? */
+static void test_can_stay(void)
+{
+    static const struct {
+        uint64_t id;
+        uint64_t el2, mmfr3;
+        bool can;
+    } cases[] = {
+        { P14_3_C0_C5_0, .can = true },
+        { P14_3_C0_C5_0, .el2 = 1, .can = true },
+        { HCPTR_S, .can = true },
+        { HCPTR_S, .el2 = 1 },
+        { CNTHP_CVAL_S, .can = true },
+        { CNTHP_CVAL_S, .el2 = 1 },
+        /* The Non-secure one, which is HCPTR_EL2 */
+        { HCPTR_S | 1u << 29 },
+        { FAKE_TCR2, .can = true },
+        { FAKE_TCR2, .mmfr3 = TCRX },
+        { FAKE_CNTP_CTL },
+        { FAKE_UNKNOWN },
+        { DACR },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        HvcContract contract = { };
+
+        hvc_contract_set(&contract, HVC_TCG_EL2, cases[i].el2, &error_abort);
+        hvc_contract_set(&contract, FAKE_MMFR3, cases[i].mmfr3, &error_abort);
+        g_assert_true(hvc_list_can_stay(&contract, cases[i].id) ==
+                      cases[i].can);
+    }
+}
+
+static int get_reset_value(const HvcKvm *vcpu, uint64_t id, uint64_t *value)
+{
+    if (id == FAKE_UNKNOWN) {
+        return -ENOENT;
+    }
+    *value = ~id;
+    return 0;
+}
+
+static void check_qemu(const HvcRegisterList *incoming, const uint64_t *ids,
+                       const uint64_t *expected, size_t count,
+                       const char *refusal)
+{
+    const HvcKvm vcpu = { .get = get_reset_value };
+    uint64_t values[4];
+    Error *err = NULL;
+
+    g_assert_true(hvc_list_match(HVC_LISTER_QEMU, &vcpu, incoming, ids, values,
+                                 count, NULL, &err) == !refusal);
+    g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refusal);
+    if (!refusal) {
+        g_assert_cmpmem(values, count * sizeof(*values), expected,
+                        count * sizeof(*expected));
+    }
+    error_free(err);
+}
+
+/* Between versions of QEMU under TCG */
+static void test_match_qemu(void)
+{
+    /* A value of more than 32 bits is the register's own affair. */
+    static const uint64_t longer[] = { P14_3_C0_C5_0, DACR, FAKE_MIDR };
+    static const uint64_t longer_values[] = { 0, 1ULL << 40, 3 };
+    static const uint64_t here[] = { DACR, FAKE_MIDR };
+    static const uint64_t unknown[] = { FAKE_UNKNOWN };
+    static const uint64_t one[] = { 1 };
+    const HvcRegisterList from_longer = { longer, longer_values, 3 };
+    const HvcRegisterList from_here = { here, longer_values + 1, 2 };
+    const HvcRegisterList from_unknown = { unknown, one, 1 };
+
+    check_qemu(&from_longer, here, longer_values + 1, 2, NULL);
+    check_qemu(&from_here, longer,
+               (uint64_t[]) { ~P14_3_C0_C5_0, 1ULL << 40, 3 }, 3, NULL);
+    check_qemu(&from_unknown, here, NULL, 2,
+               "guest-abi: incoming VM has S3_0_C10_C2_7 = 0x1 "
+               "[0x603000000013c517], this QEMU does not list it, and it "
+               "cannot be left behind: it is not 0; use the source's version "
+               "of QEMU");
+    check_qemu(&from_here, unknown, NULL, 1,
+               "guest-abi: incoming VM has register 0x40200000200f1800 = "
+               "0x10000000000 [0x40200000200f1800], this QEMU does not list "
+               "it, and it cannot be left behind: it is not 0; use the "
+               "source's version of QEMU");
+}
+
 void list_add_travel_tests(void)
 {
+    g_test_add_func("/hvc-kvm-lists/can-stay", test_can_stay);
+    g_test_add_func("/hvc-kvm-lists/match-qemu", test_match_qemu);
     g_test_add_func("/hvc-kvm-lists/early", test_early);
     g_test_add_func("/hvc-kvm-lists/has", test_has);
     g_test_add_func("/hvc-kvm-lists/pack", test_pack);

@@ -67,8 +67,8 @@ void check_match_on(const FakeKvm *fake, const List *incoming,
     for (size_t i = 0; i < MAX_REGISTERS; i++) {
         local->values[i] = POISON;
     }
-    ok = hvc_list_match(&fake->kvm, &list, local->ids, local->values,
-                        local->count, &warned, &err);
+    ok = hvc_list_match(HVC_LISTER_KERNEL, &fake->kvm, &list, local->ids,
+                        local->values, local->count, &warned, &err);
     if (err) {
         g_test_message("%s", error_get_pretty(err));
     }

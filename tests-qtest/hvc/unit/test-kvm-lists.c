@@ -635,8 +635,8 @@ static void test_many(void)
         ids[i] = i % 2 ? 4 * i : 4 * i + 2;
         values[i] = POISON;
     }
-    g_assert_true(hvc_list_match(&fake->kvm, &incoming, ids, values, COUNT,
-                                 &warned, &error_abort));
+    g_assert_true(hvc_list_match(HVC_LISTER_KERNEL, &fake->kvm, &incoming, ids,
+                                 values, COUNT, &warned, &error_abort));
     for (unsigned i = 0; i < COUNT; i++) {
         g_assert_cmphex(values[i], ==, i % 2 ? i : 0);
     }
