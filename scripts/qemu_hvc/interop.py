@@ -22,10 +22,10 @@ def load(qemu, machine, path, *options):
     return f'{info.get("error-desc", "")}\n{vm.stderr}'.strip(), state
 
 
-def still(path, qemu, machine, stream=None, bandwidth=1 << 30):
+def still(path, qemu, machine, stream=None, bandwidth=1 << 30, options=()):
     """The stream of a VM that does not run, and may have loaded another"""
     incoming = ('-incoming', 'defer') if stream else ()
-    with Vm(qemu, machine, '-S', *incoming) as vm:
+    with Vm(qemu, machine, '-S', *incoming, *options) as vm:
         if stream:
             info = vm.load(stream)
             if info['status'] != 'completed':

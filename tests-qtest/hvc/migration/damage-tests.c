@@ -415,7 +415,7 @@ static const Damage damages[] = {
       "unsupported version 2 for 'guest-abi' v1" },
     { "wrong-type/version-0", version_0, "guest-abi" },
     { "wrong-type/instance-1", instance_1,
-      "Unknown savevm section or instance 'guest-abi' 1" },
+      "section or instance 'guest-abi' 1" },
     { "wrong-type/footer", footer_id, "guest-abi" },
     { "part/flags", part_flags, DAMAGED "a part has flags 0x40, of which this "
       "QEMU knows 0x1" },

@@ -93,16 +93,34 @@ bool have_guest(void);
 bool skip_without_guest(void);
 
 /**
- * peer_start: start a VM
+ * skip_without_contract: skip a test that migrates a VM as QEMU itself does, if
+ * source and destination are two versions of QEMU
+ * @config: the machine on both sides; the test goes on if it has a contract
  *
- * As with QEMU's own migration tests, the QEMU is QTEST_QEMU_BINARY_SRC if that
- * is set; of peer_incoming(), QTEST_QEMU_BINARY_DST.
+ * Returns: true if the test is skipped.
+ */
+bool skip_without_contract(const Config *config);
+
+/**
+ * peer_start: start a VM
  *
  * @config: its machine
  * @calls: what its guest does; NULL for a guest that does nothing
  * @extra: further options; NULL for none
+ *
+ * As with QEMU's own migration tests, the QEMU is QTEST_QEMU_BINARY_SRC if that
+ * is set; of peer_start_there() and peer_incoming(), QTEST_QEMU_BINARY_DST.
  */
 Peer *peer_start(const Config *config, const Calls *calls, const char *extra);
+
+/**
+ * peer_start_there: start a VM in the QEMU of the destination
+ * @config: its machine
+ * @calls: what its guest does; NULL for a guest that does nothing
+ * @extra: further options; NULL for none
+ */
+Peer *peer_start_there(const Config *config, const Calls *calls,
+                       const char *extra);
 
 /**
  * peer_incoming: start a VM that waits for a migration

@@ -75,13 +75,13 @@ static void test_snapshot(void)
     /* Another QEMU */
     g_clear_pointer(&peer, peer_free);
     loadvm = g_strdup_printf("%s -loadvm older", drive);
-    peer = peer_start(LINUX_6_12, program.calls, loadvm);
+    peer = peer_start_there(LINUX_6_12, program.calls, loadvm);
     check_arrived(peer, started_ns, LINUX_6_12, &program, contract);
 
     /* Another contract */
     g_clear_pointer(&peer, peer_free);
     refusal = expected_refusal(LINUX_6_12, WITHOUT_PTP, &named);
-    peer = peer_start(WITHOUT_PTP, program.calls, drive);
+    peer = peer_start_there(WITHOUT_PTP, program.calls, drive);
     host_use_all_cpus(&cpus);
     answer = qtest_hmp(peer->qts, "loadvm older");
     g_test_message("loadvm: %s", answer);
