@@ -7,9 +7,11 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/qapi-types-migration.h"
 #include "qemu/bswap.h"
 #include "qemu/module.h"
 #include "io/channel-buffer.h"
+#include "migration/client-options.h"
 #include "migration/qemu-compat.h"
 #include "migration/qemu-file.h"
 #include "migration/vmstate.h"
@@ -37,6 +39,15 @@ int vmstate_register_with_alias_id(VMStateIf *obj, uint32_t instance_id,
     section = vmsd;
     section_opaque = opaque;
     return 0;
+}
+
+/*
+ * QEMU 10.2 asks for it when it loads a field; QEMU's stub comes with another
+ * vmstate_register_with_alias_id().
+ */
+MigMode migrate_mode(void)
+{
+    return MIG_MODE_NORMAL;
 }
 
 void guest_abi_refuse(Error *err)
