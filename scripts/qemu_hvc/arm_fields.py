@@ -98,6 +98,16 @@ REGISTERS = {
         'id-mmfr5', 'mvfr0', 'mvfr1', 'mvfr2')},
 }
 
+# CTR_EL0, whose fields have other widths: lowest bit, number of bits, rule
+CTR = 'arm.ctr-el0'
+CTR_FIELDS = {
+    'IminLine': (0, 4, LOWER), 'L1Ip': (14, 2, EXACT),
+    'DminLine': (16, 4, LOWER), 'ERG': (20, 4, HIGHER),
+    'CWG': (24, 4, HIGHER), 'IDC': (28, 1, LOWER), 'DIC': (29, 1, LOWER),
+}
+# L1Ip of an instruction cache that is tagged by virtual addresses, as any may be
+VIPT = 2
+
 # PMUVer of a PMU that is not Arm's, which no guest has
 OTHER_PMU = 0xf
 
@@ -134,6 +144,19 @@ def common_value(field, values):
     if field.rule == SIGNED:
         return min(values, key=signed)
     return max(values) if field.rule == HIGHER else min(values)
+
+
+def common_ctr(values):
+    """CTR_EL0 for guests of hosts with these values"""
+    result = values[0]
+    for lsb, width, rule in CTR_FIELDS.values():
+        mask = (1 << width) - 1
+        found = {value >> lsb & mask for value in values}
+        if len(found) > 1:
+            common = VIPT if rule == EXACT else \
+                max(found) if rule == HIGHER else min(found)
+            result = result & ~(mask << lsb) | common << lsb
+    return result
 
 
 def same_but_mistakes(entry, a, b):

@@ -9,7 +9,10 @@ CHOSEN = {'arm.std-bmap', 'arm.std-hyp-bmap', 'arm.vendor-hyp-bmap',
           'arm.vendor-hyp-bmap-2', 'arm.psci-version', 'machine.kernel-floor'}
 # Registers that a guest has as the hardware does: kernels show other values of
 # the first three (Linux 6.15 on), or less of CTR_EL0 (about 6.11 on), only to
-# guests of a VMM that asks for it, and QEMU does not.
+# guests of a VMM that asks for it. QEMU does for a guest that is told of several
+# CPUs, by this service; their list is in entries with this beginning.
+LIST_SERVICE = 'implementation-cpus'
+LIST = 'arm.implementation-cpu'
 ARM_HARDWARE = {'arm.midr-el1', 'arm.revidr-el1', 'arm.aidr-el1',
                 'arm.ctr-el0'}
 

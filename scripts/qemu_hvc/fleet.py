@@ -16,15 +16,22 @@ from pathlib import Path
 import re
 
 from .contract import ContractError
-from .entries import CHOSEN, X86_LAYOUT, is_hardware, is_x86_features
+from .entries import (ARM_HARDWARE, CHOSEN, LIST, LIST_SERVICE, X86_LAYOUT,
+                      is_hardware, is_x86_features)
 from .host_record import REMEDY, read_hosts
 
-CPU, KERNEL, LEVEL = 'cpu', 'kernel', 'level'
+CPU, KERNEL, LEVEL, MIXED = 'cpu', 'kernel', 'level', 'mixed'
 FEATURES, REGISTER = 'features', 'register'
 REMEDIES = {
-    CPU: 'guests cannot go from one CPU to another; make a fleet of each',
+    CPU: 'guests cannot go from one CPU to another; make a fleet of each, or, '
+         'of Arm CPUs with Linux 6.15 or later, see whether --profile-out FILE '
+         'makes a profile of all',
     KERNEL: 'guests cannot go from one kernel to the other; make a fleet of '
             'each, or update the older kernel',
+    MIXED: 'the CPUs differ; start all VMs with the profile, with which they '
+           'read the same everywhere, and with the service implementation-cpus, '
+           'which tells them of all these CPUs (their Linux has to be 6.15 or '
+           'later)',
     LEVEL: 'guests cannot go to a host that is less safe; update its firmware '
            'and kernel',
     FEATURES: 'a host has what another one lacks; start all VMs with a '
@@ -63,20 +70,23 @@ def collect(pairs):
     return found
 
 
-def kind_of(name, rule, values):
-    """@values: those of all hosts"""
+def kind_of(name, rule, values, mixed):
+    """@values: those of all hosts; @mixed: a profile has all of their CPUs"""
     if X86_LAYOUT.fullmatch(name) and len(values - {0}) == 1:
         # Some have the component, in one place, and the others do not.
         return FEATURES
     if is_hardware(name):
-        return CPU
+        return MIXED if mixed and name in ARM_HARDWARE else CPU
     if name.startswith('x86.'):
         return FEATURES
     return {'exact': KERNEL, 'accepted': REGISTER}.get(rule, LEVEL)
 
 
-def find_obstacles(kinds):
-    """Entries by which a guest of one host is unfit for another, worst first"""
+def find_obstacles(kinds, mixed=False):
+    """Entries by which a guest of one host is unfit for another, worst first
+
+    @mixed: the hosts have a profile that has all of their CPUs
+    """
     kinds = [kind for kind in kinds if kind.record.contract]
     contracts = [kind.record.contract for kind in kinds]
     names = set().union(*(contract.entries for contract in contracts)) - CHOSEN
@@ -87,7 +97,8 @@ def find_obstacles(kinds):
             rule = next(contract.rule(name) for contract in contracts
                         if name in contract.entries)
             words = beyond_others(name, contracts)
-            found.append(Obstacle(kind_of(name, rule, values), name, collect(
+            kind_here = kind_of(name, rule, values, mixed)
+            found.append(Obstacle(kind_here, name, collect(
                 (words(kind.record.contract), kind.labels)
                 for kind in kinds)))
     order = list(REMEDIES)
@@ -148,6 +159,7 @@ class Fleet:
     """All hosts, and what they have in common.
 
     profile_out: the file that gets a profile of all hosts, if any
+    mixed: their CPUs differ, and the profile has all of them
     kinds: Alike, for each different file
     order: the floors, from the lowest to the highest
     refusers: for each floor, Alike -> refusal of those that do not give it
@@ -155,6 +167,7 @@ class Fleet:
 
     def __init__(self, paths, profile_out=None):
         self.profile_out = profile_out
+        self.mixed = False
         self.kinds = read_hosts(paths)
         check_comparable(self.kinds)
         # Each QEMU lists its floors from the lowest to the highest.
@@ -163,13 +176,23 @@ class Fleet:
         self.refusers = {floor: self._refusers_of(floor)
                          for floor in self.order}
         self.floor = self._highest(lambda refusers: not refusers)
-        obstacles = find_obstacles(self.kinds)
+        self._compare()
+
+    def _compare(self):
+        """What differs between the hosts"""
+        obstacles = find_obstacles(self.kinds, self.mixed)
         self.groups = make_groups(self.kinds, obstacles)
         if len(self.groups) > 1:
             # Hosts of different groups differ in everything: compare within.
             obstacles = [obstacle for obstacle in obstacles
                          if obstacle.kind in (CPU, KERNEL)]
         self.obstacles = obstacles
+
+    def use_profile(self, document):
+        """With the profile of all hosts, fewer things are in the way."""
+        self.mixed = any(entry['name'].startswith(LIST)
+                         for entry in document['return']['entries'])
+        self._compare()
 
     def _refusers_of(self, floor):
         refusals = [(kind, kind.record.refusal(floor)) for kind in self.kinds]
@@ -228,7 +251,8 @@ class Fleet:
                  if kind.record.profile]
         if given:
             return given[0]
-        if self.has(LEVEL) or not (self.has(REGISTER) or self.has(FEATURES)):
+        if self.has(LEVEL) or not (self.mixed or self.has(REGISTER) or
+                                   self.has(FEATURES)):
             return None
         if self.profile_out or self.has(FEATURES):
             return self.profile_out
@@ -270,6 +294,8 @@ class Fleet:
         else:
             options = [types[-1] if types else stock,
                        f'{self.option()}={self.floor}']
+        if self.mixed:
+            options.append(f'hvc-services={self.floor}:+{LIST_SERVICE}')
         if more:
             options.append(more)
         if self.profile():

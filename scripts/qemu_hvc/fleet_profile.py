@@ -10,11 +10,12 @@ kernel takes it, "guest-abi-probe --profile" says on that host.
 from dataclasses import dataclass
 import re
 
-from .arm_fields import (REGISTERS, common_value, field_value,
-                         fields_of, register_name, same_but_mistakes)
+from .arm_fields import (CTR, CTR_FIELDS, MASK, REGISTERS, common_ctr,
+                         common_value, field_value, fields_of, register_name,
+                         same_but_mistakes)
 from .contract import ContractError
-from .entries import (X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT, X86_LEVELS,
-                      X86_PMU, X86_SIGNATURE, is_hardware)
+from .entries import (LIST, X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT,
+                      X86_LEVELS, X86_PMU, X86_SIGNATURE, is_hardware)
 from .fleet_text import names
 
 # Of the kernel with the fewest ways to show them: newer ones take these.
@@ -26,12 +27,15 @@ CHOSEN_VERSIONS = {'arm.psci-version', 'machine.kernel-floor'}
 # Of the devices of a VM, which a profile is not about
 OF_DEVICES = 'virtio.'
 
-# Which CPU it is; the parts of a list of CPUs (implementation-cpus), too
+# Which CPU it is; the parts of a list of CPUs, too
 IDENTITY = {'arm.midr-el1': 'midr', 'arm.revidr-el1': 'revidr',
             'arm.aidr-el1': 'aidr'}
-LIST = 'arm.implementation-cpu'
 # From this kernel on a guest can be given the identity of another CPU.
 IDENTITY_SINCE = [6, 15]
+
+# FEAT_EVT, with which a guest reads CTR_EL0 of the hardware unless a VMM has
+# changed it
+MMFR2, EVT_SHIFT = 'arm.id-aa64mmfr2-el1', 56
 
 # Kernels up to this one show guests an ID register in one way only.
 FIXED_UNTIL = [6, 1]
@@ -44,13 +48,46 @@ class ProfileRefused(ContractError):
 
 @dataclass
 class Host:
-    """A kind of hosts: names, age of the kernel, contract"""
+    """A kind of hosts: names, and what they can promise"""
     labels: list
-    age: list
-    contract: object
+    record: object
+
+    @property
+    def age(self):
+        return self.record.age()
+
+    @property
+    def contract(self):
+        return self.record.contract
 
     def name(self):
         return names(self.labels)
+
+    def cpu(self):
+        """Which one it has"""
+        return tuple(self.contract.value(name) for name in IDENTITY)
+
+    def gives_identity(self):
+        """Whether a guest here can have that of another CPU"""
+        if self.record.identity is not None:
+            return self.record.identity
+        return self.age[:2] >= IDENTITY_SINCE
+
+    def takes(self, name, wanted):
+        """Whether a guest here can have another value of a register; None if
+        the host does not say so"""
+        if self.record.masks is None:
+            return None
+        changed = self.contract.value(name) ^ wanted
+        return not changed & ~self.record.masks.get(name, 0)
+
+    def shows_ctr(self, told):
+        """CTR_EL0 that a guest reads to whom KVM is told to show a value; None
+        if the host does not say so"""
+        if told != self.contract.value(CTR) or \
+           not self.contract.value(MMFR2) >> EVT_SHIFT & 0xf:
+            return told
+        return self.record.ctr
 
 
 class Merger:
@@ -89,18 +126,21 @@ class Merger:
     def identity(self, name):
         """Of the oldest kernel's CPU: what the guest reads on all of them"""
         if len(set(self.values(name))) > 1 and \
-           any(host.age[:2] < IDENTITY_SINCE for host in self.hosts):
+           not all(host.gives_identity() for host in self.hosts):
             self.refuse(name, name, 'guests go from one CPU to another only '
                         'between hosts with Linux 6.15 or later; update them, '
                         'or make a fleet of each')
         return self.oldest.contract.value(name)
 
+    def cpus(self):
+        """Each of them once, that of the oldest kernel first"""
+        return list(dict.fromkeys(host.cpu() for host in
+                                  [self.oldest, *self.hosts]))
+
     def implementations(self):
         """Entries of the CPUs that a guest of a mixed fleet is told of, its own
         first; none if there is one"""
-        found = list(dict.fromkeys(
-            tuple(host.contract.value(name) for name in IDENTITY)
-            for host in [self.oldest, *self.hosts]))
+        found = self.cpus()
         if len(found) == 1:
             return {}
         return {f'{LIST}s': len(found),
@@ -121,16 +161,39 @@ class Merger:
         result = 0
         for field in fields_of(name):
             found = [field_value(field, value) for value in values]
-            common = common_value(field, found)
-            result |= common << field.lsb
-            if field.fixed and len(set(found)) > 1:
-                self.refuse_field(name, field)
+            result |= common_value(field, found) << field.lsb
+        fixed = [field for field in fields_of(name) if field.fixed and
+                 self.is_fixed(name, field, result)]
+        for field in fixed:
+            self.refuse_field(name, field)
         for host in self.hosts:
-            value = host.contract.value(name)
-            if host.age[:2] <= FIXED_UNTIL and \
-               not same_but_mistakes(name, value, result):
-                self.refuse_kernel(name, host, result)
+            self.check_kernel(name, host, result, fixed)
         return result
+
+    def is_fixed(self, name, field, wanted):
+        """Whether a host cannot show what is wanted of a field that no kernel
+        up to 7.3 changes"""
+        mask = MASK << field.lsb
+        return any(not host.takes(name, host.contract.value(name) & ~mask |
+                                  wanted & mask)
+                   for host in self.hosts
+                   if (host.contract.value(name) ^ wanted) & mask)
+
+    def check_kernel(self, name, host, wanted, refused):
+        """refused: fields that were complained of already"""
+        value = host.contract.value(name)
+        for field in refused:
+            mask = MASK << field.lsb
+            wanted = wanted & ~mask | value & mask
+        if same_but_mistakes(name, value, wanted):
+            return
+        if host.takes(name, wanted) is False:
+            self.refuse_kernel(name, host, wanted, "its kernel does not let "
+                               'QEMU change it so', 'a newer kernel, if it '
+                               'does')
+        elif host.age[:2] <= FIXED_UNTIL:
+            self.refuse_kernel(name, host, wanted, 'its kernel shows it in '
+                               'one way only', NEWER)
 
     def refuse_field(self, name, field):
         remedy = 'no kernel up to Linux 7.3 shows a guest less of it than ' \
@@ -143,7 +206,7 @@ class Merger:
             f'{register_name(name)}.{field.name}', name, remedy,
             lambda host: str(field_value(field, host.contract.value(name))))
 
-    def refuse_kernel(self, name, host, wanted):
+    def refuse_kernel(self, name, host, wanted, why, needed):
         value = host.contract.value(name)
         fields = ', '.join(
             f'{field.name} {field_value(field, value)} -> '
@@ -151,8 +214,30 @@ class Merger:
             if field_value(field, value) != field_value(field, wanted))
         self.refusals.append(
             f'{host.name()}: {register_name(name)} = {value:#x} cannot be '
-            f'{wanted:#x} ({fields}), its kernel shows it in one way only; '
-            f'needed: {NEWER}; update it, or make a fleet of its own')
+            f'{wanted:#x} ({fields}), {why}; needed: {needed}; update it, or '
+            'make a fleet of its own')
+
+    def ctr(self, name):
+        """Of CPUs that differ, what they have in common; and if guests of some
+        would read something else nevertheless, a value that KVM is told, so
+        that it shows it: code goes on if lines are shorter than it was told"""
+        if len(self.cpus()) == 1:
+            return self.equal(name, 'guests cannot go from one CPU to another'
+                              '; make a fleet of each')
+        wanted = common_ctr(self.values(name))
+        if {host.shows_ctr(wanted) for host in self.hosts} != {wanted}:
+            line = next((CTR_FIELDS[field] for field in
+                         ('IminLine', 'DminLine') if wanted >>
+                         CTR_FIELDS[field][0] & MASK), None)
+            wanted -= 1 << line[0] if line else 0
+        for host in self.hosts:
+            if host.takes(name, wanted) is False:
+                self.refusals.append(
+                    f'{host.name()}: {register_name(name)} = '
+                    f'{host.contract.value(name):#x} cannot be {wanted:#x}, '
+                    'its kernel does not let QEMU change it so; needed: Linux '
+                    '6.12 or later; update it, or make a fleet of its own')
+        return wanted
 
     def x86_addresses(self, name):
         """Three numbers of eight bits"""
@@ -173,6 +258,8 @@ class Merger:
             return self.identity(name)
         if name in REGISTERS:
             return self.arm_register(name)
+        if name == CTR:
+            return self.ctr(name)
         if OF_OLDEST.fullmatch(name) or name == X86_SIGNATURE:
             return self.oldest.contract.value(name)
         if CHOSEN_BITMAPS.fullmatch(name):
@@ -246,8 +333,8 @@ def merged(hosts):
 
 def profile_of(fleet):
     """Of a fleet; ProfileRefused if its hosts have none in common"""
-    hosts = [Host(kind.labels, kind.record.age(), kind.record.contract)
-             for kind in fleet.kinds if kind.record.contract]
+    hosts = [Host(kind.labels, kind.record) for kind in fleet.kinds
+             if kind.record.contract]
     without = [label for kind in fleet.kinds if not kind.record.contract
                for label in kind.labels]
     if without:

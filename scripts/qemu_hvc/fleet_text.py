@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """A fleet, in lines for people."""
 
-from .fleet import FEATURES, REGISTER, REMEDIES, collect, labels_of
+from .fleet import FEATURES, MIXED, REGISTER, REMEDIES, collect, labels_of
 
 # Hosts that are named if not all are
 FEW = 3
@@ -78,7 +78,8 @@ def floor_of_option(fleet):
 
 def is_to_try(fleet):
     """Whether each host is to be asked if it can be like the profile"""
-    return fleet.machine() and (fleet.has(REGISTER) or fleet.has(FEATURES))
+    return fleet.machine() and any(map(fleet.has, (MIXED, REGISTER,
+                                                   FEATURES)))
 
 
 def others(fleet):

@@ -40,8 +40,9 @@ OFFLOADS = {
 VHOSTS = ('vhost-net', 'vhost-vsock', 'vhost-scsi')
 BACKENDS = ('tap', *VHOSTS)
 
-# mrs x0, cntfrq_el0; ret
+# mrs x0, REGISTER; ret
 READ_CNTFRQ = struct.pack('<2I', 0xd53be000, 0xd65f03c0)
+READ_CTR = struct.pack('<2I', 0xd53b0020, 0xd65f03c0)
 
 
 def unavailable(thing, error, needed):
@@ -205,6 +206,22 @@ def sve(kvm):
                         for bit in bits_of(words)]}
 
 
+def writable(kvm):
+    """What KVM lets a VMM change of the registers that describe the CPU: masks,
+    by encodings as an assembler has them; and whether a guest can be given the
+    identity of another CPU"""
+    if not kvm.has(ioctls.KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES):
+        return unavailable("this host's kernel", 'says nothing of it',
+                           'Linux 6.7 or later')
+    with kvm.new_vm() as vm:
+        masks = ioctls.writable_masks(vm)
+        identity = vm.call(ioctls.KVM_CHECK_EXTENSION,
+                           ioctls.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS)
+    return {'masks': {f'S3_{op1}_C0_C{crm}_{op2}': hex(mask)
+                      for (op1, crm, op2), mask in masks.items()},
+            'identity': identity > 0}
+
+
 def run_code(code):
     """What machine code of a function without arguments returns, 64 bits"""
     memory = mmap.mmap(-1, mmap.PAGESIZE)
@@ -221,19 +238,30 @@ def run_code(code):
     return result
 
 
-def cntfrq():
-    """CNTFRQ_EL0, which any program can read: in Hz"""
+def of_register(code, fact):
+    """A fact made of such a register's value"""
     if platform.machine() != ARM64:
         return unavailable('this host', f'is {platform.machine()}', ARM64)
     try:
         # Should the instruction be refused, that is the end of a process.
-        return {'hz': in_child(lambda: run_code(READ_CNTFRQ))}
+        return fact(in_child(lambda: run_code(code)))
     except OSError as error:
         return unavailable('memory for an instruction', error,
                            'a policy that lets programs make code (execmem)')
 
 
+def cntfrq():
+    """CNTFRQ_EL0, in Hz"""
+    return of_register(READ_CNTFRQ, lambda value: {'hz': value})
+
+
+def ctr():
+    """CTR_EL0 as programs read it, and guests where KVM does not trap it"""
+    return of_register(READ_CTR, lambda value: {'value': hex(value)})
+
+
 def ask():
     """All of it, by name"""
     return {'tap': tap(), **{name: vhost(name) for name in VHOSTS},
-            'gic': of_kvm(gic), 'cntfrq': cntfrq(), 'sve': of_kvm(sve)}
+            'gic': of_kvm(gic), 'cntfrq': cntfrq(), 'sve': of_kvm(sve),
+            'ctr': ctr(), 'writable': of_kvm(writable)}

@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 import re
 
-from .contract import Contract, ContractError, parse, read
+from .arm_registers import entry_of
+from .contract import MAX_VALUE, Contract, ContractError, parse, read
 
 FORMAT = 1
 # Those of -machine that choose a floor, the outer one first
@@ -83,6 +84,9 @@ class Record:
         self.contract = None
         if 'return' in document:
             self.contract = Contract(path, document)
+        host = document.get('host')
+        self.masks, self.identity = self._writable(host)
+        self.ctr = self._ctr(host)
         gives = any(not attempt.refusal for attempt in self.floors.values())
         if gives != bool(self.contract):
             raise ContractError(
@@ -96,6 +100,37 @@ class Record:
             raise ContractError(f'{self.label}: "{name}" is {value!r}; '
                                 f'needed: {words}; {REMEDY}')
         return value
+
+    def _number(self, parent, name):
+        """Of 64 bits, written in hexadecimal"""
+        text = self._member(parent, name, str, 'a text')
+        if not re.fullmatch('0x[0-9a-f]{1,16}', text):
+            raise ContractError(f'{self.label}: "{name}" is {text!r}; needed: '
+                                f'a number up to {MAX_VALUE:#x}, such as '
+                                f'0x1f; {REMEDY}')
+        return int(text, 16)
+
+    def _fact(self, host, name):
+        """One of host_facts; None if there is none, or it could not be had"""
+        if not isinstance(host, dict) or name not in host:
+            return None
+        fact = self._member(host, name, dict, 'an object')
+        return None if 'unavailable' in fact else fact
+
+    def _writable(self, host):
+        """By entry, the bits that the kernel lets a VMM change, and whether it
+        gives a guest the identity of another CPU; None if it does not say so"""
+        fact = self._fact(host, 'writable')
+        if fact is None:
+            return None, None
+        masks = self._member(fact, 'masks', dict, 'an object')
+        return {entry_of(name): self._number(masks, name) for name in masks}, \
+            self._member(fact, 'identity', bool, 'true or false')
+
+    def _ctr(self, host):
+        """CTR_EL0 as programs read it, or None"""
+        fact = self._fact(host, 'ctr')
+        return None if fact is None else self._number(fact, 'value')
 
     def _attempts(self, document, member):
         attempts = {}

@@ -27,16 +27,24 @@ KVM_CREATE_VCPU = number(NONE, KVM, 0x41, 0)
 KVM_GET_ONE_REG = number(WRITE, KVM, 0xab, 16)
 KVM_ARM_VCPU_INIT = number(WRITE, KVM, 0xae, 32)
 KVM_ARM_PREFERRED_TARGET = number(READ, KVM, 0xaf, 32)
+KVM_ARM_GET_REG_WRITABLE_MASKS = number(READ, KVM, 0xb6, 64)
 KVM_CREATE_DEVICE = number(READ | WRITE, KVM, 0xe0, 12)
 KVM_SET_DEVICE_ATTR = number(WRITE, KVM, 0xe1, 24)
 KVM_GET_DEVICE_ATTR = number(WRITE, KVM, 0xe2, 24)
 
 KVM_CAP_ARM_VM_IPA_SIZE = 165
 KVM_CAP_ARM_SVE = 170
+KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES = 230
+KVM_CAP_ARM_WRITABLE_IMP_ID_REGS = 239
 KVM_ARM_VCPU_SVE = 4
 KVM_CREATE_DEVICE_TEST = 1
 KVM_REG_ARM64_SVE_VLS = 0x606000000015ffff
 VCPU_INIT = '=8I'
+# struct reg_mask_range, of its only range, KVM_ARM_FEATURE_ID_RANGE: registers
+# with op0 3, CRn 0 and these op1, by op1, CRm (0 to 7) and op2
+REG_MASK_RANGE = '=Q56x'
+FEATURE_ID_OP1 = (0, 1, 3)
+FEATURE_ID_SIZE = 3 * 8 * 8
 DEFAULT_IPA_BITS = 40
 
 TUNSETIFF = number(WRITE, TUN, 202, 4)
@@ -119,6 +127,17 @@ def one_reg(vcpu, register, size):
     vcpu.exchanged(KVM_GET_ONE_REG, struct.pack(
         '=QQ', register, ctypes.addressof(buffer)))
     return buffer.raw
+
+
+def writable_masks(vm):
+    """Masks of the registers that describe the CPU: the bits that KVM lets a
+    VMM change, by (op1, CRm, op2); those of which nothing can be changed are
+    not there"""
+    buffer = (ctypes.c_uint64 * FEATURE_ID_SIZE)()
+    vm.exchanged(KVM_ARM_GET_REG_WRITABLE_MASKS, struct.pack(
+        REG_MASK_RANGE, ctypes.addressof(buffer)))
+    return {(FEATURE_ID_OP1[i // 64], i // 8 % 8, i % 8): mask
+            for i, mask in enumerate(buffer) if mask}
 
 
 def has_device(vm, kind):

@@ -64,14 +64,31 @@ def x86(features, numbers=None, layout=None):
                                   **(numbers or {})}.items() if value)]
 
 
+def register(name):
+    """The end of its entry's name"""
+    if name.startswith('id-'):
+        return f'{name}-el1'
+    if name.endswith('-el0'):
+        return name
+    return f'id-aa64{name}-el1' if name[-1].isdigit() else f'{name}-el1'
+
+
 def arm(**registers):
     """A contract's entries: "pfr0", "midr" and so on, of KVM/arm64"""
     values = {'midr-el1': 0x414fd0c1, 'ctr-el0': 0x8444c004,
-              **{(f'id-aa64{name}-el1' if name[-1].isdigit() else
-                  f'{name}-el1'): value for name, value in registers.items()}}
+              **{register(name): value for name, value in registers.items()}}
     return [entry(f'arm.{name}', value, 'accepted')
             for name, value in values.items()] + [
                 entry('arm.psci-version', 0x10001, names=['1.1'])]
+
+
+def facts(masks=None, identity=False, ctr=None):
+    """What a host's kernel says, as in guest-abi-probe's file; masks of
+    registers that KVM lets QEMU change"""
+    return {'writable': {'masks': {name: hex(mask) for name, mask in
+                                   (masks or {}).items()},
+                         'identity': identity},
+            **({} if ctr is None else {'ctr': {'value': hex(ctr)}})}
 
 
 class Case(unittest.TestCase):
@@ -82,10 +99,10 @@ class Case(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def host(self, name, entries, kernel='6.12.1', cpu='host'):
+    def host(self, name, entries, kernel='6.12.1', cpu='host', facts=None):
         machine = 'q35' if entries[0]['name'].startswith('x86.') else 'virt'
         document = {**HOST, 'kernel': kernel, 'machine': machine, 'cpu': cpu,
-                    'floors': [FLOOR],
+                    'floors': [FLOOR], 'host': facts or {},
                     'return': {'machine': machine, 'migrated': True,
                                'entries': entries, 'parts': []}}
         (self.folder / name).write_text(json.dumps(document),
@@ -121,10 +138,10 @@ class Case(unittest.TestCase):
 
     def refused(self, *names):
         """The lines that say why"""
-        status, lines, err = self.run_tool('--fleet', '--profile-out', 'p',
+        status, lines, err = self.run_tool('--fleet', '--profile-out', 'refused',
                                            *names)
         self.assertEqual((status, lines), (1, []))
-        self.assertFalse((self.folder / 'p').exists())
+        self.assertFalse((self.folder / 'refused').exists())
         prefix = 'guest-abi-diff: no profile: '
         found = err.splitlines()
         self.assertTrue(all(line.startswith(prefix) for line in found), err)
@@ -359,11 +376,119 @@ class Arm(Case):
              'arm.implementation-cpu-0.revidr': 0x5,
              'arm.implementation-cpu-1.midr': 0x414fd0c1})
 
+    def test_what_the_list_solves(self):
+        """One fleet with the profile, two without"""
+        names = (self.host('n1', arm(), '6.18.15'),
+                 self.host('a76', arm(midr=0x414fd0b1, isar0=0x10), '7.3.4'))
+        self.profile(*names)
+        self.assertEqual(self.option, 'virt,kernel-floor=linux-6.12,'
+                         'hvc-services=linux-6.12:+implementation-cpus,'
+                         'guest-abi-profile=p')
+        lines = self.run_tool('--fleet', '--profile-out', 'p', *names)[1]
+        self.assertIn('  arm.midr-el1: 0x414fd0c1 in n1; 0x414fd0b1 in a76',
+                      lines)
+        self.assertTrue(any(line.startswith(
+            'mixed: the CPUs differ; start all VMs with the profile')
+            for line in lines), lines)
+        self.assertTrue(any('guest-abi-probe --profile p there' in line
+                            for line in lines), lines)
+        self.assertFalse([line for line in lines if 'its own' in line])
+        lines = self.run_tool('--fleet', *names)[1]
+        self.assertTrue(any(line.startswith('cpu: guests cannot go') and
+                            '--profile-out FILE' in line for line in lines))
+        self.assertEqual(len([line for line in lines
+                              if 'a fleet of its own' in line]), 2)
+
     def test_list_of_one_cpu(self):
         values = self.profile(self.host('a', arm(), '6.18.15'),
                               self.host('b', arm(), '7.3.4'))
         self.assertEqual([name for name in values if 'implementation' in name],
                          [])
+
+    def test_identity_by_the_kernel_itself(self):
+        """Whatever its version is: a fix may come earlier, or a VM be one that
+        cannot have it."""
+        a76 = arm(midr=0x414fd0b1)
+        values = self.profile(
+            self.host('n1', arm(), '6.12.1', facts=facts(identity=True)),
+            self.host('a76', a76, '6.12.1', facts=facts(identity=True)))
+        self.assertEqual(values['arm.implementation-cpus'], 2)
+        self.assertIn('arm.midr-el1 cannot be made equal', self.refused(
+            self.host('n1', arm(), '6.18.15', facts=facts(identity=True)),
+            self.host('a76', a76, '6.18.15', facts=facts()))[0])
+
+    ISAR6 = 'S3_0_C0_C2_7'
+
+    def isar6(self, mask, name='n2'):
+        """Two hosts of which one shows SB, bits [15:12]"""
+        return (self.host('v1', arm(**{'id-isar6': 0}), '6.16.12',
+                          facts=facts()),
+                self.host(name, arm(**{'id-isar6': 0x1000}), '6.16.12',
+                          facts=facts({self.ISAR6: mask})))
+
+    def test_kernel_that_takes_no_other_value(self):
+        self.assertEqual(self.refused(*self.isar6(0xfff)), [
+            'n2: ID_ISAR6_EL1 = 0x1000 cannot be 0x0 (bits [15:12] 1 -> 0), '
+            'its kernel does not let QEMU change it so; needed: a newer '
+            'kernel, if it does; update it, or make a fleet of its own'])
+        self.assertEqual(self.profile(*self.isar6(0xf000))[
+            'arm.id-isar6-el1'], 0)
+
+    def test_field_that_a_later_kernel_lowers(self):
+        """What no kernel up to 7.3 does"""
+        fwb = {'S3_0_C0_C7_2': 0xf << 40}
+        hosts = (self.host('a', arm(mmfr2=self.MMFR2), facts=facts(fwb)),
+                 self.host('b', arm(mmfr2=0x1011), facts=facts()))
+        self.assertEqual(self.profile(*hosts)['arm.id-aa64mmfr2-el1'], 0x1011)
+        self.assertEqual(len(self.refused(
+            self.host('a', arm(mmfr2=self.MMFR2), facts=facts()),
+            hosts[1])), 1)
+
+    def ctr(self, values, ctrs, evt=2, mask=0x300fffff, midr=0x410fd490):
+        """Two hosts: what KVM says of CTR_EL0, and what programs read"""
+        return [self.host(name, arm(mmfr2=evt << 56, **{
+            'midr': one, 'ctr-el0': value}), '6.18.15', facts=facts(
+                {'S3_3_C0_C0_1': mask}, identity=True, ctr=ctr))
+            for name, one, value, ctr in zip('ab', (0x411fd401, midr), values,
+                                             ctrs)]
+
+    def test_ctr_that_guests_read_past_kvm(self):
+        """With FEAT_EVT a guest reads TminLine, which KVM shows no VMM, unless
+        a VMM has changed CTR_EL0."""
+        told, shown = 0xb444c004, 0x4b444c004
+        values = self.profile(*self.ctr((told, told), (told, shown)))
+        self.assertEqual(values['arm.ctr-el0'], 0xb444c003)
+        # Nothing to hide: all programs read the same, or KVM traps it.
+        for given in (self.ctr((told, told), (told, told)),
+                      self.ctr((told, told), (told, shown), 0),
+                      self.ctr((told, told), (shown, shown),
+                               midr=0x411fd401)):
+            self.assertEqual(self.profile(*given)['arm.ctr-el0'], told)
+        # The one that is to be shown is changed on one host only.
+        values = self.profile(*self.ctr((0xb444c003, told), (shown, shown)))
+        self.assertEqual(values['arm.ctr-el0'], 0xb444c002)
+
+    def test_ctr_of_different_caches(self):
+        """Shorter lines, and no promise that one of them does not make"""
+        values = self.profile(*self.ctr((0xb444c004, 0x94438003),
+                                        (0xb444c004, 0x94438003)))
+        self.assertEqual(values['arm.ctr-el0'], 0x94438003)
+        self.assertEqual(self.refused(*self.ctr(
+            (0xb444c004, 0xb444c003), (0xb444c004, 0xb444c003), mask=0)), [
+                'a: CTR_EL0 = 0xb444c004 cannot be 0xb444c003, its kernel '
+                'does not let QEMU change it so; needed: Linux 6.12 or later; '
+                'update it, or make a fleet of its own'])
+
+    def test_facts_that_are_none(self):
+        """Of a file that somebody has changed"""
+        for bad in ({'writable': 1}, {'writable': {'masks': {}}},
+                    {'writable': {'masks': {'S3_0_C0_C7_2': 'x'},
+                                  'identity': True}},
+                    {'ctr': {'value': 5}}, {'ctr': {'value': '0x' + '1' * 17}}):
+            status, _, err = self.run_tool('--fleet', self.host(
+                'a', arm(), facts=bad))
+            self.assertEqual(status, 2, bad)
+            self.assertIn('make the file again', err)
 
     def test_levels_and_frequency(self):
         found = self.refused(

@@ -63,11 +63,15 @@ class Kernel:
     @devices: kinds that KVM makes -> GICD_IIDR
     @ipa: KVM_CAP_ARM_VM_IPA_SIZE
     @vls: words of KVM_REG_ARM64_SVE_VLS, or ()
+    @masks: by number, of KVM_ARM_FEATURE_ID_RANGE; None: there are none
+    @identity: KVM_CAP_ARM_WRITABLE_IMP_ID_REGS of a VM
     @initialised: CTRL_INIT was set, without which GICD_IIDR is EBUSY
     """
 
-    def __init__(self, words=(), devices=None, ipa=40, vls=()):
+    def __init__(self, words=(), devices=None, ipa=40, vls=(), masks=None,
+                 identity=0):
         self.words, self.devices = words, devices or {}
+        self.masks, self.identity = masks, identity
         self.ipa, self.vls = ipa, vls
         self.initialised = set()
         self.vcpu_features = None
@@ -81,9 +85,22 @@ class Kernel:
         self.kinds[fd] = kind
         return fd
 
-    def check_extension(self, _, argument):
+    def check_extension(self, fd, argument):
+        if argument == ioctls.KVM_CAP_ARM_WRITABLE_IMP_ID_REGS:
+            # Of a protected VM it differs.
+            return self.identity if self.kinds[fd] == 'vm' else 1
         return {ioctls.KVM_CAP_ARM_VM_IPA_SIZE: self.ipa,
+                ioctls.KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES:
+                int(self.masks is not None),
                 ioctls.KVM_CAP_ARM_SVE: int(bool(self.vls))}[argument]
+
+    def writable_masks(self, fd, argument):
+        address, kind = struct.unpack('=QI52x', argument)
+        if self.kinds[fd] != 'vm' or kind:
+            self.fail(errno.EINVAL)
+        words = [self.masks.get(i, 0) for i in range(3 * 8 * 8)]
+        data = struct.pack(f'={len(words)}Q', *words)
+        ctypes.memmove(address, data, len(data))
 
     def create_vm(self, _, argument):
         if (argument or 40) > (self.ipa or 40):
@@ -150,6 +167,7 @@ class Kernel:
         ioctls.KVM_ARM_PREFERRED_TARGET: target,
         ioctls.KVM_ARM_VCPU_INIT: vcpu_init,
         ioctls.KVM_GET_ONE_REG: one_reg,
+        ioctls.KVM_ARM_GET_REG_WRITABLE_MASKS: writable_masks,
         ioctls.KVM_CREATE_DEVICE: create_device,
         ioctls.KVM_SET_DEVICE_ATTR: set_attr,
         ioctls.KVM_GET_DEVICE_ATTR: get_attr,
@@ -211,6 +229,23 @@ class Played(unittest.TestCase):
         self.assertEqual(Kernel().ask(host_facts.of_kvm, host_facts.sve),
                          {'lengths': []})
 
+    def test_writable(self):
+        """Numbers as KVM_ARM_FEATURE_ID_RANGE_IDX makes them"""
+        masks = {0: 0xffffffff, 0x20: 0xff << 60 & (1 << 64) - 1, 64 + 7: 1,
+                 128 + 1: 1 << 28}
+        self.assertEqual(Kernel(masks=masks, identity=1).ask(
+            host_facts.of_kvm, host_facts.writable), {
+                'masks': {'S3_0_C0_C0_0': '0xffffffff',
+                          'S3_0_C0_C4_0': '0xf000000000000000',
+                          'S3_1_C0_C0_7': '0x1',
+                          'S3_3_C0_C0_1': '0x10000000'}, 'identity': True})
+        self.assertEqual(Kernel(masks={}).ask(
+            host_facts.of_kvm, host_facts.writable),
+                         {'masks': {}, 'identity': False})
+        self.assertEqual(Kernel().ask(host_facts.of_kvm, host_facts.writable), {
+            'unavailable': "this host's kernel: says nothing of it; needed: "
+                           'Linux 6.7 or later'})
+
     def test_kernel_that_refuses(self):
         kernel = Kernel()
         with mock.patch.dict(Kernel.CALLS, {
@@ -226,7 +261,8 @@ class Here(unittest.TestCase):
     def test_all_have_an_answer(self):
         facts = host_facts.ask()
         self.assertEqual(list(facts), ['tap', 'vhost-net', 'vhost-vsock',
-                                       'vhost-scsi', 'gic', 'cntfrq', 'sve'])
+                                       'vhost-scsi', 'gic', 'cntfrq', 'sve',
+                                       'ctr', 'writable'])
         for name, fact in facts.items():
             print(f'# {name}: {fact}')
             if 'unavailable' in fact:
@@ -253,7 +289,7 @@ class Here(unittest.TestCase):
     def test_not_arm(self):
         with mock.patch('platform.machine', lambda: 'riscv64'):
             facts = host_facts.ask()
-        for name in ('gic', 'cntfrq', 'sve'):
+        for name in ('gic', 'cntfrq', 'sve', 'ctr', 'writable'):
             self.assertEqual(facts[name]['unavailable'],
                              'this host: is riscv64; needed: aarch64')
 

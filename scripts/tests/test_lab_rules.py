@@ -19,7 +19,7 @@ import time
 import unittest
 import unittest.mock
 
-from qemu_hvc import tap
+from qemu_hvc import arm_registers, tap
 from qemu_hvc.bench import kvm as bench_kvm
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           downtime, journey_set, journey_table, journeys, kept,
@@ -280,7 +280,7 @@ class LabRules(unittest.TestCase):
             self.assertEqual(len(self.told(told(new), told(old))[0]), 1)
 
     def test_registers_of_the_hosts_gic(self):
-        name = bare_guest.public_name('S3_0_C4_C6_0')
+        name = arm_registers.public_name('S3_0_C4_C6_0')
         self.assertEqual(name, 'ICC_PMR_EL1')
         for gic, own in (({}, 1), ({'GICR_CTLR': '0'}, 0)):
             one, other = ({name: value, **gic} for value in ('0', 'f0'))
