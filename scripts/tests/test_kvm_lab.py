@@ -25,6 +25,7 @@ from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import Matrix
+from qemu_hvc.lab.spots import fleets_of
 from qemu_hvc.lab.verdict import Kind, Verdict
 from qemu_hvc.lab.vm import Vm, VmEnded
 from qemu_hvc.paths import DATA
@@ -306,8 +307,8 @@ def gic_tests(hardware, qemu, kernel: Kernel) -> dict:
 
 
 def profile_tests(hardware, qemu, found: list[Kernel]) -> dict:
-    matrix = Matrix(hardware, qemu, 'patched', found, [MACHINE], found[0],
-                    jobs=1)
+    matrix = Matrix(hardware, qemu, 'patched', fleets_of(found), [MACHINE],
+                    found[0], jobs=1)
     matrix.run()
     return matrix_tests('profile', matrix, {})
 
@@ -315,8 +316,8 @@ def profile_tests(hardware, qemu, found: list[Kernel]) -> dict:
 def plain_tests(hardware, qemu, found: list[Kernel]) -> dict:
     """The newer kernel's registers are not what the older one has."""
     oldest, newest = found[0], found[-1]
-    matrix = Matrix(hardware, qemu, 'patched', [oldest, newest], [MACHINE],
-                    jobs=1)
+    matrix = Matrix(hardware, qemu, 'patched', fleets_of([oldest, newest]),
+                    [MACHINE], jobs=1)
     matrix.run()
     return matrix_tests('plain', matrix, {
         (newest.name, oldest.name):

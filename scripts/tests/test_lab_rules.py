@@ -8,6 +8,7 @@ table of journeys; and what a program leaves that was ended. Prints TAP.
 import contextlib
 import dataclasses
 import gzip
+import json
 import os
 from pathlib import Path
 import re
@@ -21,14 +22,16 @@ import unittest.mock
 
 from qemu_hvc import arm_registers, tap
 from qemu_hvc.bench import kvm as bench_kvm
+from qemu_hvc.fleet_profile import ProfileRefused
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           downtime, journey_set, journey_table, journeys, kept,
                           kernels, matrix_set, matrix_table, modules, moves,
-                          nic, page, render, x86)
+                          nic, page, render, spots, x86)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import Cell, Matrix, from_json, machine_list
+from qemu_hvc.lab.spots import FleetProfile, Spot, fleets_of
 from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
 from qemu_hvc.paths import ROOT, SCRIPTS
 from qemu_hvc.xsave_guest import FEATURES
@@ -482,26 +485,30 @@ class LabRules(unittest.TestCase):
         patience = -1
         steps: list[str]
 
-        def _save_one(self, host, saved):
-            del host
+        def _save_one(self, spot, host, saved):
+            del spot, host
             self.steps.append(f'save {saved.source}')
             saved.version = '10.0'
             saved.guest = Guest(OLD, {'X': '1'}, {'entries': []})
 
-        def _load_one(self, hosts, saved):
-            del hosts
+        def _load_one(self, hosts, spot, saved):
+            del hosts, spot
             if len(self.steps) == self.patience:
                 raise SystemExit
             self.steps.append(f'load {saved.source}')
             return Verdict(Kind.EARLY, 'guest-abi: x', 'y', 'z')
 
-        def _hosts(self, hardware, kernel):
+        def _hosts(self, hardware, spot):
             return contextlib.nullcontext(unittest.mock.Mock())
+
+        def _probed(self, spot):
+            self.steps.append(f'probe {spot.name}')
+            return self.directory / f'{spot.name}.probe.json'
 
     def play(self, folder, build='one', patience=-1):
         """What was done, and the matrix; None if it was ended"""
-        matrix = self.Played(Hardware(Path()), Path(), 'patched', [OLD, NEW],
-                             ['virt-hvc-9.2'], jobs=1)
+        matrix = self.Played(Hardware(Path()), Path(), 'patched',
+                             fleets_of([OLD, NEW]), ['virt-hvc-9.2'], jobs=1)
         matrix.patience, matrix.steps = patience, []
         with unittest.mock.patch.object(matrix_set, 'build_of',
                                         return_value=build):
@@ -538,62 +545,155 @@ class LabRules(unittest.TestCase):
             self.assertEqual(steps, ['load 6.1', 'load 7.3'] * 2)
             self.assertEqual(matrix.problems(), [])
 
-    def test_hosts_with_other_cpus(self):
-        row = matrix_table.Row('x', ('6.1', 'newest max,pku=off', '6.1 EPYC'),
-                               matrix_table.X86_MACHINES, arch='amd64')
+    # --- hosts with different CPUs ---
+
+    def fleets_in_row(self, *hosts):
         with unittest.mock.patch.object(
                 kernels, 'one',
                 lambda name, arch: {'6.1': OLD, 'newest': NEW}[name]):
-            found, cpus = commands.hosts_of_row(row)
-        self.assertEqual([kernel.name for kernel in found],
-                         ['6.1', '7.3 pku=off', '6.1 EPYC'])
-        self.assertEqual(cpus, {'7.3 pku=off': 'max,pku=off',
-                                '6.1 EPYC': 'EPYC'})
-        self.assertEqual(found[1].release, NEW.release)
+            return commands.fleets_of_row(matrix_table.Row(
+                'x', hosts, matrix_table.X86_MACHINES, arch='amd64'))
+
+    def test_names_of_hosts(self):
+        fleets = self.fleets_in_row(
+            ('6.1', 'newest max,pku=off', '6.1 EPYC'),
+            ('newest neoverse-n1', '6.1 cortex-a76', '6.1 neoverse-v1,sve=off'))
+        self.assertEqual([[spot.name for spot in fleet] for fleet in fleets],
+                         [['6.1', '7.3 pku=off', '6.1 EPYC'],
+                          ['7.3 n1', '6.1 a76', '6.1 v1,sve=off']])
+        self.assertEqual(fleets[0][1], Spot(NEW, 'max,pku=off'))
+        for row in matrix_table.ROWS:
+            names = [Spot(Kernel(series, Path(), ''), cpu).name
+                     for fleet in row.fleets for name in fleet
+                     for series, _, cpu in [name.partition(' ')]]
+            self.assertEqual(len(set(names)), len(names), row.name)
+
+    def test_hosts_with_other_cpus(self):
+        found, = self.fleets_in_row(('6.1', 'newest max,pku=off', '6.1 EPYC'))
         matrix = Matrix(x86.X86Hardware(Path(), 'max'), Path(), 'patched',
-                        found, ['q35'], cpus=cpus)
+                        [found], ['q35'])
         matrix.cells = [Cell('q35', source.name, target.name,
                              Verdict(Kind.OK))
                         for source in found for target in found]
         again = from_json(matrix.as_json())
-        self.assertEqual(again.cpus, cpus)
-        self.assertIn('7.3 pku=off  ok           ok           ok\n',
-                      render.as_text(again))
-        self.assertIn('7.3 pku=off: CPU max,pku=off\n',
-                      render.as_text(again))
+        self.assertEqual([spot.name for spot in again.spots],
+                         [spot.name for spot in found])
+        text = render.as_text(again)
+        self.assertEqual(text, render.as_text(matrix))
+        for words in ('hosts with CPU max, max,pku=off, EPYC (QEMU',
+                      '7.3 pku=off  ok           ok           ok\n',
+                      f'kernels: {OLD.release}, {NEW.release}\n',
+                      'pku=off: CPU max,pku=off\n'):
+            self.assertIn(words, text)
         self.assertIn('>7.3 pku=off</text>', render.as_svg(again))
+        # What older programs wrote
+        values = json.loads(matrix.as_json())
+        del values['fleets'], values['profiles']
+        values['kernels'] = {spot.name: spot.kernel.release for spot in found}
+        values['cpus'] = {spot.name: spot.cpu for spot in found if spot.cpu}
+        self.assertEqual(render.as_text(from_json(json.dumps(values))), text)
+        values['cells'].pop()
+        with self.assertRaisesRegex(LabError, 'not a matrix'):
+            from_json(json.dumps(values))
 
-    def test_profile_of_the_fleet(self):
-        """Each host is probed, before a VM has what all have."""
-        fleet_machine = matrix_table.X86_MACHINES[1]
+    def test_build_has_hosts(self):
+        """Results are of other programs if a CPU or, with its profile, a fleet
+        is another one."""
+        with tempfile.NamedTemporaryFile() as qemu, \
+                unittest.mock.patch.object(kept, 'build_of',
+                                           lambda *what: what):
+            path = Path(qemu.name)
+            one, other = (matrix_set.build_of(Matrix(
+                Hardware(path), path, 'patched', fleets, ['virt']))
+                for fleets in (fleets_of([OLD]), fleets_of([OLD], [['max']])))
+            self.assertNotEqual(one, other)
+            self.assertNotIn(Path(spots.__file__), one[0])
+            self.assertIn(Path(spots.__file__), matrix_set.build_of(Matrix(
+                Hardware(path), path, 'patched', fleets_of([OLD]),
+                ['q35,guest-abi-profile=fleet.json']))[0])
 
-        class OfFleet(self.Played):
-            """With such a machine"""
+    FLEETS = (('neoverse-n1', 'cortex-a76'), ('neoverse-v1',))
+    OF_FLEET = 'virt-hvc-10.0,guest-abi-profile=fleet.json'
 
-            def _probe(self, hosts, kernel):
-                self.steps.append(f'probe {kernel.name}')
-
-            def _make_fleet_profile(self):
-                self.steps.append('profile')
-        matrix = OfFleet(Hardware(Path()), Path(), 'patched', [OLD, NEW],
-                         list(matrix_table.X86_MACHINES), jobs=1)
+    def of_fleets(self, machines, refused=()):
+        """A matrix of these, with what was done; refused: kernels whose hosts
+        are in the way of a profile"""
+        matrix = self.Played(Hardware(Path()), Path(), 'patched',
+                             fleets_of([OLD, NEW], self.FLEETS),
+                             machines, jobs=1)
         matrix.steps = []
-        matrix.run()
-        self.assertEqual(matrix.steps[:7], [
-            'save 6.1', 'probe 6.1', 'save 7.3', 'probe 7.3', 'profile',
-            'save 6.1', 'save 7.3'])
-        for machine, kind, text, problem in (
-                ('q35', Kind.CHANGED, 'x', ''),
-                ('q35,guest-abi=on', Kind.CHANGED, 'x', 'a silent change'),
-                ('q35,guest-abi=on', Kind.EARLY, 'guest-abi: x', ''),
-                ('q35,guest-abi=on', Kind.EARLY, 'x', 'refused without a '
+
+        def profile_of(paths):
+            bad = [path for path in paths
+                   if path.name.partition(' ')[0] in refused]
+            if bad:
+                raise ProfileRefused(f'{bad[0]}: no\n{bad[-1]}: nor here')
+            return {'return': {'entries': [path.name for path in paths]}}
+
+        with unittest.mock.patch.multiple(spots, Fleet=list,
+                                          profile_of=profile_of), \
+                unittest.mock.patch('qemu_hvc.lab.matrix.say'):
+            matrix.run()
+        return matrix
+
+    def test_hosts_are_probed_first(self):
+        matrix = self.of_fleets(['virt', self.OF_FLEET])
+        names = [spot.name for spot in matrix.spots]
+        self.assertEqual(names, ['6.1 n1', '7.3 n1', '6.1 a76', '7.3 a76',
+                                 '6.1 v1', '7.3 v1'])
+        self.assertEqual(matrix.steps[:8], [
+            *(f'probe {name}' for name in names), *['save 6.1 n1'] * 2])
+        self.assertNotIn('probe 6.1 n1', self.of_fleets(['virt']).steps)
+
+    def test_profile_of_each_fleet(self):
+        """A host gets that of its own; machines without its name get none."""
+        matrix = self.of_fleets(['virt', self.OF_FLEET])
+        names = [spot.name for spot in matrix.spots]
+        for spot in matrix.spots:
+            host = unittest.mock.Mock()
+            options = matrix._options(spot, host, self.OF_FLEET)
+            self.assertIn(f'{self.OF_FLEET},gic-version=3', options)
+            fleet = names[:4] if spot.cpu in self.FLEETS[0] else names[4:]
+            host.bring_text.assert_called_once_with('fleet.json', json.dumps(
+                {'return': {'entries': [f'{name}.probe.json'
+                                        for name in fleet]}}))
+            host = unittest.mock.Mock()
+            matrix._options(spot, host, 'virt')
+            host.bring_text.assert_not_called()
+
+    def test_fleet_without_its_oldest(self):
+        matrix = self.of_fleets([self.OF_FLEET], ['6.1'])
+        first = matrix.profiles[0]
+        self.assertEqual(first.hosts, ('7.3 n1', '7.3 a76'))
+        self.assertEqual(first.refused, ('6.1 n1: no\n6.1 a76: nor here',))
+        text = render.as_text(from_json(matrix.as_json()))
+        for words in ('no profile: 6.1 n1: no\nno profile: 6.1 a76: nor here\n'
+                      'a profile of 7.3 n1, 7.3 a76\n',
+                      'hosts with CPU neoverse-n1, cortex-a76, neoverse-v1 (',
+                      'v1: CPU neoverse-v1\n', '  30 pairs: 30 refused'):
+            self.assertIn(words, text)
+        with self.assertRaisesRegex(LabError, 'no profile of 6.1 n1, 7.3 n1, '
+                                    '.*(\n.*)*7.3 n1: no'):
+            self.of_fleets([self.OF_FLEET], ['6.1', '7.3'])
+
+    def test_problems_of_fleets(self):
+        fleet_machine = matrix_table.X86_MACHINES[1]
+        matrix = Matrix(Hardware(Path()), Path(), 'patched', (), [], profiles=[
+            FleetProfile(('a', 'b'), (), {}), FleetProfile(('c',), (), {})])
+        problem = 'with a profile of both hosts, and it does not go'
+        for machine, kind, text, target, problem in (
+                ('q35', Kind.CHANGED, 'x', 'b', ''),
+                ('q35,guest-abi=on', Kind.CHANGED, 'x', 'b', 'a silent change'),
+                ('q35,guest-abi=on', Kind.EARLY, 'guest-abi: x', 'b', ''),
+                ('q35,guest-abi=on', Kind.EARLY, 'x', 'b', 'refused without a '
                  'name'),
-                (fleet_machine, Kind.EARLY, 'guest-abi: x', 'with the profile '
-                 'of the fleet, and it does not go'),
-                (fleet_machine, Kind.OK, '', '')):
-            with self.subTest(machine, kind=kind, text=text):
-                self.assertEqual(Cell(machine, 'a', 'b', Verdict(
-                    kind, text)).problem, problem)
+                (fleet_machine, Kind.EARLY, 'guest-abi: x', 'b', problem),
+                (fleet_machine, Kind.OK, '', 'b', ''),
+                (fleet_machine, Kind.EARLY, 'guest-abi: x', 'c', ''),
+                (fleet_machine, Kind.CHANGED, 'x', 'c', 'a silent change')):
+            with self.subTest(machine, kind=kind, text=text, target=target):
+                self.assertEqual(matrix.problem(Cell(
+                    machine, 'a', target, Verdict(kind, text))), problem)
 
     def test_what_cpuid_guests_say(self):
         told = {cpuid_guest.GUEST: cpuid_guest.RUNS, 'CPUID 1-ecx': '0x3',

@@ -20,6 +20,7 @@ kept        of which programs results are
 journey_set results of journeys that are kept
 places      the hosts of journeys
 moves       the ways to move a guest
+spots       the hosts of a matrix, and the profile of a fleet
 matrix      every kernel to every kernel
 matrix_set  matrices that are kept, and shown in the manual
 matrix_table

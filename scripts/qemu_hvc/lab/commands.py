@@ -27,6 +27,7 @@ from .host import Hardware
 from .kernels import Kernel
 from .matrix import Matrix, from_json, machine_list
 from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
+from .spots import Fleets, Spot, fleets_of
 
 T = TypeVar('T')
 U = TypeVar('U')
@@ -182,7 +183,7 @@ def run_matrix(args: argparse.Namespace) -> int:
                           (','.join(matrix_table.FLEET)
                            if args.nic or args.arch == 'amd64' else None),
                           args.arch)
-    matrix = Matrix(hardware, qemu, Path(args.qemu).name, chosen,
+    matrix = Matrix(hardware, qemu, Path(args.qemu).name, fleets_of(chosen),
                     machines, named_kernel(args.profile, chosen), args.jobs,
                     target_of(args, hardware), args.to_options and
                     f',{args.to_options}', kind,
@@ -197,7 +198,7 @@ def complain(matrix: Matrix) -> bool:
     """Whether there are cells that must not be, with a line about each"""
     for cell in matrix.problems():
         say(f'error: {cell.source} to {cell.target}, {cell.machine}: '
-            f'{cell.problem}: {cell.verdict}')
+            f'{matrix.problem(cell)}: {cell.verdict}')
     return bool(matrix.problems())
 
 
@@ -259,26 +260,20 @@ def run_matrices(args: argparse.Namespace) -> int:
     return problems
 
 
-def hosts_of_row(row: matrix_table.Row) -> tuple[list[Kernel], dict[str, str]]:
-    """Its kernels, in its order where it names CPUs; and these, by the names
-    that such kernels have"""
-    if not any(' ' in name for name in row.kernels):
-        return kernels.have(','.join(row.kernels), row.arch), {}
-    chosen, cpus = [], {}
-    for name in row.kernels:
-        series, _, cpu = name.partition(' ')
-        kernel = kernels.one(series, row.arch)
-        if cpu:
-            kernel = dataclasses.replace(
-                kernel, name=f'{kernel.name} {cpu.removeprefix("max,")}')
-            cpus[kernel.name] = cpu
-        chosen.append(kernel)
-    return chosen, cpus
+def fleets_of_row(row: matrix_table.Row) -> Fleets:
+    """Its hosts, with the kernels that are meant"""
+    hosts = [[name.partition(' ') for name in fleet] for fleet in row.fleets]
+    found = {series: kernels.one(series, row.arch)
+             for series in dict.fromkeys(series for fleet in hosts
+                                         for series, _, _ in fleet)}
+    kernels.in_order(found.values())
+    return [[Spot(found[series], cpu) for series, _, cpu in fleet]
+            for fleet in hosts]
 
 
 def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     """That of the row, not run yet"""
-    chosen, cpus = hosts_of_row(row)
+    fleets = fleets_of_row(row)
     if row.arch == 'arm64':
         hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
                                        args.build), row.cpu)
@@ -287,9 +282,10 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
         hardware = x86.hardware(args.build)
         qemu = x86.stripped(args.build, row.qemu)
     hardware, kind = guests_of(hardware, row.nic, args.build)
-    return Matrix(hardware, qemu, row.qemu, chosen, list(row.machines),
-                  named_kernel(row.profile, chosen), args.jobs, kind=kind,
-                  cpus=cpus, outer=version_of(hardware.outer))
+    return Matrix(hardware, qemu, row.qemu, fleets, list(row.machines),
+                  named_kernel(row.profile, [spot.kernel for fleet in fleets
+                                             for spot in fleet]),
+                  args.jobs, kind=kind, outer=version_of(hardware.outer))
 
 
 def target_of(args: argparse.Namespace,

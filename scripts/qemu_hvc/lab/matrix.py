@@ -2,9 +2,9 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Every kernel to every kernel, with every machine type.
 
-Two boots per kernel: in the first one all VMs are saved, in the second one
-those of all kernels are loaded. VMs with the profile of the fleet are saved in
-a third one between these, when it is known what all hosts can give.
+Two boots per host: in the first one all VMs are saved, in the second one those
+of all hosts are loaded. Where VMs have a profile of their fleet, its hosts are
+asked in one before these.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,35 +14,35 @@ from dataclasses import dataclass, field, replace
 import datetime
 import json
 from pathlib import Path
-import subprocess
 import tempfile
 import time
+from typing import TypeVar
 
-from ..paths import SCRIPTS
 from . import fleet
 from .bare_guest import BARE
 from .common import LabError, say
 from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
 from .kernels import Kernel
+from .spots import FleetProfile, Fleets, Spot, common_profile
 from .verdict import (Guest, Kind, Loading, Verdict, contract_of, one_line,
                       start_refused)
 from .vm import Vm, VmEnded
+
+T = TypeVar('T')
 
 PINNED = 'virt-hvc-'
 FLOOR = ',kernel-floor='
 PROFILE = 'profile.json'
 CONTRACT = ',guest-abi=on'
-# A machine with what all hosts of the matrix have in common
+# A machine with what all hosts of its fleet have in common
 FLEET = 'fleet.json'
 FLEET_PROFILE = f',guest-abi-profile={FLEET}'
-# Of guest-abi-diff: hosts that differ are what it is called for.
-DIFFERENT = 1
 
 
 @dataclass
 class Saved:
-    """A VM as one kernel saved it, or why it did not; version: of its QEMU."""
+    """A VM as one host saved it, or why it did not; version: of its QEMU."""
     source: str
     machine: str
     guest: Guest | None = None
@@ -101,8 +101,6 @@ class Cell:
             return kind.title
         if kind is Kind.OK or not is_pinned(self.machine):
             return ''
-        if FLEET_PROFILE in self.machine:
-            return 'with the profile of the fleet, and it does not go'
         if kind is Kind.CHANGED:
             return 'a silent change'
         if not verdict.named:
@@ -114,11 +112,12 @@ class Cell:
 
 @dataclass
 class Matrix:
-    """All that a run of it needs and finds. hardware saves, target loads."""
+    """All that a run of it needs and finds. hardware saves, target loads; its
+    CPU is that of hosts that have none of their own."""
     hardware: Hardware
     qemu: Path
     qemu_name: str
-    kernels: list[Kernel]
+    fleets: Fleets
     machines: list[str]
     profile: Kernel | None = None
     jobs: int = 2
@@ -126,8 +125,6 @@ class Matrix:
     # What is added to each machine where it is loaded, such as ",its=on"
     target_options: str = ''
     kind: GuestKind = BARE
-    # CPUs of hosts that have another one than hardware, by the kernels' names
-    cpus: dict[str, str] = field(default_factory=dict)
     # What QEMU calls itself, and the outer one
     version: str = ''
     outer: str = ''
@@ -136,6 +133,13 @@ class Matrix:
     build: str = ''
     saved: dict[tuple[str, str], Saved] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
+    # One of each fleet, where machines have it
+    profiles: list[FleetProfile] = field(default_factory=list)
+
+    @property
+    def spots(self) -> list[Spot]:
+        """Its rows and columns"""
+        return [spot for fleet in self.fleets for spot in fleet]
 
     def run(self, directory: Path | None = None) -> None:
         """directory: for what is found on the way; it may have what an earlier
@@ -143,24 +147,25 @@ class Matrix:
         with contextlib.ExitStack() as stack:
             self.directory = directory or Path(stack.enter_context(
                 tempfile.TemporaryDirectory(prefix='kvm-lab-')))
-            first = [k for k in self.kernels if k == self.profile]
+            spots = self.spots
+            if any(FLEET_PROFILE in machine for machine in self.machines):
+                self.profiles = list(map(self._fleet_profile, self.fleets))
+            first = [spot for spot in spots if spot.kernel == self.profile]
             self._all(self._save, first)
-            self._all(self._save, [k for k in self.kernels if k not in first])
-            if self._of_fleet():
-                self._make_fleet_profile()
-                self._all(self._save_of_fleet, self.kernels)
-            self._all(self._load, self.kernels)
+            self._all(self._save, [spot for spot in spots
+                                   if spot not in first])
+            self._all(self._load, spots)
         self.date = datetime.date.today().isoformat()
-        order = {kernel.name: i for i, kernel in enumerate(self.kernels)}
+        order = {spot.name: i for i, spot in enumerate(spots)}
         self.cells.sort(key=lambda cell: (self.machines.index(cell.machine),
                                           order[cell.source],
                                           order[cell.target]))
 
-    def _all(self, step: Callable[[Kernel], None],
-             kernels: Iterable[Kernel]) -> None:
+    def _all(self, step: Callable[[Spot], T],
+             spots: Iterable[Spot]) -> list[T]:
         with ThreadPoolExecutor(self.jobs) as pool:
             # Taking the results raises what a step raised.
-            list(pool.map(step, kernels))
+            return list(pool.map(step, spots))
 
     # --- what is found on the way ---
 
@@ -181,10 +186,10 @@ class Matrix:
         new.write_text(json.dumps(values), encoding='utf-8')
         new.rename(path)
 
-    def _hosts(self, hardware: Hardware, kernel: Kernel) -> Hosts:
-        if kernel.name in self.cpus:
-            hardware = replace(hardware, cpu=self.cpus[kernel.name])
-        return Hosts(lambda: hardware.host(kernel, {
+    def _hosts(self, hardware: Hardware, spot: Spot) -> Hosts:
+        if spot.cpu:
+            hardware = replace(hardware, cpu=spot.cpu)
+        return Hosts(lambda: hardware.host(spot.kernel, {
             'qemu': self.qemu, **self.kind.files()}))
 
     # --- profiles ---
@@ -196,79 +201,59 @@ class Matrix:
         return self.profile is not None and \
             kernel.number > self.profile.number
 
-    def _options(self, host: Host, machine: str, more: str = '') -> list[str]:
+    def _probed(self, spot: Spot) -> Path:
+        """A file with what guest-abi-probe prints on such a host"""
+        path = self.directory / f'{spot.name}.probe.json'
+        if not self._found(path):
+            say(f'{spot.name}: what it can promise a guest')
+            with self._hosts(self.hardware, spot) as hosts:
+                self._keep(path, fleet.probe_host(hosts.get()))
+        return path
+
+    def _fleet_profile(self, spots: Iterable[Spot]) -> FleetProfile:
+        profile = common_profile(dict(zip(spots, self._all(self._probed,
+                                                           spots))))
+        say(f'a profile of {", ".join(profile.hosts)}')
+        return profile
+
+    def _options(self, spot: Spot, host: Host, machine: str,
+                 more: str = '') -> list[str]:
         """QEMU's; the profile, if it is to have one, is in the host then."""
         options = ''
-        if self._takes_profile(host.kernel) and \
-           self._profile_path(machine).exists():
+        if FLEET_PROFILE in machine:
+            contract = next(profile.contract for fleet, profile in
+                            zip(self.fleets, self.profiles) if spot in fleet)
+            host.bring_text(FLEET, json.dumps(contract))
+        elif self._takes_profile(spot.kernel) and \
+                self._profile_path(machine).exists():
             host.bring(PROFILE, self._profile_path(machine))
             options = f',guest-abi-profile={PROFILE}'
-        if FLEET_PROFILE in machine:
-            host.bring(FLEET, self.directory / FLEET)
         return self.kind.options(machine + options + more, 1)
-
-    def _of_fleet(self) -> list[str]:
-        return [machine for machine in self.machines
-                if FLEET_PROFILE in machine]
-
-    def _probe_path(self, kernel: Kernel) -> Path:
-        return self.directory / f'{kernel.name}.probe.json'
-
-    def _probe(self, hosts: Hosts, kernel: Kernel) -> None:
-        """What guest-abi-probe prints on such a host"""
-        path = self._probe_path(kernel)
-        if not path.exists():
-            say(f'{kernel.name}: what it can promise a guest')
-            self._keep(path, fleet.probe_host(hosts.get()))
-
-    def _make_fleet_profile(self) -> None:
-        """As an administrator does it"""
-        result = subprocess.run(
-            [SCRIPTS / 'guest-abi-diff', '--fleet', '--profile-out',
-             self.directory / FLEET, *map(self._probe_path, self.kernels)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            check=False)
-        if result.returncode not in (0, DIFFERENT) or \
-           not (self.directory / FLEET).exists():
-            raise LabError('no profile of the fleet was made; needed: one; '
-                           f'guest-abi-diff says:\n{result.stdout}')
 
     # --- first boot: save ---
 
-    def _save(self, kernel: Kernel) -> None:
-        with self._hosts(self.hardware, kernel) as hosts:
-            self._save_all(hosts, kernel, [
-                machine for machine in self.machines
-                if FLEET_PROFILE not in machine])
-            if self._of_fleet():
-                self._probe(hosts, kernel)
+    def _save(self, spot: Spot) -> None:
+        with self._hosts(self.hardware, spot) as hosts:
+            for machine in self.machines:
+                self.saved[spot.name, machine] = self._saved(hosts, spot,
+                                                             machine)
 
-    def _save_of_fleet(self, kernel: Kernel) -> None:
-        with self._hosts(self.hardware, kernel) as hosts:
-            self._save_all(hosts, kernel, self._of_fleet())
-
-    def _save_all(self, hosts: Hosts, kernel: Kernel,
-                  machines: Iterable[str]) -> None:
-        for machine in machines:
-            self.saved[kernel.name, machine] = self._saved(hosts, kernel,
-                                                           machine)
-
-    def _saved(self, hosts: Hosts, kernel: Kernel, machine: str) -> Saved:
-        path = self._path(machine, kernel.name, 'saved')
+    def _saved(self, hosts: Hosts, spot: Spot, machine: str) -> Saved:
+        path = self._path(machine, spot.name, 'saved')
         known = self._found(path)
         if known:
-            saved = Saved.of(known, kernel)
+            saved = Saved.of(known, spot.kernel)
         else:
-            saved = Saved(kernel.name, machine)
+            saved = Saved(spot.name, machine)
             started = time.monotonic()
             try:
-                self._save_one(hosts.get(), saved)
+                self._save_one(spot, hosts.get(), saved)
             except LabError as error:
                 saved.refused = Verdict(Kind.FAILED, one_line(str(error)))
                 hosts.drop()
             if not (saved.refused and saved.refused.kind is Kind.FAILED):
                 self._keep(path, saved.as_object())
-            say(f'{kernel.name:5} {machine}: {saved.refused or "saved"} '
+            say(f'{spot.name:5} {machine}: {saved.refused or "saved"} '
                 f'({time.monotonic() - started:.1f} s)')
         self.version = self.version or saved.version
         return saved
@@ -276,18 +261,18 @@ class Matrix:
     def _state(self, saved: Saved) -> Path:
         return self._path(saved.machine, saved.source, 'state')
 
-    def _save_one(self, host: Host, saved: Saved) -> None:
+    def _save_one(self, spot: Spot, host: Host, saved: Saved) -> None:
         vm = self.kind.vm(host, 'save')
         try:
-            vm.start(*self._options(host, saved.machine))
+            vm.start(*self._options(spot, host, saved.machine))
         except VmEnded as end:
             saved.refused = start_refused(end)
             return
         saved.version = version_of(vm)
         guest = self.kind.guest(vm)
         guest.booted()
-        saved.guest = Guest(host.kernel, guest.answers(), contract_of(vm))
-        if host.kernel == self.profile and saved.guest.guest_abi:
+        saved.guest = Guest(spot.kernel, guest.answers(), contract_of(vm))
+        if spot.kernel == self.profile and saved.guest.guest_abi:
             self._keep(self._profile_path(saved.machine),
                        saved.guest.guest_abi)
         vm.qmp('stop')
@@ -297,21 +282,21 @@ class Matrix:
 
     # --- second boot: load ---
 
-    def _load(self, kernel: Kernel) -> None:
-        with self._hosts(self.target or self.hardware, kernel) as hosts:
+    def _load(self, spot: Spot) -> None:
+        with self._hosts(self.target or self.hardware, spot) as hosts:
             for machine in self.machines:
-                for source in self.kernels:
+                for source in self.spots:
                     self.cells.append(self._cell(
-                        hosts, kernel, self.saved[source.name, machine]))
+                        hosts, spot, self.saved[source.name, machine]))
 
-    def _cell(self, hosts: Hosts, kernel: Kernel, saved: Saved) -> Cell:
-        path = self._path(saved.machine, saved.source, 'to', kernel.name)
+    def _cell(self, hosts: Hosts, spot: Spot, saved: Saved) -> Cell:
+        path = self._path(saved.machine, saved.source, 'to', spot.name)
         known = self._found(path)
         if known:
             return Cell.of(known)
         started = time.monotonic()
-        verdict = self._load_one(hosts, saved)
-        cell = Cell(saved.machine, saved.source, kernel.name, verdict,
+        verdict = self._load_one(hosts, spot, saved)
+        cell = Cell(saved.machine, saved.source, spot.name, verdict,
                     round(time.monotonic() - started, 1))
         say(f'{cell.source:>5} to {cell.target:5} {cell.machine}: '
             f'{verdict} ({cell.seconds} s)')
@@ -319,7 +304,8 @@ class Matrix:
             self._keep(path, cell.as_object())
         return cell
 
-    def _load_one(self, hosts: Hosts, saved: Saved) -> Verdict:
+    def _load_one(self, hosts: Hosts, spot: Spot,
+                  saved: Saved) -> Verdict:
         if saved.refused:
             return Verdict(saved.refused.kind,
                            f'on {saved.source}: {saved.refused.text}')
@@ -327,7 +313,7 @@ class Matrix:
             host = hosts.get()
             host.bring('state', self._state(saved))
             return Loading(self.kind.vm(host, 'load'),
-                           self._options(host, saved.machine,
+                           self._options(spot, host, saved.machine,
                                          self.target_options), 'state',
                            saved.guest, self.kind.guest).verdict()
         except LabError as error:
@@ -336,8 +322,18 @@ class Matrix:
 
     # --- results ---
 
+    def problem(self, cell: Cell) -> str:
+        """What must not be, also in comparison with the other cells. '' if it
+        may"""
+        if FLEET_PROFILE in cell.machine and \
+           cell.verdict.kind is not Kind.OK and \
+           any({cell.source, cell.target} <= set(profile.hosts)
+               for profile in self.profiles):
+            return 'with a profile of both hosts, and it does not go'
+        return cell.problem
+
     def problems(self) -> list[Cell]:
-        return [cell for cell in self.cells if cell.problem]
+        return [cell for cell in self.cells if self.problem(cell)]
 
     @property
     def complete(self) -> bool:
@@ -361,8 +357,11 @@ class Matrix:
             'target-options': self.target_options,
             'profile': self.profile and self.profile.name,
             'guest': self.kind.name,
-            'kernels': {k.name: k.release for k in self.kernels},
-            'cpus': self.cpus,
+            'kernels': {spot.kernel.name: spot.kernel.release
+                        for spot in self.spots},
+            'fleets': [[{'kernel': spot.kernel.name, 'cpu': spot.cpu}
+                        for spot in fleet] for fleet in self.fleets],
+            'profiles': [profile.as_object() for profile in self.profiles],
             'machines': self.machines,
             'cells': [cell.as_object() for cell in self.cells],
             'saved': [saved.as_object() for saved in self.saved.values()],
@@ -374,16 +373,30 @@ def restored(name: str) -> GuestKind:
     return replace(BARE, name=name)
 
 
+def fleets_in(values: dict) -> Fleets:
+    """Those of a matrix as JSON"""
+    if 'fleets' in values:
+        return [[Spot(Kernel(host['kernel'], Path(),
+                             values['kernels'][host['kernel']]), host['cpu'])
+                 for host in fleet] for fleet in values['fleets']]
+    # Older files have names of hosts, and CPUs by these.
+    cpus = values.get('cpus', {})
+    return [[Spot(Kernel(name.partition(' ')[0], Path(), release),
+                  cpus.get(name, ''))
+             for name, release in values['kernels'].items()]]
+
+
 def from_json(text: str) -> Matrix:
     """What as_json() wrote, to be shown; it cannot be run again. LabError if it
     is something else."""
     try:
         values = json.loads(text)
-        kernels = {name: Kernel(name, Path(), release)
-                   for name, release in values['kernels'].items()}
+        fleets = fleets_in(values)
+        kernels = {spot.kernel.name: spot.kernel
+                   for fleet in fleets for spot in fleet}
         target = values['target']
         matrix = Matrix(Hardware(Path(), **values['hosts']),
-                        Path(), values['qemu'], list(kernels.values()),
+                        Path(), values['qemu'], fleets,
                         values['machines'],
                         values['profile'] and kernels[values['profile']],
                         version=values['version'], outer=values['outer'],
@@ -391,13 +404,14 @@ def from_json(text: str) -> Matrix:
                         target=target and Hardware(Path(), **target),
                         target_options=values['target-options'],
                         kind=restored(values['guest']),
-                        # Older files have hosts with one CPU only.
-                        cpus=values.get('cpus', {}))
+                        # Older files have none.
+                        profiles=[FleetProfile.of(profile) for profile in
+                                  values.get('profiles', ())])
         matrix.cells = [Cell.of(cell) for cell in values['cells']]
         for machine in matrix.machines:
-            for source in kernels:
-                for target in kernels:
-                    matrix.cell(machine, source, target)
+            for source in matrix.spots:
+                for target in matrix.spots:
+                    matrix.cell(machine, source.name, target.name)
     except (ValueError, LookupError, TypeError, AttributeError,
             StopIteration) as error:
         raise LabError(f'not a matrix as JSON ({error!r}); needed: what '

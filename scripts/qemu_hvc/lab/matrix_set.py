@@ -11,23 +11,31 @@ from collections.abc import Iterable
 from pathlib import Path
 import shutil
 
-from . import kept, page, render
+from .. import arm_fields, entries, fleet_profile
+from . import kept, page, render, spots
 from .common import LabError, say
-from .matrix import Matrix, from_json
+from .matrix import FLEET_PROFILE, Matrix, from_json
 from .matrix_table import Row
+
+# What makes the profile of a fleet
+MAKERS = arm_fields, entries, fleet_profile, spots
 
 
 def build_of(matrix: Matrix) -> str:
     """Stands for all that makes a difference to its verdicts"""
+    modules = [*matrix.kind.judges]
+    if any(FLEET_PROFILE in machine for machine in matrix.machines):
+        modules += MAKERS
+    cpus = [[spot.cpu for spot in fleet] for fleet in matrix.fleets]
     return kept.build_of(
         [matrix.qemu, matrix.hardware.outer,
-         *(Path(judge.__file__) for judge in matrix.kind.judges)],
+         *(Path(module.__file__) for module in modules)],
         matrix.hardware.as_object(),
         # Their names have digests or versions.
         [str(file) for file in matrix.kind.files().values()],
-        [kernel.release for kernel in matrix.kernels], matrix.machines,
+        [spot.kernel.release for spot in matrix.spots], matrix.machines,
         matrix.profile and matrix.profile.release,
-        *([matrix.cpus] if matrix.cpus else []))
+        *([cpus] if any(map(any, cpus)) else []))
 
 
 def read(path: Path) -> Matrix | None:

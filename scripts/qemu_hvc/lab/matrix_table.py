@@ -38,10 +38,10 @@ MAX = 'max,lpa2=off'
 @dataclass(frozen=True)
 class Row:
     """A matrix: the options of "kvm-lab matrix"; picture: the manual has it as
-    SVG, too. Of kernels, each may be KERNEL CPU, for hosts that have another CPU
-    than the others."""
+    SVG, too. A host of a fleet is KERNEL or, if it has another CPU than cpu,
+    KERNEL CPU."""
     name: str
-    kernels: tuple[str, ...]
+    fleets: tuple[tuple[str, ...], ...]
     machines: tuple[str, ...]
     cpu: str = 'neoverse-n1'
     outer: str = ''
@@ -52,10 +52,13 @@ class Row:
     arch: str = 'arm64'
 
     def __str__(self) -> str:
-        hosts = 'hosts' if any(' ' in name for name in self.kernels) else \
-            'kernels'
-        words = [f'{len(self.kernels)} {hosts}', ' and '.join(self.machines),
-                 f'CPU {self.cpu}']
+        hosts = [name for fleet in self.fleets for name in fleet]
+        what = 'hosts' if any(' ' in name for name in hosts) else 'kernels'
+        cpus = '; '.join(', '.join(dict.fromkeys(
+            name.partition(' ')[2] or self.cpu for name in fleet))
+            for fleet in self.fleets)
+        words = [f'{len(hosts)} {what}', ' and '.join(self.machines),
+                 f'CPU {cpus}']
         if self.nic:
             words.append(f'Linux guests with a NIC, {self.arch}')
         elif self.arch != 'arm64':
@@ -70,20 +73,21 @@ class Row:
 
 
 ROWS = (
-    Row('nic', FLEET, NIC_MACHINES['arm64'], profile='6.1', picture=True,
+    Row('nic', (FLEET,), NIC_MACHINES['arm64'], profile='6.1', picture=True,
         nic=True),
-    Row('nic-x86', FLEET, NIC_MACHINES['amd64'], 'max', picture=True, nic=True,
+    Row('nic-x86', (FLEET,), NIC_MACHINES['amd64'], 'max', picture=True,
+        nic=True, arch='amd64'),
+    Row('cpuid', (X86_HOSTS,), X86_MACHINES, 'max', picture=True,
         arch='amd64'),
-    Row('cpuid', X86_HOSTS, X86_MACHINES, 'max', picture=True, arch='amd64'),
-    Row('gics', FLEET, GICS, picture=True),
-    Row('gics-profile', FLEET, GICS, profile='6.1', picture=True),
-    Row('gics-max', FLEET, GICS, MAX, DEBIAN, picture=True),
-    Row('gics-max-profile', FLEET, GICS, MAX, DEBIAN, '6.1', picture=True),
-    Row('profile', CHANGES, TYPES, profile='6.1', picture=True),
-    Row('types', ('5.10', *CHANGES), MACHINES, picture=True),
-    Row('between', ('6.12', '6.17', '6.18', '6.19', '7.1', 'newest'),
+    Row('gics', (FLEET,), GICS, picture=True),
+    Row('gics-profile', (FLEET,), GICS, profile='6.1', picture=True),
+    Row('gics-max', (FLEET,), GICS, MAX, DEBIAN, picture=True),
+    Row('gics-max-profile', (FLEET,), GICS, MAX, DEBIAN, '6.1', picture=True),
+    Row('profile', (CHANGES,), TYPES, profile='6.1', picture=True),
+    Row('types', (('5.10', *CHANGES),), MACHINES, picture=True),
+    Row('between', (('6.12', '6.17', '6.18', '6.19', '7.1', 'newest'),),
         (PINNED,)),
-    Row('stock', ('5.10', *CHANGES), (STOCK,), qemu='stock', picture=True),
-    *(Row(cpu.partition(',')[0], FEW, ('virt-hvc-9.0', PINNED), cpu)
+    Row('stock', (('5.10', *CHANGES),), (STOCK,), qemu='stock', picture=True),
+    *(Row(cpu.partition(',')[0], (FEW,), ('virt-hvc-9.0', PINNED), cpu)
       for cpu in ('cortex-a53', 'cortex-a72', MAX)),
 )

@@ -3,6 +3,7 @@
 """A matrix as text and as SVG."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 from .matrix import Matrix
@@ -12,8 +13,10 @@ from .verdict import Kind
 
 
 def heading(matrix: Matrix) -> str:
+    hosts = replace(matrix.hardware, cpu=', '.join(dict.fromkeys(
+        spot.cpu or matrix.hardware.cpu for spot in matrix.spots)))
     text = f'{matrix.date}, QEMU {matrix.version} ({matrix.qemu_name}), ' \
-        f'hosts with {matrix.hardware} (QEMU {matrix.outer})'
+        f'hosts with {hosts} (QEMU {matrix.outer})'
     if matrix.kind.name:
         text += f', {matrix.kind.name}'
     if matrix.target:
@@ -44,7 +47,7 @@ class Notes:
 
 
 def grid(matrix: Matrix, machine: str, notes: Notes) -> Iterator[str]:
-    series = [kernel.name for kernel in matrix.kernels]
+    series = [spot.name for spot in matrix.spots]
     longest = max(map(len, series))
     left, width = max(longest + 2, 10), max(longest + 2, 12)
     yield 'from / to '.ljust(left) + ''.join(name.ljust(width) for name in
@@ -81,10 +84,15 @@ def as_text(matrix: Matrix) -> str:
               if any(cell.verdict.kind is kind for cell in matrix.cells)]
     lines += ['', *(f'{letter}: {text}'
                     for text, letter in notes.texts.items()), '']
-    # Hosts of one kernel may differ in their CPU.
+    for profile in matrix.profiles:
+        lines += [*(f'no profile: {line}' for refusal in profile.refused
+                    for line in refusal.splitlines()),
+                  f'a profile of {", ".join(profile.hosts)}', '']
+    # Hosts of one kernel may differ in their CPU, and of one CPU in the kernel.
     lines += ['kernels: ' + ', '.join(dict.fromkeys(
-        kernel.release for kernel in matrix.kernels))]
-    lines += [f'{name}: CPU {cpu}' for name, cpu in matrix.cpus.items()]
+        spot.kernel.release for spot in matrix.spots))]
+    lines += dict.fromkeys(f'{spot.model}: CPU {spot.cpu}'
+                           for spot in matrix.spots if spot.cpu)
     return '\n'.join(lines) + '\n'
 
 
@@ -138,13 +146,13 @@ class Svg:
 
 def more_for_names(matrix: Matrix) -> int:
     """By how much columns are wider than usual"""
-    longest = max(len(kernel.name) for kernel in matrix.kernels)
+    longest = max(len(spot.name) for spot in matrix.spots)
     return max(longest - NAME_LENGTH, 0) * LETTER_WIDTH
 
 
 def draw_grid(svg: Svg, matrix: Matrix, machine: str, left: float,
               top: float) -> None:
-    series = [kernel.name for kernel in matrix.kernels]
+    series = [spot.name for spot in matrix.spots]
     cell_width = CELL_WIDTH + more_for_names(matrix)
     middle = {'text_anchor': 'middle'}
     svg.text(left, top - 26, machine, font_weight='bold')
@@ -167,7 +175,7 @@ def as_svg(matrix: Matrix) -> str:
     """Two machine types side by side; what was said is in the tooltips."""
     svg = Svg()
     count = len(matrix.machines)
-    side = len(matrix.kernels)
+    side = len(matrix.spots)
     across = min(count, GRIDS_PER_ROW)
     more = more_for_names(matrix)
     left = LEFT + more

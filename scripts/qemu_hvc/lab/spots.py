@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""The hosts of a matrix, and the profile of those that are one fleet.
+
+Guests of one fleet are to go from each of its hosts to each other one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+from ..fleet import Fleet
+from ..fleet_profile import ProfileRefused, profile_of
+from .common import LabError
+from .kernels import Kernel
+
+# What a name of a CPU has before that by which it is known
+FAMILY = re.compile(r'max,|cortex-|neoverse-')
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Equal hosts: a kernel and, where hosts of a matrix have different ones,
+    a CPU"""
+    kernel: Kernel
+    cpu: str = ''
+
+    @property
+    def model(self) -> str:
+        """The CPU in few letters"""
+        prefix = FAMILY.match(self.cpu)
+        return self.cpu[prefix.end():] if prefix else self.cpu
+
+    @property
+    def name(self) -> str:
+        """As in "6.18", "6.18 n1" or "6.18 pku=off" """
+        return f'{self.kernel.name} {self.model}'.rstrip()
+
+
+Fleets = Sequence[Sequence[Spot]]
+
+
+def fleets_of(kernels: Sequence[Kernel],
+              cpus: Iterable[Sequence[str]] = (('',),)) -> Fleets:
+    """Hosts with all of these kernels: a fleet for each list of CPUs, or one of
+    hosts that have the same"""
+    return [[Spot(kernel, cpu) for cpu in fleet for kernel in kernels]
+            for fleet in cpus]
+
+
+@dataclass(frozen=True)
+class FleetProfile:
+    """What guest-abi-diff --profile-out makes of hosts
+
+    hosts: names of those that have it in common; refused: why others have not,
+    each a text of guest-abi-diff; contract: the profile
+    """
+    hosts: tuple[str, ...]
+    refused: tuple[str, ...]
+    contract: dict
+
+    def as_object(self) -> dict:
+        return {'hosts': self.hosts, 'refused': self.refused,
+                'contract': self.contract}
+
+    @classmethod
+    def of(cls, values: dict) -> 'FleetProfile':
+        """What as_object() gave"""
+        return cls(tuple(values['hosts']), tuple(values['refused']),
+                   values['contract'])
+
+
+def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
+    """Of all hosts, or without those with the oldest kernels if these cannot
+    have it: what an operator would do
+
+    probed: files of guest-abi-probe. LabError if there is none
+    """
+    refused = []
+    for oldest in sorted({spot.kernel.number for spot in probed}):
+        files = {spot.name: path for spot, path in probed.items()
+                 if spot.kernel.number >= oldest}
+        try:
+            contract = profile_of(Fleet(list(files.values())))
+        except ProfileRefused as error:
+            text = str(error)
+            for name, path in files.items():
+                text = text.replace(str(path), name)
+            refused.append(text)
+            continue
+        return FleetProfile(tuple(files), tuple(refused), contract)
+    raise LabError(
+        f'no profile of {", ".join(spot.name for spot in probed)}; needed: one '
+        'of some kernels; guest-abi-diff says:\n' + '\n'.join(refused))
