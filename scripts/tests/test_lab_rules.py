@@ -695,6 +695,55 @@ class LabRules(unittest.TestCase):
                 self.assertEqual(matrix.problem(Cell(
                     machine, 'a', target, Verdict(kind, text))), problem)
 
+    def test_mixed_options(self):
+        def cpus(*words):
+            args = cli.parse(cli.COMMANDS, ['matrix', *words])
+            return commands.cpus_of_fleets(args, [args.machine or ''])
+        self.assertEqual(fleets_of([OLD], cpus()), fleets_of([OLD]))
+        self.assertEqual(fleets_of([OLD], cpus('--mixed', 'a:b,c=off/d')),
+                         [[Spot(OLD, 'a'), Spot(OLD, 'b,c=off')],
+                          [Spot(OLD, 'd')]])
+        for bad in ('a:', 'a/a', '/'):
+            with self.assertRaisesRegex(LabError, 'each once'):
+                cpus('--mixed', bad)
+        with self.assertRaisesRegex(LabError, 'without them'):
+            cpus('--mixed', 'a:b', '--profile', '6.1')
+        for other in (['--to-cpu', 'a'], ['--to-append', '']):
+            with self.assertRaisesRegex(LabError, 'other hosts load'):
+                cpus('--machine', self.OF_FLEET, *other)
+            cpus('--machine', 'virt', *other)
+
+    def test_cpu_of_guests(self):
+        """The same for VMs and for the probe"""
+        matrix = Matrix(Hardware(Path()), Path(), 'patched', fleets_of([OLD]),
+                        ['virt'], guest_cpu='host,pauth=off')
+        matrix.cells = [Cell('virt', '6.1', '6.1', Verdict(Kind.OK))]
+        again = from_json(matrix.as_json())
+        self.assertIn(', VMs with -cpu host,pauth=off\n',
+                      render.as_text(again))
+        self.assertEqual(
+            again._options(again.spots[0], unittest.mock.Mock(), 'virt')[-2:],
+            ['-cpu', 'host,pauth=off'])
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(Matrix, '_hosts', lambda *_:
+                                           contextlib.nullcontext(
+                                               unittest.mock.Mock())), \
+                unittest.mock.patch('qemu_hvc.lab.fleet.probe_host',
+                                    return_value={'x': 1}) as probe:
+            matrix.directory = Path(folder)
+            matrix._probed(matrix.spots[0])
+            self.assertEqual(probe.call_args.kwargs, {'cpu': 'host,pauth=off'})
+            # What was asked once is not asked again.
+            matrix._probed(matrix.spots[0])
+            probe.assert_called_once()
+
+    def test_ctr_of_hosts(self):
+        """A kernel that traps it may not show another one."""
+        told, shown = {'CTR_EL0': 'b444c004'}, {'CTR_EL0': '4b444c004'}
+        self.assertEqual(len(self.told(told, shown, NEW, NEW)[0]), 1)
+        for source, target in ((OLD, NEW), (NEW, OLD), (OLD, OLD)):
+            self.assertEqual(self.told(told, shown, source, target)[0], [])
+
     def test_what_cpuid_guests_say(self):
         told = {cpuid_guest.GUEST: cpuid_guest.RUNS, 'CPUID 1-ecx': '0x3',
                 'CPUID 80000002-eax': '0x1'}

@@ -55,7 +55,8 @@ class Own:
 KERNELS_OWN = (
     # 6.1 lets a guest read the hardware's but tells QEMU the sanitised one, so
     # that no later kernel can be given it.
-    Own('CTR_EL0', 'up to 6.3 the hardware shows through'),
+    Own('CTR_EL0', 'up to 6.3 the hardware shows through', before='6.4',
+        either=True),
     # A VMM can take events (KVM_ARM_VCPU_PMU_V3_FILTER) and counters
     # (PMCR_EL0.N) away, which QEMU does not.
     Own('PMCR_EL0|PMCEID[01]_EL0', "the PMU's driver decides"),

@@ -194,6 +194,12 @@ COMMANDS = {
         option('--to-options', metavar='OPTIONS', default='',
                help='added to each machine type where it is loaded, such as '
                'its=off'),
+        option('--mixed', metavar='CPU:CPU[/CPU:CPU...]',
+               help='hosts of each of these CPUs with each kernel; machines '
+               'with guest-abi-profile=fleet.json get a profile of the hosts '
+               'that no / is between (default: of all)'),
+        option('--guest-cpu', metavar='CPU', default='',
+               help='-cpu of the VMs, such as host,pauth=off (default: host)'),
         ARCH,
         option('--nic', action='store_true',
                help='the guests are Linux with a NIC (TAP and vhost-net) and '

@@ -25,7 +25,7 @@ from .common import LabError, say
 from .guest_kind import GuestKind
 from .host import Hardware
 from .kernels import Kernel
-from .matrix import Matrix, from_json, machine_list
+from .matrix import FLEET_PROFILE, Matrix, from_json, machine_list
 from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
 from .spots import Fleets, Spot, fleets_of
 
@@ -176,6 +176,7 @@ def run_matrix(args: argparse.Namespace) -> int:
     check_arch(args)
     machines = machine_list(args.machine) if args.machine else \
         list(usual_machines(args))
+    cpus = cpus_of_fleets(args, machines)
     hardware, qemu = hosts_of(args)
     hardware, kind = guests_of(hardware, args.nic, args.build,
                                args.nic_options)
@@ -183,10 +184,11 @@ def run_matrix(args: argparse.Namespace) -> int:
                           (','.join(matrix_table.FLEET)
                            if args.nic or args.arch == 'amd64' else None),
                           args.arch)
-    matrix = Matrix(hardware, qemu, Path(args.qemu).name, fleets_of(chosen),
-                    machines, named_kernel(args.profile, chosen), args.jobs,
+    matrix = Matrix(hardware, qemu, Path(args.qemu).name,
+                    fleets_of(chosen, cpus), machines,
+                    named_kernel(args.profile, chosen), args.jobs,
                     target_of(args, hardware), args.to_options and
-                    f',{args.to_options}', kind,
+                    f',{args.to_options}', kind, args.guest_cpu,
                     outer=version_of(hardware.outer))
     matrix.run()
     show(args, matrix)
@@ -207,6 +209,31 @@ def check_arch(args: argparse.Namespace) -> None:
     if args.arch == 'amd64' and args.qemu not in x86.FOLDERS:
         raise LabError(f'--arch amd64 with --qemu {args.qemu}; needed: '
                        '"patched" or "stock"; correct it')
+
+
+def cpus_of_fleets(args: argparse.Namespace,
+                   machines: Sequence[str]) -> Sequence[Sequence[str]]:
+    """What --mixed names, or one fleet of equal CPUs. LabError for a name that
+    is none, or is there twice, and for options that do not go with it or with
+    the profile of a fleet"""
+    of_fleet = any(FLEET_PROFILE in machine for machine in machines)
+    if of_fleet and (args.to_cpu or args.to_append is not None):
+        raise LabError(f'--to-cpu or --to-append with {FLEET_PROFILE[1:]}; '
+                       'needed: without them, as other hosts load then than '
+                       'the profile is of; correct it')
+    if not args.mixed:
+        return [['']]
+    fleets = [fleet.split(':') for fleet in args.mixed.split('/')]
+    cpus = [cpu for fleet in fleets for cpu in fleet]
+    if not all(cpus) or len(set(cpus)) < len(cpus):
+        raise LabError(f'--mixed {args.mixed}: a CPU is without a name, or '
+                       'there twice; needed: each once, as in neoverse-n1:'
+                       'cortex-a76/neoverse-v1:neoverse-n2; correct it')
+    if args.to_cpu or args.profile or args.nic:
+        raise LabError('--mixed with --to-cpu, --profile or --nic; needed: '
+                       'without them, as --mixed has CPUs and profiles; '
+                       'correct it')
+    return fleets
 
 
 def usual_machines(args: argparse.Namespace) -> Sequence[str]:
@@ -285,7 +312,8 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     return Matrix(hardware, qemu, row.qemu, fleets, list(row.machines),
                   named_kernel(row.profile, [spot.kernel for fleet in fleets
                                              for spot in fleet]),
-                  args.jobs, kind=kind, outer=version_of(hardware.outer))
+                  args.jobs, kind=kind, guest_cpu=row.guest_cpu,
+                  outer=version_of(hardware.outer))
 
 
 def target_of(args: argparse.Namespace,

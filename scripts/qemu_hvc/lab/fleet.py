@@ -52,16 +52,17 @@ class Started(Monitor):
 class ProbedHost(guest_abi_probe.Host):
     """An emulated host, for the probe"""
 
-    def __init__(self, host: Host, profile: str | None) -> None:
+    def __init__(self, host: Host, profile: str | None, cpu: str) -> None:
         machine, options = MACHINES[host.hardware.arch]
-        super().__init__('./qemu', 'kvm', machine, 'host', profile, options)
+        super().__init__('./qemu', 'kvm', machine, cpu, profile, options)
         self.host = host
 
     def release(self) -> str:
         return self.host.kernel.release
 
     def start(self, machine: str) -> Started:
-        return Started(self.host, '-machine', machine, *self.options)
+        return Started(self.host, '-machine', machine, '-cpu', self.cpu,
+                       *self.options)
 
     def machine_help(self, value: str) -> str:
         try:
@@ -81,10 +82,12 @@ def file_name(kernel: Kernel) -> str:
     return f'linux-{kernel.name}.json'
 
 
-def probe_host(host: Host, profile: str | None = None) -> dict:
-    """What guest-abi-probe prints there; profile: a file in the host"""
+def probe_host(host: Host, profile: str | None = None,
+               cpu: str = 'host') -> dict:
+    """What guest-abi-probe prints there; profile: a file in the host; cpu: of
+    the VMs"""
     try:
-        return guest_abi_probe.probe(ProbedHost(host, profile))
+        return guest_abi_probe.probe(ProbedHost(host, profile, cpu))
     except guest_abi_probe.ProbeError as error:
         raise LabError(f'{host.kernel.name}: {error}') from error
 

@@ -125,6 +125,8 @@ class Matrix:
     # What is added to each machine where it is loaded, such as ",its=on"
     target_options: str = ''
     kind: GuestKind = BARE
+    # -cpu of the VMs, if it is not "host"
+    guest_cpu: str = ''
     # What QEMU calls itself, and the outer one
     version: str = ''
     outer: str = ''
@@ -207,7 +209,8 @@ class Matrix:
         if not self._found(path):
             say(f'{spot.name}: what it can promise a guest')
             with self._hosts(self.hardware, spot) as hosts:
-                self._keep(path, fleet.probe_host(hosts.get()))
+                self._keep(path, fleet.probe_host(
+                    hosts.get(), cpu=self.guest_cpu or 'host'))
         return path
 
     def _fleet_profile(self, spots: Iterable[Spot]) -> FleetProfile:
@@ -228,7 +231,8 @@ class Matrix:
                 self._profile_path(machine).exists():
             host.bring(PROFILE, self._profile_path(machine))
             options = f',guest-abi-profile={PROFILE}'
-        return self.kind.options(machine + options + more, 1)
+        return [*self.kind.options(machine + options + more, 1),
+                *(['-cpu', self.guest_cpu] if self.guest_cpu else [])]
 
     # --- first boot: save ---
 
@@ -357,6 +361,7 @@ class Matrix:
             'target-options': self.target_options,
             'profile': self.profile and self.profile.name,
             'guest': self.kind.name,
+            'guest-cpu': self.guest_cpu,
             'kernels': {spot.kernel.name: spot.kernel.release
                         for spot in self.spots},
             'fleets': [[{'kernel': spot.kernel.name, 'cpu': spot.cpu}
@@ -404,7 +409,8 @@ def from_json(text: str) -> Matrix:
                         target=target and Hardware(Path(), **target),
                         target_options=values['target-options'],
                         kind=restored(values['guest']),
-                        # Older files have none.
+                        # Older files have none of these.
+                        guest_cpu=values.get('guest-cpu', ''),
                         profiles=[FleetProfile.of(profile) for profile in
                                   values.get('profiles', ())])
         matrix.cells = [Cell.of(cell) for cell in values['cells']]

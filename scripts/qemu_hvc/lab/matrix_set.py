@@ -35,7 +35,8 @@ def build_of(matrix: Matrix) -> str:
         [str(file) for file in matrix.kind.files().values()],
         [spot.kernel.release for spot in matrix.spots], matrix.machines,
         matrix.profile and matrix.profile.release,
-        *([cpus] if any(map(any, cpus)) else []))
+        *([cpus, matrix.guest_cpu]
+          if any(map(any, cpus)) or matrix.guest_cpu else []))
 
 
 def read(path: Path) -> Matrix | None:

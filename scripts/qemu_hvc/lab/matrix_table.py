@@ -31,8 +31,20 @@ X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', 'newest EPYC-Rome',
 X86_STOCK = ('q35',)
 X86_MACHINES = ('q35,guest-abi=on',
                 'q35,guest-abi=on,guest-abi-profile=fleet.json')
+# CPUs that can have a profile in common, and the kernels that can show one; VMs
+# without what no kernel hides
+CPUS = (('neoverse-n1', 'cortex-a76'), ('neoverse-v1', 'neoverse-n2'))
+SHOW = ('6.16', '6.18', 'newest')
+LESS = 'host,pauth=off,sve256=off'
+LISTED = f'{PINNED},hvc-services=linux-6.12:+implementation-cpus,' \
+    'guest-abi-profile=fleet.json'
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
+
+
+def each(kernels: tuple[str, ...], cpus: tuple[str, ...]) -> tuple[str, ...]:
+    """Hosts with each CPU and each kernel, as a row has them"""
+    return tuple(f'{kernel} {cpu}' for cpu in cpus for kernel in kernels)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class Row:
     picture: bool = False
     nic: bool = False
     arch: str = 'arm64'
+    guest_cpu: str = ''
 
     def __str__(self) -> str:
         hosts = [name for fleet in self.fleets for name in fleet]
@@ -59,6 +72,8 @@ class Row:
             for fleet in self.fleets)
         words = [f'{len(hosts)} {what}', ' and '.join(self.machines),
                  f'CPU {cpus}']
+        if self.guest_cpu:
+            words.append(f'VMs with -cpu {self.guest_cpu}')
         if self.nic:
             words.append(f'Linux guests with a NIC, {self.arch}')
         elif self.arch != 'arm64':
@@ -79,6 +94,10 @@ ROWS = (
         nic=True, arch='amd64'),
     Row('cpuid', (X86_HOSTS,), X86_MACHINES, 'max', picture=True,
         arch='amd64'),
+    Row('cpus', tuple(each(SHOW, cpus) for cpus in CPUS), (LISTED,),
+        guest_cpu=LESS, picture=True),
+    Row('cpus-stock', tuple(each(SHOW, cpus) for cpus in CPUS), (STOCK,),
+        qemu='stock', guest_cpu=LESS, picture=True),
     Row('gics', (FLEET,), GICS, picture=True),
     Row('gics-profile', (FLEET,), GICS, profile='6.1', picture=True),
     Row('gics-max', (FLEET,), GICS, MAX, DEBIAN, picture=True),

@@ -17,6 +17,8 @@ def heading(matrix: Matrix) -> str:
         spot.cpu or matrix.hardware.cpu for spot in matrix.spots)))
     text = f'{matrix.date}, QEMU {matrix.version} ({matrix.qemu_name}), ' \
         f'hosts with {hosts} (QEMU {matrix.outer})'
+    if matrix.guest_cpu:
+        text += f', VMs with -cpu {matrix.guest_cpu}'
     if matrix.kind.name:
         text += f', {matrix.kind.name}'
     if matrix.target:
