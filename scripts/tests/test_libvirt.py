@@ -53,7 +53,7 @@ VCPUS = 2
 class Example:
     """A domain of the manual, and the contract that its guest has to have."""
 
-    def __init__(self, name, machine, ptp, file=None, floor=None):
+    def __init__(self, name, machine, ptp, file=None, floor=None, cpus=()):
         self.name = name
         self.path = DOMAINS / f'{file or name}.xml'
         self.contract = {
@@ -74,6 +74,15 @@ class Example:
             self.contract['machine.kernel-floor'] = (
                 major << 16 | minor,
                 [f'linux-{floor}', 'no device follows the kernel'])
+        if cpus:
+            self.contract['arm.vendor-hyp-bmap-2'] = (
+                3, ['implementation-cpus'])
+            self.contract['arm.implementation-cpus'] = (len(cpus), [])
+        for number, (midr, name) in enumerate(cpus):
+            entry = f'arm.implementation-cpu-{number}'
+            self.contract.update({
+                f'{entry}.midr': (midr, [f'{name}, {midr:#x}/0x0/0x0']),
+                f'{entry}.revidr': (0, []), f'{entry}.aidr': (0, [])})
         # PSCI_VERSION, TRNG_VERSION, PV_TIME_FEATURES, vendor features
         self.line = f'00010001 00010000 00000000 0000000{3 if ptp else 1}'
 
@@ -81,6 +90,9 @@ class Example:
 BY_TYPE = Example('virt-hvc', 'virt-hvc-10.0', True, floor='6.12')
 BY_OPTION = Example('hvc-services', 'virt-10.0', False)
 BY_FLOOR = Example('kernel-floor', 'virt-10.0', True, floor='6.1')
+BY_LIST = Example('implementation-cpus', 'virt-hvc-10.0', True, floor='6.12',
+                  cpus=((0x410fd083, 'Cortex-A72'), (0x414fd0c1, 'Neoverse-N1')))
+EXAMPLES = (BY_TYPE, BY_OPTION, BY_FLOOR, BY_LIST)
 # The domain of the migration guide
 BY_PROFILE = Example('vm', 'virt-hvc-9.2', True, 'guest-abi-profile', '6.1')
 WITHOUT_KVM = (
@@ -91,6 +103,9 @@ PROFILE = re.compile(r'(?s)  <qemu:commandline>.*</qemu:commandline>\n')
 # What BY_OPTION says, and two destinations that would not keep it.
 SERVICES = 'hvc-services=linux-6.12:-ptp'
 WITHOUT_TRNG = 'hvc-services=linux-6.12:-ptp:-trng'
+OTHER_CPU = ('guest-abi: CPU 1 that the incoming VM was told of has MIDR_EL1 = '
+             '0x414fd0c1, here it has 0x413fd0b1; start this QEMU with the '
+             "source's implementation-cpus")
 TOLD = 'the destination refused this VM: '
 HINT = 'migration failed; if the destination refused this VM, '
 REFUSAL = ("guest-abi: incoming VM uses hvc service 'trng' (std bit 0), not "
@@ -266,7 +281,7 @@ class Tests:
     def points(self):
         yield 'examples', self.examples
         yield 'machine types in capabilities', self.capabilities
-        for example in (BY_TYPE, BY_OPTION, BY_FLOOR):
+        for example in EXAMPLES:
             for name, test in (('contract', self.contract),
                                ('sandbox', self.sandbox),
                                ('save and restore', self.save),
@@ -276,6 +291,7 @@ class Tests:
                 yield f'{example.name}: {name}', partial(test, example)
         yield 'guest-abi-diff reads what virsh prints', self.diff
         yield 'refused migration: a service is missing', self.refused_service
+        yield 'refused migration: another list of CPUs', self.refused_list
         yield 'refused migration: no contract', self.refused_none
         yield 'refused migration: other machine type', self.refused_type
         yield 'refused restore, and the file is still good', \
@@ -292,7 +308,7 @@ class Tests:
     def alone(self, test):
         for host in (self.source, self.destination):
             host.clear()
-        for example in (BY_TYPE, BY_OPTION, BY_FLOOR, BY_PROFILE):
+        for example in (*EXAMPLES, BY_PROFILE):
             subprocess.run([self.qemu_img, 'create', '-q', '-f', 'qcow2',
                             self.folder / f'images/{example.name}.qcow2',
                             '1M'], check=True)
@@ -300,11 +316,10 @@ class Tests:
 
     def examples(self):
         # The manual has none that is not tested.
-        tested = {example.path
-                  for example in (BY_TYPE, BY_OPTION, BY_FLOOR, BY_PROFILE)}
+        tested = {example.path for example in (*EXAMPLES, BY_PROFILE)}
         expect(set(DOMAINS.iterdir()) == tested,
                f'{DOMAINS} has other files than {tested}')
-        for example in (BY_TYPE, BY_OPTION, BY_FLOOR):
+        for example in EXAMPLES:
             self.source.virsh('define', '--validate', example.path)
             found = ET.fromstring(self.source.virsh('dumpxml', example.name))
             machine = found.find('os/type').get('machine')
@@ -501,6 +516,11 @@ class Tests:
         expect_in(REFUSAL, self.destination.log(f'qemu/{name}.log'))
         self.source_says(BY_OPTION, f'{TOLD}{REFUSAL}')
         expect_shown(message)
+
+    def refused_list(self):
+        message = self.refused(BY_LIST, ':0x414fd0c1', ':0x413fd0b1')
+        expect_in(OTHER_CPU, message)
+        expect_shown(OTHER_CPU)
 
     def refused_none(self):
         message = self.refused(
