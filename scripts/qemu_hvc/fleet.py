@@ -295,13 +295,26 @@ class Fleet:
             options = [types[-1] if types else stock,
                        f'{self.option()}={self.floor}']
         if self.mixed:
-            options.append(f'hvc-services={self.floor}:+{LIST_SERVICE}')
+            options.append(self.service())
         if more:
             options.append(more)
         if self.profile():
             options.append('guest-abi-profile=' +
                            self.profile().replace(',', ',,'))
         return ','.join(options)
+
+    def service(self):
+        """What tells guests of all CPUs, with the fleet's floor: an option of
+        -machine"""
+        return f'hvc-services={self.floor}:+{LIST_SERVICE}'
+
+    def probe(self):
+        """The command that asks a host whether it can be like the profile"""
+        words = ['guest-abi-probe', '--profile', self.profile()]
+        if self.mixed:
+            words += ['--machine',
+                      f'{self.kinds[0].record.machine},{self.service()}']
+        return ' '.join(words)
 
     def is_done(self):
         """Guests can go from each host to each other one."""

@@ -59,8 +59,7 @@ def option(fleet):
               'host to each other one.</p>'
     elif is_to_try(fleet):
         yield f'<p>Whether the {others(fleet)} can be like it: <code>' \
-              f'guest-abi-probe --profile {escape(fleet.profile())}</code> ' \
-              'there, and compare again.</p>'
+              f'{escape(fleet.probe())}</code> there, and compare again.</p>'
 
 
 def floors(fleet):

@@ -93,8 +93,8 @@ def option_lines(fleet):
         yield f'use: -machine {fleet.machine()}'
         yield f'  {floor_of_option(fleet)}'
     if is_to_try(fleet):
-        yield f'whether the {others(fleet)} can be like it: guest-abi-probe ' \
-              f'--profile {fleet.profile()} there, and compare again'
+        yield f'whether the {others(fleet)} can be like it: {fleet.probe()} ' \
+              'there, and compare again'
     elif fleet.is_done():
         yield 'by their contracts, guests can go from each host to each ' \
               'other one'

@@ -390,8 +390,10 @@ class Arm(Case):
         self.assertTrue(any(line.startswith(
             'mixed: the CPUs differ; start all VMs with the profile')
             for line in lines), lines)
-        self.assertTrue(any('guest-abi-probe --profile p there' in line
-                            for line in lines), lines)
+        self.assertTrue(any(
+            'guest-abi-probe --profile p --machine virt,hvc-services='
+            'linux-6.12:+implementation-cpus there' in line
+            for line in lines), lines)
         self.assertFalse([line for line in lines if 'its own' in line])
         lines = self.run_tool('--fleet', *names)[1]
         self.assertTrue(any(line.startswith('cpu: guests cannot go') and
