@@ -94,10 +94,12 @@ ROWS = (
         nic=True, arch='amd64'),
     Row('cpuid', (X86_HOSTS,), X86_MACHINES, 'max', picture=True,
         arch='amd64'),
-    Row('cpus', tuple(each(SHOW, cpus) for cpus in CPUS), (LISTED,),
-        guest_cpu=LESS, picture=True),
-    Row('cpus-stock', tuple(each(SHOW, cpus) for cpus in CPUS), (STOCK,),
-        qemu='stock', guest_cpu=LESS, picture=True),
+    *(Row(name, (each(SHOW, cpus),), (LISTED,), guest_cpu=LESS, picture=True)
+      for name, cpus in zip(('cpus-n1-a76', 'cpus-v1-n2'), CPUS)),
+    *(Row(name, tuple(each(('newest',), cpus) for cpus in CPUS), (machine,),
+          qemu=qemu, guest_cpu=LESS)
+      for name, machine, qemu in (('cpus', LISTED, 'patched'),
+                                  ('cpus-stock', STOCK, 'stock'))),
     Row('gics', (FLEET,), GICS, picture=True),
     Row('gics-profile', (FLEET,), GICS, profile='6.1', picture=True),
     Row('gics-max', (FLEET,), GICS, MAX, DEBIAN, picture=True),
