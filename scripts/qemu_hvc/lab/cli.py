@@ -221,7 +221,8 @@ COMMANDS = {
                + '\n\nStatus 1 if a cell failed, or if a pinned type '
                '(virt-hvc-*) has a silent change, a\nrefusal that does not '
                'say what it is about, or one that could have come before\nthe '
-               'RAM.'),
+               'RAM; or if one with the profile of a fleet does not go between '
+               'hosts that have\nit in common.'),
     'matrices': (commands.run_matrices, options(
         names('matrices'),
         option('--directory', metavar='DIR', type=Path,
