@@ -21,7 +21,7 @@ import unittest
 import unittest.mock
 
 from qemu_hvc import arm_registers, tap
-from qemu_hvc.bench import kvm as bench_kvm
+from qemu_hvc.bench import kvm as bench_kvm, served
 from qemu_hvc.fleet_profile import ProfileRefused
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           downtime, journey_set, journey_table, journeys, kept,
@@ -362,6 +362,48 @@ class LabRules(unittest.TestCase):
             def expect(self, *_):
                 return f'{self.said}\n{nic.TAG} done 0\n'
         return nic.NicGuest(Console()).answers()
+
+    def test_calls_at_random(self):
+        """All of their answers are compared, from the first time on."""
+        traveller = journeys.Traveller.__new__(journeys.Traveller)
+        traveller.random, said = {}, [{'A': '1'}, {'A': '1'}, {'A': '2',
+                                                                'B': '0'}]
+        with unittest.mock.patch.object(
+                journeys.Traveller, 'guest', unittest.mock.Mock(
+                    hostile=lambda: said.pop(0))), \
+             unittest.mock.patch.object(journeys.Traveller, 'check',
+                                        return_value=None):
+            self.assertIsNone(traveller.hostile())
+            self.assertIsNone(traveller.hostile())
+            verdict = traveller.hostile()
+        self.assertIs(verdict.kind, Kind.CHANGED)
+        self.assertEqual(verdict.text, 'A: 1, then 2; B: none, then 0')
+
+    def test_report_of_calls(self):
+        class Console:
+            """A VM whose guest makes reports of its first CPU"""
+            def write(self, text):
+                self.text = {'x': 'HOSTILE_HVC_0=1,2\n', 't': 'HZ=40\n'
+                             'ROUNDS=4\nPSCI_VERSION=80\n'}[text]
+
+            def expect(self, name):
+                return f'{name} {len(self.text):x}\n'
+
+            def memory(self, _, size):
+                return self.text[:size]
+        guest = bare_guest.LabGuest(Console())
+        self.assertEqual(guest.hostile(), {'HOSTILE_HVC_0': '1,2'})
+        self.assertEqual(guest.times(), {'PSCI_VERSION': 0.5})
+
+    def test_rows_of_served_calls(self):
+        found = {name: ([one, one + 1, 9 * one], [10 * one] * 3)
+                 for name, one in (('exit', 3), (served.KERNELS_OWN, 0),
+                                   *((name, 7) for name in served.SERVED))}
+        rows = list(served.call_rows(found))
+        self.assertEqual(len(rows), 1 + 2 * len(served.SERVED))
+        self.assertEqual(rows[0][2], 4)
+        self.assertEqual([row[2] for row in rows[1:3]], [8, 2])
+        self.assertEqual(rows[1][4], '70.0 us')
 
     def test_traffic(self):
         usual = {'uname': '6.12', 'echo_tcp': 'sent=1 -\ncame=1 -',

@@ -31,11 +31,10 @@ static struct {
     uint32_t wrong;
 } counts[CALLS_VCPUS];
 
-/* Unlike call(), this leaves SIMD registers alone, which hold_state() fills. */
-static void plain_call(uint32_t i, uint64_t *x)
+void plain_call(uint64_t function, uint64_t argument, uint64_t *x)
 {
-    register uint64_t x0 asm("x0") = flooded[i].function;
-    register uint64_t x1 asm("x1") = flooded[i].argument;
+    register uint64_t x0 asm("x0") = function;
+    register uint64_t x1 asm("x1") = argument;
     register uint64_t x2 asm("x2") = 0;
     register uint64_t x3 asm("x3") = 0;
 
@@ -50,7 +49,7 @@ static void plain_call(uint32_t i, uint64_t *x)
 void prepare_flood(void)
 {
     for (uint32_t i = 0; i < ARRAY_SIZE(flooded); i++) {
-        plain_call(i, expected[i]);
+        plain_call(flooded[i].function, flooded[i].argument, expected[i]);
     }
     for (uint32_t vcpu = 0; vcpu < CALLS_VCPUS; vcpu++) {
         counts[vcpu].calls = 0;
@@ -65,7 +64,7 @@ void flood(uint32_t vcpu)
         uint64_t x[RESULTS];
         bool wrong = false;
 
-        plain_call(i, x);
+        plain_call(flooded[i].function, flooded[i].argument, x);
         for (uint32_t n = 0; n < RESULTS; n++) {
             wrong |= x[n] != expected[i][n];
         }

@@ -19,6 +19,8 @@
  *   e  end of it: "CALM CALLS... WRONG", one number of calls per vCPU, and how
  *      many answers were wrong.
  *   h  hibernate: SYSTEM_OFF2. The machine stops; else "AWAKE".
+ *   x  calls at random, whose report is vCPU 0's; then "HOSTILE SIZE".
+ *   t  calls are timed, the same; then "TIMES SIZE".
  * After each boot it prints "BOOT CPUS". All numbers are hexadecimal.
  */
 
@@ -237,6 +239,26 @@ static void hibernate(void)
     print("AWAKE\n");
 }
 
+/* A report of vCPU 0 alone */
+static void report_by(void (*make)(void), const char *name)
+{
+    clear_report(0);
+    make();
+    print(name);
+    print_value(report_size(0));
+    print("\n");
+}
+
+static void make_hostile_calls(void)
+{
+    report_by(report_hostile, "HOSTILE");
+}
+
+static void time_calls(void)
+{
+    report_by(report_times, "TIMES");
+}
+
 static void be_secondary(uint32_t vcpu)
 {
     struct Slot *slot = &slots[vcpu];
@@ -270,6 +292,8 @@ static const struct {
     { 'f', begin_flood },
     { 'e', end_flood },
     { 'h', hibernate },
+    { 'x', make_hostile_calls },
+    { 't', time_calls },
 };
 
 /* What QEMU leaves in SIMD and SVE registers shows when there is a command. */

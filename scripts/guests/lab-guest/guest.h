@@ -91,6 +91,25 @@ const uint64_t *call(uint32_t vcpu, uint64_t function, uint64_t x1,
                      uint64_t x2, uint64_t x3);
 
 /**
+ * call_by: HVC or SMC with four values, the function id first; its results, x0
+ * first. Where SMC is undefined, that is NOT_SUPPORTED.
+ */
+const uint64_t *call_by(bool is_smc, uint32_t vcpu, const uint64_t *values);
+
+/**
+ * changes_state: whether a call may change the machine, or not come back
+ * @owner: the function's, bits [29:24] of its id
+ * @number: bits [15:0]
+ */
+bool changes_state(uint32_t owner, uint32_t number);
+
+/**
+ * steady_results: how many results of a call are the same each time, up to 4
+ * @owner, @number: as above
+ */
+uint32_t steady_results(uint32_t owner, uint32_t number);
+
+/**
  * read_id_aa64pfr0: ID_AA64PFR0_EL1
  */
 uint64_t read_id_aa64pfr0(void);
@@ -154,6 +173,14 @@ void report_state(uint32_t vcpu);
 /* --- flood.c: calls without end --- */
 
 /**
+ * plain_call: HVC with one argument
+ * @x: its four results
+ *
+ * Unlike call(), this leaves SIMD registers alone, which hold_state() fills.
+ */
+void plain_call(uint64_t function, uint64_t argument, uint64_t *x);
+
+/**
  * prepare_flood: learn the answers; nobody may be calling
  */
 void prepare_flood(void);
@@ -169,6 +196,21 @@ void flood(uint32_t vcpu);
  */
 uint32_t flood_calls(uint32_t vcpu);
 uint32_t flood_wrong(uint32_t vcpu);
+
+/* --- hostile.c: calls at random --- */
+
+/**
+ * report_hostile: append to the report of vCPU 0 what such calls answer
+ */
+void report_hostile(void);
+
+/* --- timing.c: how long calls take --- */
+
+/**
+ * report_times: append to the report of vCPU 0 the ticks that calls take, the
+ * ticks in a second, and how many calls these are
+ */
+void report_times(void);
 
 /* --- sve-a64.S --- */
 

@@ -47,14 +47,20 @@ static void smc(void *opaque)
     perform_smc(opaque);
 }
 
-/* SMC may be undefined: NOT_SUPPORTED then, too */
-static const uint64_t *call_by_smc(uint32_t vcpu, uint64_t function)
+const uint64_t *call_by(bool is_smc, uint32_t vcpu, const uint64_t *values)
 {
-    set_arguments(vcpu, function, 0, 0, 0);
-    if (guarded(&vcpus[vcpu], smc, &vcpus[vcpu])) {
+    set_arguments(vcpu, values[0], values[1], values[2], values[3]);
+    if (!is_smc) {
+        perform_hvc(&vcpus[vcpu]);
+    } else if (guarded(&vcpus[vcpu], smc, &vcpus[vcpu])) {
         vcpus[vcpu].out.x[0] = NOT_SUPPORTED;
     }
     return vcpus[vcpu].out.x;
+}
+
+static const uint64_t *call_by_smc(uint32_t vcpu, uint64_t function)
+{
+    return call_by(true, vcpu, (uint64_t[4]) { function });
 }
 
 /**
@@ -101,8 +107,11 @@ static const struct Call calls[] = {
     { "VENDOR_UID", 0x8600ff01, 0, 4 },
     { "VENDOR_FEATURES", 0x86000000, 0, 4 },
     { "VENDOR_UNKNOWN_2", 0x86000002, 0, 4 },
-    { "VENDOR_UNKNOWN_40", 0xc6000040, 0, 4 },
-    { "VENDOR_UNKNOWN_41", 0xc6000041, 0, 4 },
+    { "DISCOVER_IMPL_VER", 0xc6000040, 0, 3 },
+    { "DISCOVER_IMPL_CPU_0", 0xc6000041, 0, 4 },
+    { "DISCOVER_IMPL_CPU_1", 0xc6000041, 1, 4 },
+    { "DISCOVER_IMPL_CPU_2", 0xc6000041, 2, 4 },
+    { "DISCOVER_IMPL_CPU_NONE", 0xc6000041, NOT_SUPPORTED, 1 },
 };
 
 static void report_call(uint32_t vcpu, const struct Call *ask)
@@ -202,7 +211,7 @@ static const struct {
     { 6, 0x01, 0x01, 0 },       /* PTP */
 };
 
-static bool changes_state(uint32_t owner, uint32_t number)
+bool changes_state(uint32_t owner, uint32_t number)
 {
     for (uint32_t i = 0; i < ARRAY_SIZE(state_changing); i++) {
         if (state_changing[i].owner == owner &&
@@ -214,7 +223,7 @@ static bool changes_state(uint32_t owner, uint32_t number)
     return false;
 }
 
-static uint32_t steady_results(uint32_t owner, uint32_t number)
+uint32_t steady_results(uint32_t owner, uint32_t number)
 {
     for (uint32_t i = 0; i < ARRAY_SIZE(varying); i++) {
         if (varying[i].owner == owner && varying[i].first <= number &&

@@ -4,11 +4,13 @@
  *
  *   qmp SOCKET SECONDS COMMAND...
  *   qmp SOCKET SECONDS --event NAME SHELL
+ *   qmp SOCKET SECONDS --time COUNT COMMAND
  *
  * Gives commands (JSON) to the monitor of a QEMU and prints the answer to
  * each, a line of JSON. With --event, runs a command of the shell instead, and
- * prints the event that follows. All understanding is the caller's. Exit
- * status: 1 if the monitor went away, 2 if it did not answer in time.
+ * prints the event that follows. With --time, gives the command that often, and
+ * prints the microseconds until each answer. All understanding is the caller's.
+ * Exit status: 1 if the monitor went away, 2 if it did not answer in time.
  */
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static FILE *from;
@@ -94,6 +97,24 @@ static const char *event(const char *name, const char *shell)
     return line;
 }
 
+static long long microseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+}
+
+static void time_command(int count, const char *text)
+{
+    for (int i = 0; i < count; i++) {
+        long long start = microseconds();
+
+        command(text);
+        printf("%lld\n", microseconds() - start);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const greeting[] = { "{\"QMP\"", NULL };
@@ -106,6 +127,10 @@ int main(int argc, char **argv)
     command("{\"execute\": \"qmp_capabilities\"}");
     if (argc == 6 && !strcmp(argv[3], "--event")) {
         fputs(event(argv[4], argv[5]), stdout);
+        return 0;
+    }
+    if (argc == 6 && !strcmp(argv[3], "--time")) {
+        time_command(atoi(argv[4]), argv[5]);
         return 0;
     }
     for (int i = 3; i < argc; i++) {

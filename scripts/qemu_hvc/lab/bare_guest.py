@@ -199,6 +199,24 @@ class LabGuest:
         """It calls SYSTEM_OFF2; what QEMU's event SHUTDOWN says of it."""
         return self.vm.event('SHUTDOWN', 'h')
 
+    def hostile(self) -> Answers:
+        """What calls at random answer, the same calls each time"""
+        return self._report('x', 'HOSTILE')
+
+    def times(self) -> dict[str, float]:
+        """The seconds that one call takes, by its function"""
+        found = {name: int(value, 16) for name, value in
+                 self._report('t', 'TIMES').items()}
+        unit = 1 / found.pop('HZ') / found.pop('ROUNDS')
+        return {name: ticks * unit for name, ticks in found.items()}
+
+    def _report(self, command: str, name: str) -> Answers:
+        """One of the first CPU's"""
+        self.vm.write(command)
+        size = int(self.vm.expect(name).split()[-1], 16)
+        return dict(line.split('=') for line in
+                    self.vm.memory(REPORT, size).splitlines())
+
     def start_physical_timer(self) -> None:
         self.vm.write('p')
         self.vm.expect('TIMER')

@@ -130,6 +130,19 @@ SERVED = (
     Journey('PSCI 1.3 of QEMU on a protected host, there and back',
             (Site('6.12', append='kvm-arm.mode=protected'), NEW),
             'A flood calm B A hibernate', machine=PSCI),
+    Journey('calls at random to QEMU and to 6.18', (LTS, Site('6.18')),
+            'A hostile B hostile A hostile', machine=PSCI),
+    Journey('calls at random to QEMU and to the newest, another PSCI',
+            (LTS, NEW), 'A hostile B hostile reset hostile', 'socket',
+            machine='virt-hvc-10.0,hvc-services=linux-6.12:+implementation-cpus,'
+            'psci-version=1.2'),
+    Journey('PSCI 1.3 on 6.1, which hands over nothing', (OLD,), 'A',
+            machine=PSCI, when=Kind.START,
+            refused=r'cannot give a guest PSCI 1\.3, it has 1\.1; needed: Linux '
+            r'\S+ or later, or 6\.4 or later, where QEMU serves it', quick=True),
+    Journey('PSCI 1.3 on 6.1, protected', (
+        Site('6.1', append='kvm-arm.mode=protected'),), 'A', machine=PSCI,
+            when=Kind.START, refused=r'cannot give a guest PSCI 1\.3'),
 )
 
 # A Linux guest whose NIC has its backend in the kernel. Its driver takes what

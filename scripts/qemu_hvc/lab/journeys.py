@@ -128,6 +128,7 @@ class Traveller:
         self.told: Guest
         self.fresh: Guest
         self.said: Answers
+        self.random: Answers = {}
         self.asides: list[str] = []
         self.notes: list[str] = []
 
@@ -228,6 +229,18 @@ class Traveller:
                            f'{calls} calls')
         return self.check()
 
+    def hostile(self) -> Verdict | None:
+        """Calls at random, whose answers are those of the first time: nothing
+        of them depends on who serves"""
+        answers = self.guest.hostile()
+        self.random = self.random or answers
+        changed = [f'{name}: {self.random.get(name, "none")}, then '
+                   f'{answers.get(name, "none")}'
+                   for name in sorted({*self.random, *answers})
+                   if self.random.get(name) != answers.get(name)]
+        return Verdict(Kind.CHANGED, '; '.join(changed)) if changed \
+            else self.check()
+
     def hibernate(self) -> Verdict | None:
         """SYSTEM_OFF2, and what that is to QEMU; then a new start."""
         event = self.guest.hibernate()
@@ -295,6 +308,7 @@ EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'flood': Traveller.flood,
     'calm': Traveller.calm,
     'hibernate': Traveller.hibernate,
+    'hostile': Traveller.hostile,
 }
 
 

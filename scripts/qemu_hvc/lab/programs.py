@@ -21,7 +21,7 @@ from .kernels import Kernel
 
 GUEST = GUESTS / 'lab-guest'
 
-TOOLS = ('semi', 'tunnel', 'qmp', 'kvmprobe', 'count-ioctls')
+TOOLS = ('semi', 'tunnel', 'qmp', 'kvmprobe', 'exits', 'count-ioctls')
 TOOL_FLAGS = ('-D_GNU_SOURCE', '-std=gnu11', '-Os', '-Wall', '-Wextra',
               '-Werror', '-static')
 

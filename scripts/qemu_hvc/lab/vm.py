@@ -118,6 +118,14 @@ class Vm(Monitor):
                            f'{self.messages()}') from None
         return answer['data']
 
+    def latencies(self, command: str, count: int) -> list[float]:
+        """The seconds until each answer of the monitor's to a command, as the
+        host measures them"""
+        word = shlex.quote(json.dumps({'execute': command}))
+        said = self.host.run(f'qmp {self.name}.qmp {QMP_TIMEOUT} --time '
+                             f'{count} {word}', QMP_TIMEOUT * 5)
+        return [int(word) / 1e6 for word in said.split()]
+
     def _answer(self, command: str, text: str) -> dict:
         """The line of JSON among what the host's console shows meanwhile: the
         host's kernel writes there as well when it is short of time."""
