@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,15 @@ def implementations(count: int) -> Point:
 
 def midr(value: int) -> Point:
     return says('midr', f'0x{value:016x}')
+
+
+def errata(*numbers: str) -> Point:
+    """These, each of them in some message"""
+    def check(guest: Guest) -> None:
+        found = set(re.findall(r'\d{6,}', guest.report['errata']))
+        expect(found == set(numbers), f'Linux works around '
+               f'{", ".join(sorted(found))}, not {", ".join(sorted(numbers))}')
+    return 'errata', check
 
 
 NO_SMCCC = says('smccc', '')
@@ -291,18 +301,25 @@ PINNED = [
 
 
 # Linux from 6.15 on asks for the CPUs that it may come to run on.
-A72, N1 = 0x410fd083, 0x414fd0c1
+A72, N1, A57 = 0x410fd083, 0x414fd0c1, 0x411fd070
+OF_A72 = ('1742098', '1165522', '1319367', '1530923')
 MIXED = [
     Boot('two CPUs, cpu cortex-a72',
          [offers(*ALL, 'implementation-cpus'), vendor(0x3, 0x3),
-          implementations(2), midr(A72), REBOOT],
+          implementations(2), midr(A72), errata(*OF_A72), REBOOT],
          services='linux-6.12:+implementation-cpus', cpu='cortex-a72',
          machine=f'virt,implementation-cpus={A72:#x}:{N1:#x}/0x11/0x0'),
+    Boot('three CPUs, cpu cortex-a72, errata of Cortex-A57 as well',
+         [implementations(3), midr(A72), errata(*OF_A72, '832075', '834220'),
+          REBOOT],
+         services='linux-6.12:+implementation-cpus', cpu='cortex-a72',
+         machine=f'virt,implementation-cpus={A72:#x}:{N1:#x}:{A57:#x}'),
     Boot('its own CPU, cpu neoverse-n1',
          [vendor(0x1, 0x3), implementations(1), midr(N1)],
          services='vendor-features:implementation-cpus', cpu='neoverse-n1'),
     Boot('not chosen, cpu cortex-a72',
-         [offers(*ALL), vendor(0x3), NO_IMPLEMENTATIONS, midr(A72)],
+         [offers(*ALL), vendor(0x3), NO_IMPLEMENTATIONS, midr(A72),
+          errata(*OF_A72)],
          services='linux-6.18', cpu='cortex-a72'),
 ]
 # Debian's kernel for the cloud, without the driver of TRNG

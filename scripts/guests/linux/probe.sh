@@ -9,6 +9,17 @@ message() {
     dmesg | sed -n 's/^\[[^]]*\] *//; /'"$1"'/{p;q}'
 }
 
+# The errata that Linux works around, as its messages name them
+errata() {
+    dmesg | sed -n 's/.*CPU features: detected: \(ARM errat.*\)/\1/p' | sort -u |
+        tr '\n' ';'
+}
+
+# midrs: MIDR_EL1 of each CPU, as the kernel tells programs
+midrs() {
+    cat /sys/devices/system/cpu/cpu*/regs/identification/midr_el1 | tr '\n' ' '
+}
+
 # What Linux found out about its hypervisor, as key=value lines. An empty value
 # means: not there.
 report() {
@@ -18,6 +29,7 @@ report() {
     echo "smccc=$(message '^psci: SMC Calling Convention')"
     echo "vendor=$(message '^smccc: ')"
     echo "implementations=$(message '^smccc: KVM: Number of target impl')"
+    echo "errata=$(errata)"
     echo "midr=$(cat /sys/devices/system/cpu/cpu0/regs/identification/midr_el1)"
     echo "steal_time=$(message '^arm-pv: ')"
     echo "trng_device=$(ls -d /sys/devices/platform/smccc_trng 2>/dev/null)"
