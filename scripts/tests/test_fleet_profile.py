@@ -20,6 +20,7 @@ from qemu_hvc.contract import Contract
 from qemu_hvc.paths import DATA, ROOT, SCRIPTS
 
 TOOL = SCRIPTS / 'guest-abi-diff'
+PAGE = ROOT / 'docs/system/arm/hvc-mixed-fleet.rst'
 SYSREGS = ROOT / 'target-arm/hvc/sysregs.c'
 HOST = {'guest-abi-probe': 1, 'qemu': '10.0.13', 'accel': 'kvm',
         'profile': None, 'option': 'kernel-floor', 'host': {}, 'features': [],
@@ -395,6 +396,12 @@ class Arm(Case):
             'linux-6.12:+implementation-cpus there' in line
             for line in lines), lines)
         self.assertFalse([line for line in lines if 'its own' in line])
+        page = ' '.join(PAGE.read_text(encoding='utf-8').split())
+        for line in lines:
+            if line.startswith(('mixed:', '  arm.midr')):
+                shown = line.replace('n1', 'n1.json').replace('a76',
+                                                              'a76.json')
+                self.assertIn(' '.join(shown.split()), page)
         lines = self.run_tool('--fleet', *names)[1]
         self.assertTrue(any(line.startswith('cpu: guests cannot go') and
                             '--profile-out FILE' in line for line in lines))
