@@ -397,6 +397,42 @@ static void test_implementations_profile(void)
     g_assert_cmphex(promised("arm.implementation-cpu-1.revidr"), ==, 0x55);
 }
 
+/* A profile of several CPUs, whose line is shorter than each CPU's */
+static HvcVm *new_vm_of_shorter_line(FakeKvm *fake)
+{
+    HvcVm *vm = new_mixed_vm(fake, BOTH);
+
+    vm->recipe.chooses_identity = true;
+    vm->profile = profile_of(
+        PROFILE_ENTRY("midr-el1", 1091555505) ", "
+        PROFILE_ENTRY("aidr-el1", 102) ", "
+        PROFILE_ENTRY("ctr-el0", 2487533571) ", "
+        PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", "
+        PROFILE_ENTRY("smccc-arch-workaround-3", 1));
+    return vm;
+}
+
+static void test_implementations_profile_ctr(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_vm_of_shorter_line(fake);
+
+    fake_kvm_register(fake, FAKE_CTR)->kind = FAKE_STATE;
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    g_assert_cmphex(promised("arm.ctr-el0"), ==, 0x9444c003);
+}
+
+static void test_implementations_profile_ctr_refused(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+
+    check_no_promise(new_vm_of_shorter_line(fake),
+                     "guest-abi-profile=FILE has CTR_EL0 = 0x9444c003, "
+                     "this host's kernel and CPU have 0x9444c004 and take no "
+                     "other value (IminLine 3 -> 4); use the profile of an "
+                     "older kernel, made with the -cpu options of this VM");
+}
+
 static void test_implementations_profile_refused(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
@@ -803,6 +839,10 @@ static const Test tests[] = {
       test_implementations_refused },
     { "/hvc-kvm-contract/promise/implementations-profile",
       test_implementations_profile },
+    { "/hvc-kvm-contract/promise/implementations-profile-ctr",
+      test_implementations_profile_ctr },
+    { "/hvc-kvm-contract/promise/implementations-profile-ctr-refused",
+      test_implementations_profile_ctr_refused },
     { "/hvc-kvm-contract/promise/implementations-profile-refused",
       test_implementations_profile_refused },
     { "/hvc-kvm-contract/promise/made", test_made },
