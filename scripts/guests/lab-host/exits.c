@@ -6,8 +6,8 @@
  *
  * How long a hypercall takes without QEMU: one that this kernel's KVM answers
  * itself, and one that it hands over, to which nobody does anything. Prints the
- * nanoseconds of each, "kernel NS" and "exit NS", medians of rounds. Exit status
- * 2 if the kernel hands over nothing.
+ * nanoseconds of each, "kernel NS" and "exit NS", medians of rounds. Exit
+ * status 2 if the kernel hands over nothing.
  */
 
 #include <errno.h>
