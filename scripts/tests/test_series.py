@@ -21,7 +21,7 @@ from qemu_hvc import tap
 from qemu_hvc.interop import SHOWN_DIFFERENCES, differing_bytes, \
     differing_fields, load, still
 from qemu_hvc.paths import as_numbers, series_of
-from qemu_hvc.vm import Vm
+from qemu_hvc.vm import Vm, save
 
 EMULATOR = 'qemu-system-aarch64'
 STOCK_TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
