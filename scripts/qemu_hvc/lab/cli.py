@@ -85,7 +85,9 @@ HOSTS = options(
            'VMs with gic-version=2 in the kernel: 2'),
     option('--qemu', metavar='QEMU', default='patched',
            help='what runs inside the hosts: "patched" (default), "stock" for '
-           'the same QEMU without our patches, or a static arm64 program'),
+           'the same QEMU without our patches, a version that there are '
+           'patches for, such as 10.2, or a static arm64 program; of '
+           '"matrix" several, such as 10.0,10.2: each kernel with each'),
     JOBS)
 # Commands that choose their hosts themselves
 OF_THE_LAB = {'x86': BUILD, 'matrices': options(BUILD, JOBS)}

@@ -73,18 +73,19 @@ def hardware_of(args: argparse.Namespace) -> Hardware:
 
 def inner_qemu(args: argparse.Namespace) -> Path:
     """What --qemu names; built if it is one of ours."""
-    return named_qemu(args.qemu, args.build)
+    return qemu_build.named_qemu(args.qemu, args.build)
 
 
-def named_qemu(name: str, build: Path) -> Path:
-    if name in ('patched', 'stock'):
-        return qemu_build.build_qemu(build, name == 'stock')
-    path = Path(name)
-    if not path.is_file():
-        raise LabError(f'--qemu {path}: no such file; needed: a static '
-                       'qemu-system-aarch64 for arm64 with KVM, or "patched" '
-                       'or "stock"; correct it')
-    return path.resolve()
+def with_qemus(chosen: Sequence[Kernel], names: str,
+               build: Path) -> list[Kernel]:
+    """Each kernel with each QEMU of an option --qemu, if there are several"""
+    qemus = [(name, qemu_build.named_qemu(name, build))
+             for name in names.split(',')]
+    if len(qemus) == 1:
+        return list(chosen)
+    return [dataclasses.replace(kernel, name=f'{kernel.name}/{Path(name).name}',
+                                qemu=qemu)
+            for kernel in chosen for name, qemu in qemus]
 
 
 def cpu_counts(text: str, most: int = MOST_CPUS) -> list[int]:
@@ -177,13 +178,15 @@ def run_matrix(args: argparse.Namespace) -> int:
     machines = machine_list(args.machine) if args.machine else \
         list(usual_machines(args))
     cpus = cpus_of_fleets(args, machines)
-    hardware, qemu = hosts_of(args)
-    hardware, kind = guests_of(hardware, args.nic, args.build,
-                               args.nic_options)
     chosen = kernels.have(args.kernels or
                           (','.join(matrix_table.FLEET)
                            if args.nic or args.arch == 'amd64' else None),
                           args.arch)
+    if args.arch == 'arm64':
+        chosen = with_qemus(chosen, args.qemu, args.build)
+    hardware, qemu = hosts_of(args)
+    hardware, kind = guests_of(hardware, args.nic, args.build,
+                               args.nic_options)
     matrix = Matrix(hardware, qemu, Path(args.qemu).name,
                     fleets_of(chosen, cpus), machines,
                     named_kernel(args.profile, chosen), args.jobs,
@@ -244,13 +247,16 @@ def usual_machines(args: argparse.Namespace) -> Sequence[str]:
     if args.arch == 'amd64':
         return matrix_table.X86_STOCK if args.qemu == 'stock' else \
             matrix_table.X86_MACHINES
+    if ',' in args.qemu:
+        return matrix_table.SERIES_MACHINES
     return [STOCK] if args.qemu == 'stock' else MACHINES
 
 
 def hosts_of(args: argparse.Namespace) -> tuple[AnyHardware, Path]:
     """A matrix's hosts, and the QEMU in them"""
     if args.arch == 'arm64':
-        return hardware_of(args), inner_qemu(args)
+        return hardware_of(args), \
+            qemu_build.named_qemu(args.qemu.partition(',')[0], args.build)
     hardware = x86.hardware(args.build)
     if args.cpu != host.CPU:
         hardware = dataclasses.replace(hardware, cpu=args.cpu)
@@ -304,7 +310,7 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     if row.arch == 'arm64':
         hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
                                        args.build), row.cpu)
-        qemu = named_qemu(row.qemu, args.build)
+        qemu = qemu_build.named_qemu(row.qemu, args.build)
     else:
         hardware = x86.hardware(args.build)
         qemu = x86.stripped(args.build, row.qemu)
@@ -387,11 +393,11 @@ def journey_places(hardware: Hardware, qemu: Path,
 
 def named_kernel(name: str | None,
                  chosen: Sequence[Kernel]) -> Kernel | None:
-    """What an option --profile names"""
+    """What an option --profile names: with the first of several QEMUs"""
     if not name:
         return None
     for kernel in chosen:
-        if kernel.name == name:
+        if kernel.name.partition('/')[0] == name or kernel.name == name:
             return kernel
     raise LabError(f'--profile {name} is none of the kernels '
                    f'{", ".join(k.name for k in chosen)}; needed: one of '

@@ -53,7 +53,7 @@ class Kept:
                  for site in journey.stops()]
         words += sorted({hashlib.sha256(places.qemu_of(site).read_bytes())
                          .hexdigest()[:16] for site in journey.stops()
-                         if site.arch != Hardware.arch})
+                         if site.arch != Hardware.arch or site.qemu})
         return f'{journey}\n{" ".join(words)}'
 
     def run(self, open_places: Callable[[], Places],

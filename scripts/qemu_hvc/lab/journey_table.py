@@ -179,4 +179,18 @@ NICS = (
             'A B restart A', machine='q35', refused=FEATURES, when=Kind.LATE),
 )
 
-JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *NICS)
+# A new QEMU, and the way back
+OLD_QEMU, NEW_QEMU = (Site('6.12', qemu=qemu) for qemu in ('10.0', '10.2'))
+SERIES = (
+    Journey('QEMU 10.0, 10.2 and back, live', (OLD_QEMU, NEW_QEMU),
+            'A B reset A', 'socket', 2),
+    Journey('QEMU 10.2, 10.0 and back', (NEW_QEMU, OLD_QEMU), 'A B A'),
+    Journey('a new kernel with a new QEMU, and home',
+            (Site('6.1', qemu='10.0'), Site('newest', qemu='10.2')),
+            'A B reset A', 'socket', 2, profile='A'),
+    Journey('a new kernel with a new QEMU, and home, multifd',
+            (Site('6.1', qemu='10.0'), Site('newest', qemu='10.2')), 'A B A',
+            'multifd', 2, profile='A'),
+)
+
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *NICS, *SERIES)

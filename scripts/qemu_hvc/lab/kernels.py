@@ -32,11 +32,13 @@ def as_number(version: str) -> tuple[int, ...]:
 @dataclass(frozen=True)
 class Kernel:
     """name is what the user calls it, release what "uname -r" says, version
-    the package's or the release."""
+    the package's or the release; qemu: what runs in its hosts, where that is
+    not the same in all."""
     name: str
     image: Path
     release: str
     version: str = ''
+    qemu: Path | None = None
 
     @property
     def number(self) -> tuple[int, ...]:

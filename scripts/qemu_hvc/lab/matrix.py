@@ -113,7 +113,8 @@ class Cell:
 @dataclass
 class Matrix:
     """All that a run of it needs and finds. hardware saves, target loads; its
-    CPU is that of hosts that have none of their own."""
+    CPU is that of hosts that have none of their own. With several QEMUs each
+    kernel is in it with each of them."""
     hardware: Hardware
     qemu: Path
     qemu_name: str
@@ -192,7 +193,7 @@ class Matrix:
         if spot.cpu:
             hardware = replace(hardware, cpu=spot.cpu)
         return Hosts(lambda: hardware.host(spot.kernel, {
-            'qemu': self.qemu, **self.kind.files()}))
+            'qemu': spot.kernel.qemu or self.qemu, **self.kind.files()}))
 
     # --- profiles ---
 

@@ -29,6 +29,8 @@ def build_of(matrix: Matrix) -> str:
     cpus = [[spot.cpu for spot in fleet] for fleet in matrix.fleets]
     return kept.build_of(
         [matrix.qemu, matrix.hardware.outer,
+         *(spot.kernel.qemu for fleet in matrix.fleets for spot in fleet
+           if spot.kernel.qemu),
          *(Path(module.__file__) for module in modules)],
         matrix.hardware.as_object(),
         # Their names have digests or versions.

@@ -16,6 +16,9 @@ CHANGES = ('6.1', '6.12', '6.16', '7.0', '7.2', 'newest')
 FLEET = ('6.1', '6.12', '6.18', 'newest')
 FEW = ('5.10', '6.1', '6.12', '6.16', 'newest')
 
+# What several versions of QEMU have
+SERIES_MACHINES = ('virt-10.0', *TYPES)
+
 GICS = ('virt-hvc-9.2', 'virt-hvc-9.2,gic-version=2,kernel-irqchip=off')
 # Guests with a NIC: what is stock; what has a contract, but all that a kernel's
 # TAP and vhost have; and what has a floor

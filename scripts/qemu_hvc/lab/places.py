@@ -5,9 +5,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+import functools
 from pathlib import Path
 
-from . import nic, x86
+from . import nic, qemu_build, x86
 from .bare_guest import BARE
 from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
@@ -21,7 +22,8 @@ class Site:
     kernel: as --kernels names it; cpu, append, gic: of the emulated host; the
     CPU "max" is that of Debian's newest QEMU; options: what is added to the
     VM's machine there; cpus: of the VM there, 0 for the journey's; arch:
-    Debian's name; nic: a VM there has a NIC, and runs Linux.
+    Debian's name; nic: a VM there has a NIC, and runs Linux; qemu: the version
+    there, "" for that of --qemu.
     """
     kernel: str
     cpu: str = ''
@@ -31,6 +33,7 @@ class Site:
     cpus: int = 0
     arch: str = 'arm64'
     nic: bool = False
+    qemu: str = ''
 
     @property
     def needs_newest(self) -> bool:
@@ -42,6 +45,8 @@ class Site:
             more.append(f'GICv{self.gic}')
         if self.arch != 'arm64':
             more.append(self.arch)
+        if self.qemu:
+            more.append(f'QEMU {self.qemu}')
         if self.cpus:
             more.append(f'{self.cpus} CPUs')
         words = ', '.join(word for word in more if word)
@@ -60,6 +65,8 @@ class Places:
         self.qemu = qemu
         self.build = build
         self.hosts: dict[Site, Hosts] = {}
+        self._version = functools.cache(
+            lambda name: qemu_build.named_qemu(name, build))
 
     def __enter__(self) -> 'Places':
         return self
@@ -99,8 +106,9 @@ class Places:
 
     def qemu_of(self, site: Site) -> Path:
         """What runs in such a host"""
-        return self.qemu if site.arch == 'arm64' else \
-            x86.stripped(self.build, 'patched')
+        if site.arch != 'arm64':
+            return x86.stripped(self.build, 'patched')
+        return self._version(site.qemu) if site.qemu else self.qemu
 
     def _make(self, site: Site) -> Host:
         return self._hardware(site).host(

@@ -10,7 +10,7 @@ import sys
 
 from .. import tree as qemu_tree
 
-from ..paths import CROSS, series_of
+from ..paths import CROSS, ROOT, series_of
 from .common import LabError, fetch, require, run_tool, say
 
 # The smallest QEMU that starts, migrates and snapshots a virt machine: QMP,
@@ -89,11 +89,25 @@ def configure(tree: Path, out: Path, sysroot: Path,
     done.write_text(stamp, encoding='utf-8')
 
 
-def assemble(build: Path, stock: bool) -> Path:
+def has_series(build: Path, series: str) -> bool:
+    return (build / 'src/VERSION').is_file() and series_of(build) == series
+
+
+def build_of(series: str, build: Path) -> Path:
+    """Where a version of QEMU is built: BUILD, or as scripts/lib/common.sh has
+    it"""
+    if has_series(build, series):
+        return build
+    default = ROOT / 'build'
+    return default if has_series(default, series) else \
+        ROOT / f'build-{series}'
+
+
+def assemble(build: Path, stock: bool, series: str = '') -> Path:
     """The source tree; put together as scripts/build-qemu does it."""
-    # What BUILD has been built of, or else the default
-    series = [series_of(build)] if (build / 'src/VERSION').is_file() else []
-    source = fetch('source', *series)
+    if not series and (build / 'src/VERSION').is_file():
+        series = series_of(build)
+    source = fetch('source', *filter(None, [series]))
     if stock:
         return source
     tree = build / 'src'
@@ -106,10 +120,28 @@ def assemble(build: Path, stock: bool) -> Path:
     return tree
 
 
-def build_qemu(build: Path, stock: bool = False) -> Path:
-    """The program, up to date; the first time takes some minutes."""
-    return build_tree(assemble(build, stock),
+def build_qemu(build: Path, stock: bool = False, series: str = '') -> Path:
+    """The program, up to date; the first time takes some minutes.
+
+    series: of QEMU; what BUILD has been built of, or the default
+    """
+    return build_tree(assemble(build, stock, series),
                       build / ('kvm-stock' if stock else 'kvm'))
+
+
+def named_qemu(name: str, build: Path) -> Path:
+    """What an option --qemu names; built if it is one of ours."""
+    if name in ('patched', 'stock'):
+        return build_qemu(build, name == 'stock')
+    if name in qemu_tree.versions():
+        return build_qemu(build_of(name, build), series=name)
+    path = Path(name)
+    if not path.is_file():
+        raise LabError(f'--qemu {path}: no such file; needed: a static '
+                       'qemu-system-aarch64 for arm64 with KVM, or '
+                       f'"patched", "stock", {" or ".join(qemu_tree.versions())}'
+                       '; correct it')
+    return path.resolve()
 
 
 def build_tree(tree: Path, out: Path) -> Path:
