@@ -29,8 +29,8 @@ NIC_MACHINES = {
 }
 # x86 hosts, as KERNEL or KERNEL CPU: kernels that distributions have; and CPUs of
 # which one lacks protection keys, one has no XSAVE, and two are older
-X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', 'newest EPYC-Rome',
-             '6.18 max,pku=off', '6.1 max,xsave=off')
+X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', '6.18 max,pku=off',
+             '6.1 max,xsave=off', 'newest EPYC-Rome')
 X86_STOCK = ('q35',)
 X86_MACHINES = ('q35,guest-abi=on',
                 'q35,guest-abi=on,guest-abi-profile=fleet.json')
