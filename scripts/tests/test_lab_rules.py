@@ -779,6 +779,41 @@ class LabRules(unittest.TestCase):
             matrix._probed(matrix.spots[0])
             probe.assert_called_once()
 
+    def test_several_qemus(self):
+        """Each kernel with each; one has the profile, and files have names."""
+        def named_qemu(name, build):
+            return build / name
+        with unittest.mock.patch('qemu_hvc.lab.qemu_build.named_qemu',
+                                 named_qemu):
+            self.assertEqual(commands.several_qemus('10.2', Path('b')), {})
+            qemus = commands.several_qemus('10.2,/x/qemu', Path('b'))
+            with self.assertRaisesRegex(LabError, 'there twice'):
+                commands.several_qemus('10.2,/x/10.2', Path('b'))
+        self.assertEqual(qemus, {'10.2': Path('b/10.2'),
+                                 'qemu': Path('/x/qemu')})
+        matrix = self.Played(Hardware(Path()), Path('none'), '10.2,qemu',
+                             fleets_of([OLD, NEW], qemus=qemus),
+                             ['virt-hvc-9.2'], OLD, 1, qemus=qemus)
+        names = ['6.1 QEMU 10.2', '6.1 QEMU qemu', '7.3 QEMU 10.2',
+                 '7.3 QEMU qemu']
+        self.assertEqual([spot.name for spot in matrix.spots], names)
+        self.assertEqual([matrix._has_profile(spot) for spot in matrix.spots],
+                         [True, False, False, False])
+        for spot in matrix.spots:
+            hardware = unittest.mock.Mock()
+            Matrix._hosts(matrix, hardware, spot).make()
+            kernel, files = hardware.host.call_args.args
+            self.assertEqual(kernel, spot.kernel)
+            self.assertEqual(files['qemu'], qemus[spot.qemu])
+        matrix.steps = []
+        with unittest.mock.patch('qemu_hvc.lab.matrix.say'):
+            matrix.run()
+        self.assertEqual(matrix.steps[:4], [f'save {name}' for name in names])
+        again = from_json(matrix.as_json())
+        self.assertEqual(render.as_text(again), render.as_text(matrix))
+        self.assertIn('7.3 QEMU 10.2 to 6.1 QEMU qemu: ',
+                      render.as_svg(again))
+
     def test_ctr_of_hosts(self):
         """A kernel that traps it may not show another one."""
         told, shown = {'CTR_EL0': 'b444c004'}, {'CTR_EL0': '4b444c004'}

@@ -76,16 +76,17 @@ def inner_qemu(args: argparse.Namespace) -> Path:
     return qemu_build.named_qemu(args.qemu, args.build)
 
 
-def with_qemus(chosen: Sequence[Kernel], names: str,
-               build: Path) -> list[Kernel]:
-    """Each kernel with each QEMU of an option --qemu, if there are several"""
-    qemus = [(name, qemu_build.named_qemu(name, build))
-             for name in names.split(',')]
-    if len(qemus) == 1:
-        return list(chosen)
-    return [dataclasses.replace(kernel, name=f'{kernel.name}/{Path(name).name}',
-                                qemu=qemu)
-            for kernel in chosen for name, qemu in qemus]
+def several_qemus(names: str, build: Path) -> dict[str, Path]:
+    """Those of an option --qemu, if there are several. LabError if one is there
+    twice"""
+    words = names.split(',')
+    if len(words) == 1:
+        return {}
+    if len({Path(word).name for word in words}) < len(words):
+        raise LabError(f'--qemu {names}: a QEMU is there twice; needed: each '
+                       'once, with a name of its own; correct it')
+    return {Path(word).name: qemu_build.named_qemu(word, build)
+            for word in words}
 
 
 def cpu_counts(text: str, most: int = MOST_CPUS) -> list[int]:
@@ -182,16 +183,15 @@ def run_matrix(args: argparse.Namespace) -> int:
                           (','.join(matrix_table.FLEET)
                            if args.nic or args.arch == 'amd64' else None),
                           args.arch)
-    if args.arch == 'arm64':
-        chosen = with_qemus(chosen, args.qemu, args.build)
+    qemus = several_qemus(args.qemu, args.build)
     hardware, qemu = hosts_of(args)
     hardware, kind = guests_of(hardware, args.nic, args.build,
                                args.nic_options)
-    matrix = Matrix(hardware, qemu, Path(args.qemu).name,
-                    fleets_of(chosen, cpus), machines,
+    matrix = Matrix(hardware, qemu, ','.join(qemus) or Path(args.qemu).name,
+                    fleets_of(chosen, cpus, qemus), machines,
                     named_kernel(args.profile, chosen), args.jobs,
                     target_of(args, hardware), args.to_options and
-                    f',{args.to_options}', kind, args.guest_cpu,
+                    f',{args.to_options}', kind, args.guest_cpu, qemus,
                     outer=version_of(hardware.outer))
     matrix.run()
     show(args, matrix)
@@ -393,11 +393,11 @@ def journey_places(hardware: Hardware, qemu: Path,
 
 def named_kernel(name: str | None,
                  chosen: Sequence[Kernel]) -> Kernel | None:
-    """What an option --profile names: with the first of several QEMUs"""
+    """What an option --profile names"""
     if not name:
         return None
     for kernel in chosen:
-        if kernel.name.partition('/')[0] == name or kernel.name == name:
+        if kernel.name == name:
             return kernel
     raise LabError(f'--profile {name} is none of the kernels '
                    f'{", ".join(k.name for k in chosen)}; needed: one of '

@@ -32,13 +32,11 @@ def as_number(version: str) -> tuple[int, ...]:
 @dataclass(frozen=True)
 class Kernel:
     """name is what the user calls it, release what "uname -r" says, version
-    the package's or the release; qemu: what runs in its hosts, where that is
-    not the same in all."""
+    the package's or the release."""
     name: str
     image: Path
     release: str
     version: str = ''
-    qemu: Path | None = None
 
     @property
     def number(self) -> tuple[int, ...]:

@@ -113,8 +113,8 @@ class Cell:
 @dataclass
 class Matrix:
     """All that a run of it needs and finds. hardware saves, target loads; its
-    CPU is that of hosts that have none of their own. With several QEMUs each
-    kernel is in it with each of them."""
+    CPU, and qemu, are those of hosts that name no others; qemus: what hosts
+    name."""
     hardware: Hardware
     qemu: Path
     qemu_name: str
@@ -128,6 +128,7 @@ class Matrix:
     kind: GuestKind = BARE
     # -cpu of the VMs, if it is not "host"
     guest_cpu: str = ''
+    qemus: dict[str, Path] = field(default_factory=dict)
     # What QEMU calls itself, and the outer one
     version: str = ''
     outer: str = ''
@@ -153,7 +154,7 @@ class Matrix:
             spots = self.spots
             if any(FLEET_PROFILE in machine for machine in self.machines):
                 self.profiles = list(map(self._fleet_profile, self.fleets))
-            first = [spot for spot in spots if spot.kernel == self.profile]
+            first = [spot for spot in spots if self._has_profile(spot)]
             self._all(self._save, first)
             self._all(self._save, [spot for spot in spots
                                    if spot not in first])
@@ -193,12 +194,19 @@ class Matrix:
         if spot.cpu:
             hardware = replace(hardware, cpu=spot.cpu)
         return Hosts(lambda: hardware.host(spot.kernel, {
-            'qemu': spot.kernel.qemu or self.qemu, **self.kind.files()}))
+            'qemu': self.qemus.get(spot.qemu, self.qemu),
+            **self.kind.files()}))
 
     # --- profiles ---
 
     def _profile_path(self, machine: str) -> Path:
         return self._path(machine, PROFILE)
+
+    def _has_profile(self, spot: Spot) -> bool:
+        """Whether it is the one whose contracts newer kernels get: the first
+        with that kernel, if there are several QEMUs"""
+        return spot == next((spot for spot in self.spots
+                             if spot.kernel == self.profile), None)
 
     def _takes_profile(self, kernel: Kernel) -> bool:
         return self.profile is not None and \
@@ -277,7 +285,7 @@ class Matrix:
         guest = self.kind.guest(vm)
         guest.booted()
         saved.guest = Guest(spot.kernel, guest.answers(), contract_of(vm))
-        if spot.kernel == self.profile and saved.guest.guest_abi:
+        if self._has_profile(spot) and saved.guest.guest_abi:
             self._keep(self._profile_path(saved.machine),
                        saved.guest.guest_abi)
         vm.qmp('stop')
@@ -365,7 +373,8 @@ class Matrix:
             'guest-cpu': self.guest_cpu,
             'kernels': {spot.kernel.name: spot.kernel.release
                         for spot in self.spots},
-            'fleets': [[{'kernel': spot.kernel.name, 'cpu': spot.cpu}
+            'fleets': [[{'kernel': spot.kernel.name, 'cpu': spot.cpu,
+                         'qemu': spot.qemu}
                         for spot in fleet] for fleet in self.fleets],
             'profiles': [profile.as_object() for profile in self.profiles],
             'machines': self.machines,
@@ -383,7 +392,8 @@ def fleets_in(values: dict) -> Fleets:
     """Those of a matrix as JSON"""
     if 'fleets' in values:
         return [[Spot(Kernel(host['kernel'], Path(),
-                             values['kernels'][host['kernel']]), host['cpu'])
+                             values['kernels'][host['kernel']]), host['cpu'],
+                      host.get('qemu', ''))
                  for host in fleet] for fleet in values['fleets']]
     # Older files have names of hosts, and CPUs by these.
     cpus = values.get('cpus', {})

@@ -29,8 +29,7 @@ def build_of(matrix: Matrix) -> str:
     cpus = [[spot.cpu for spot in fleet] for fleet in matrix.fleets]
     return kept.build_of(
         [matrix.qemu, matrix.hardware.outer,
-         *(spot.kernel.qemu for fleet in matrix.fleets for spot in fleet
-           if spot.kernel.qemu),
+         *matrix.qemus.values(),
          *(Path(module.__file__) for module in modules)],
         matrix.hardware.as_object(),
         # Their names have digests or versions.
@@ -38,7 +37,8 @@ def build_of(matrix: Matrix) -> str:
         [spot.kernel.release for spot in matrix.spots], matrix.machines,
         matrix.profile and matrix.profile.release,
         *([cpus, matrix.guest_cpu]
-          if any(map(any, cpus)) or matrix.guest_cpu else []))
+          if any(map(any, cpus)) or matrix.guest_cpu else []),
+        *([[spot.qemu for spot in matrix.spots]] if matrix.qemus else []))
 
 
 def read(path: Path) -> Matrix | None:

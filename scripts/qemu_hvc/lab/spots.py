@@ -22,9 +22,10 @@ FAMILY = re.compile(r'max,|cortex-|neoverse-')
 @dataclass(frozen=True)
 class Spot:
     """Equal hosts: a kernel and, where hosts of a matrix have different ones,
-    a CPU"""
+    a CPU, and the name of a QEMU"""
     kernel: Kernel
     cpu: str = ''
+    qemu: str = ''
 
     @property
     def model(self) -> str:
@@ -34,19 +35,22 @@ class Spot:
 
     @property
     def name(self) -> str:
-        """As in "6.18", "6.18 n1" or "6.18 pku=off" """
-        return f'{self.kernel.name} {self.model}'.rstrip()
+        """As in "6.18", "6.18 n1", "6.18 pku=off" or "6.18 QEMU 10.2" """
+        words = [self.kernel.name, self.model,
+                 self.qemu and f'QEMU {self.qemu}']
+        return ' '.join(filter(None, words))
 
 
 Fleets = Sequence[Sequence[Spot]]
 
 
 def fleets_of(kernels: Sequence[Kernel],
-              cpus: Iterable[Sequence[str]] = (('',),)) -> Fleets:
-    """Hosts with all of these kernels: a fleet for each list of CPUs, or one of
-    hosts that have the same"""
-    return [[Spot(kernel, cpu) for cpu in fleet for kernel in kernels]
-            for fleet in cpus]
+              cpus: Iterable[Sequence[str]] = (('',),),
+              qemus: Iterable[str] = ()) -> Fleets:
+    """Hosts with all of these kernels and, if they have several, QEMUs: a fleet
+    for each list of CPUs, or one of hosts that have the same"""
+    return [[Spot(kernel, cpu, qemu) for cpu in fleet for kernel in kernels
+             for qemu in qemus or ('',)] for fleet in cpus]
 
 
 @dataclass(frozen=True)
