@@ -22,6 +22,7 @@
  * @parts: this side's parts
  * @adopted: the hook of guest_abi_set_adopted(), or NULL
  * @kept: the hook of guest_abi_set_kept(), or NULL
+ * @complete: the hook of guest_abi_set_complete(), or NULL
  * @migrated: the section is registered
  * @received: an incoming section was loaded and fits
  * @size: number of @content's bytes
@@ -35,6 +36,7 @@ typedef struct GuestAbi {
     GPtrArray *parts;
     bool (*adopted)(Error **errp);
     bool (*kept)(Error **errp);
+    bool (*complete)(Error **errp);
     bool migrated;
     bool received;
     uint32_t size;
@@ -195,6 +197,12 @@ void guest_abi_set_adopted(bool (*adopted)(Error **errp))
 void guest_abi_set_kept(bool (*kept)(Error **errp))
 {
     guest_abi.kept = kept;
+}
+
+void guest_abi_set_complete(bool (*complete)(Error **errp))
+{
+    assert(!guest_abi.complete);
+    guest_abi.complete = complete;
 }
 
 static void drop_content(GuestAbi *abi)
@@ -429,10 +437,14 @@ bool guest_abi_check_received(void)
 {
     g_autoptr(Error) err = NULL;
 
-    if (!guest_abi.migrated || guest_abi.received) {
+    if (!guest_abi.migrated) {
         return true;
     }
-    guest_abi_refuse_missing(&err);
+    if (!guest_abi.received) {
+        guest_abi_refuse_missing(&err);
+    } else if (!guest_abi.complete || guest_abi.complete(&err)) {
+        return true;
+    }
     guest_abi_refuse(err);
     return false;
 }

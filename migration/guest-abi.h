@@ -223,6 +223,15 @@ void guest_abi_set_adopted(bool (*adopted)(Error **errp));
 void guest_abi_set_kept(bool (*kept)(Error **errp));
 
 /**
+ * guest_abi_set_complete: have an incoming stream asked for a further section
+ * @complete: called when a section is loaded that always comes after it.
+ *            Returns false, with an error, if it did not come
+ *
+ * To be called once, while the machine is made.
+ */
+void guest_abi_set_complete(bool (*complete)(Error **errp));
+
+/**
  * guest_abi_migrate: let the migration stream carry the contract
  *
  * A VM that does not call this has the stream of an unpatched QEMU, byte for
@@ -237,7 +246,8 @@ void guest_abi_migrate(void);
  * such as a CPU's.
  *
  * Returns: false if this VM's stream carries a contract and the incoming one
- * did not; it is then reported as the migration's error.
+ * did not, or if the hook of guest_abi_set_complete() says so; it is then
+ * reported as the migration's error.
  */
 bool guest_abi_check_received(void);
 

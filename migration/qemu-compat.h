@@ -22,6 +22,7 @@
 #include "qobject/qlist.h"
 #include "qobject/qnum.h"
 #include "qobject/qstring.h"
+#include "system/hostmem.h"
 #include "system/kvm.h"
 #include "system/qtest.h"
 #include "system/replay.h"
@@ -35,6 +36,7 @@
 #include "qapi/qmp/qlist.h"
 #include "qapi/qmp/qnum.h"
 #include "qapi/qmp/qstring.h"
+#include "sysemu/hostmem.h"
 #include "sysemu/kvm.h"
 #include "sysemu/qtest.h"
 #include "sysemu/replay.h"
@@ -50,21 +52,26 @@
 #define bql_unlock qemu_mutex_unlock_iothread
 #endif
 
+/* memory_region_*(), get_system_memory() */
+#if QEMU_SINCE(10, 1)
+#include "system/address-spaces.h"
+#include "system/memory.h"
+#else
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
+#endif
+
 #if defined(COMPILING_PER_TARGET) || defined(NEED_CPU_H)
-/* icount_enabled(); memory_region_*(), get_system_memory(); cpu_loop_exit() */
+/* icount_enabled(); cpu_loop_exit() */
 #if QEMU_SINCE(10, 1)
 #include "exec/cpu-common.h"
 #include "exec/icount.h"
-#include "system/address-spaces.h"
-#include "system/memory.h"
 #else
 #if QEMU_SINCE(10, 0)
 #include "system/cpu-timers.h"
 #else
 #include "sysemu/cpu-timers.h"
 #endif
-#include "exec/address-spaces.h"
-#include "exec/memory.h"
 #include "exec/exec-all.h"
 #endif
 #endif /* per target */

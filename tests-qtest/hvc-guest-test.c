@@ -32,6 +32,7 @@ int main(int argc, char **argv)
     guest_psci_tests();
     guest_service_tests();
     guest_hostile_tests();
+    guest_mem_share_tests();
     ret = g_test_run();
     vm_cleanup();
     return ret;

@@ -92,6 +92,14 @@ def ptp_obstacle(guest: Guest) -> str:
     return vendor_obstacle(guest)
 
 
+def mem_share_evidence(_: Guest) -> str:
+    return ''
+
+
+def mem_share_obstacle(_: Guest) -> str:
+    return 'Linux without CONFIG_ARM_PKVM_GUEST, as Debian\'s, does not look'
+
+
 SERVICES = {
     'trng': (trng_evidence, smccc_obstacle),
     'pv-time': (pv_time_evidence, smccc_obstacle),
@@ -99,6 +107,7 @@ SERVICES = {
     'ptp': (ptp_evidence, ptp_obstacle),
     'implementation-cpus': (implementations_evidence,
                             implementations_obstacle),
+    'mem-share': (mem_share_evidence, mem_share_obstacle),
 }
 
 

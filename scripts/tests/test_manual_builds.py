@@ -25,7 +25,8 @@ MODULES = 'import furo, myst_parser, sphinx, sphinx_rtd_theme'
 # QEMU's manual takes minutes with all of its QMP reference. What lists our
 # pages, and all that is beside them, is enough to see whether they are listed,
 # read well with QEMU's configuration, and link to what is there.
-LISTS = ('arm', 'i386', 'target-arm.rst', 'target-i386*', 'cpu-models-x86*')
+LISTS = ('arm', 'i386', 'target-arm.rst', 'target-i386*', 'cpu-models-x86*',
+         'shared-pages.rst')
 INDEX = """Manual
 ======
 
@@ -72,7 +73,7 @@ def in_qemus_manual(tree, build):
     """Problems of our pages as QEMU's Sphinx reads them
 
     Of the other pages in QEMU's manual some links are broken here; the names
-    of ours begin with hvc- and xsave-.
+    of ours begin with hvc-, xsave- and shared-pages.
     """
     if not tree.is_dir():
         yield f'no {tree}; run meson compile'
@@ -90,7 +91,7 @@ def in_qemus_manual(tree, build):
         PYTHON, '-B', '-m', 'sphinx', '-b', 'html', '-q', '-D', 'version=0',
         '-D', 'release=0', '-c', tree, '-d', build / 'qemu.doctrees', part,
         html, env={**os.environ, 'CONFDIR': '/etc/qemu'})
-    if status or re.search('/(hvc|xsave)-', output):
+    if status or re.search('/(hvc-|xsave-|shared-pages)', output):
         yield from output.splitlines()
     yield from missing_pages(ROOT / 'docs/system', html / 'system')
 

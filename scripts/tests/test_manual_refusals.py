@@ -65,6 +65,8 @@ NOT_IN_MANUAL = {
         'the same',
     'guest-abi-profile=%s has physical addresses of %u bits, this host has':
         'no host of the lab has fewer than the others',
+    "shared-pages: what this VM's guest shares needs more than":
+        'of a guest with 64 TiB of memory or more',
 }
 
 TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')

@@ -139,20 +139,25 @@ static bool write_bitmap(const HvcKvm *kvm, const Firmware *firmware,
                          HvcRegister reg, HvcShare *share, Error **errp)
 {
     uint64_t wanted = firmware->wanted->bmap[reg];
+    uint64_t by_qemu = bits_by_qemu(firmware->wanted, reg);
     uint64_t id = HVC_KVM_FW_FEAT(reg);
     uint64_t now = 0;
     int ret;
 
     if (!firmware->listed[reg]) {
-        uint64_t lacking = wanted & ~bits_by_qemu(firmware->wanted, reg);
-
-        if (lacking) {
-            refuse_bits(firmware, reg, lacking, "", errp);
+        if (wanted & ~by_qemu) {
+            refuse_bits(firmware, reg, wanted & ~by_qemu, "", errp);
         }
         share->kernel.bmap[reg] = 0;
-        return !lacking;
+        return !(wanted & ~by_qemu);
     }
     ret = hvc_kvm_write(kvm, id, wanted, &now);
+    if (ret == -EINVAL && (by_qemu & ~firmware->offered.bmap[reg])) {
+        /* It knows no such bits, and need not. */
+        wanted &= ~by_qemu | firmware->offered.bmap[reg];
+        share->kernel.bmap[reg] = wanted;
+        ret = hvc_kvm_write(kvm, id, wanted, &now);
+    }
     if (ret == -EINVAL && (wanted & ~firmware->offered.bmap[reg])) {
         refuse_bits(firmware, reg, wanted, "", errp);
         return false;
@@ -194,13 +199,19 @@ static bool clear_unknown(const HvcKvm *kvm, const Firmware *firmware,
 
 /* Does QEMU answer a function of a set, of whatever service? */
 static bool is_by_qemu(const Firmware *firmware, const HvcService *service,
-                       const HvcFunction *function)
+                       const HvcFunction *function, const HvcShare *share)
 {
-    /* A kernel without the register would leave its bits out. */
-    bool unknown = function->shows && !firmware->listed[function->shows] &&
-                   firmware->wanted->bmap[function->shows];
-
-    return service->by_qemu || (function->by_qemu && unknown);
+    if (service->by_qemu) {
+        return true;
+    }
+    /* A kernel that did not take a bit would leave it out. */
+    for (HvcRegister reg = 0; reg < HVC_REGISTERS; reg++) {
+        if (function->by_qemu && function->shows & BIT(reg) &&
+            share->kernel.bmap[reg] != firmware->wanted->bmap[reg]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool hand_over_service(const HvcKvm *kvm, const Firmware *firmware,
@@ -212,7 +223,7 @@ static bool hand_over_service(const HvcKvm *kvm, const Firmware *firmware,
         g_autofree char *why = NULL;
         int ret;
 
-        if (!is_by_qemu(firmware, service, function)) {
+        if (!is_by_qemu(firmware, service, function, share)) {
             continue;
         }
         ret = kvm->hand_over(kvm, function->id);

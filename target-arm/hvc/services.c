@@ -45,7 +45,8 @@ const HvcService hvc_services[] = {
         .functions = (const HvcFunction[]) {
             { 0x8600ff01, hvc_vendor_uid },
             { 0x86000000, hvc_vendor_features, .by_qemu = true,
-              .shows = HVC_VENDOR_HYP_BMAP_2 },
+              .shows = BIT(HVC_VENDOR_HYP_BMAP) |
+                       BIT(HVC_VENDOR_HYP_BMAP_2) },
             { }
         },
     }, {
@@ -64,6 +65,18 @@ const HvcService hvc_services[] = {
         .functions = (const HvcFunction[]) {
             { 0xc6000040, hvc_implementations_version, .by_qemu = true },
             { 0xc6000041, hvc_implementations_cpu, .by_qemu = true },
+            { }
+        },
+    }, {
+        .name = "mem-share",
+        .reg = HVC_VENDOR_HYP_BMAP, .bit = 2, .bits = 3,
+        .kernel = HVC_HAND_OVER_KERNEL, .by_qemu = true,
+        .help = "pages that the guest shares with its host, as pKVM's guests "
+                "do",
+        .functions = (const HvcFunction[]) {
+            { 0xc6000002, hvc_mem_share_info, .by_qemu = true },
+            { 0xc6000003, hvc_mem_share, .by_qemu = true },
+            { 0xc6000004, hvc_mem_unshare, .by_qemu = true },
             { }
         },
     },

@@ -135,8 +135,9 @@ typedef enum HvcDiscovery {
  * @by_qemu: @handler can answer it under KVM, too: of the vCPU it looks at
  *           nothing but its arguments. Of PSCI, what differs between the
  *           versions from 1.1 on.
- * @shows: the answer has bits of this register, which a kernel does not know if
- *         it does not have the register; 0: it has not
+ * @shows: the answer has the bits of these registers, a mask of
+ *         BIT(HvcRegister): a kernel that does not take all of them for a
+ *         register would leave the others out
  */
 typedef struct HvcFunction {
     uint32_t id;
@@ -145,7 +146,7 @@ typedef struct HvcFunction {
     HvcDiscovery discovery;
     int32_t feature;
     bool by_qemu;
-    HvcRegister shows;
+    uint32_t shows;
 } HvcFunction;
 
 /**
@@ -156,7 +157,7 @@ typedef struct HvcFunction {
  * @bits: the number of its bits if there are several, else 0
  * @kernel: the first Linux release whose KVM lets it be chosen
  * @by_qemu: under KVM, QEMU answers all of its functions: the kernel has no
- *           more of it than the bits, if it has the register
+ *           more of it than the bits, if it has those
  * @help: what it gives the guest, one line
  * @functions: its function ids, up to a row whose id is 0
  */
@@ -260,5 +261,6 @@ HvcHandler hvc_pv_time_features, hvc_pv_time_st;
 HvcHandler hvc_vendor_uid, hvc_vendor_features;
 HvcHandler hvc_ptp;
 HvcHandler hvc_implementations_version, hvc_implementations_cpu;
+HvcHandler hvc_mem_share_info, hvc_mem_share, hvc_mem_unshare;
 
 #endif

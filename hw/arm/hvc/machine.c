@@ -14,6 +14,7 @@
 #include "hw/qdev-core.h"
 #include "migration/kernel-floor-machine.h"
 #include "migration/qemu-compat.h"
+#include "migration/shared-pages.h"
 #include "target/arm/hvc/abi.h"
 #include "target/arm/hvc/kvm-psci.h"
 #include "target/arm/hvc/kvm-vcpu.h"
@@ -521,6 +522,9 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
         return false;
     }
     promise_services(machine, set);
+    if (hvc_service_in(hvc_service_by_name("mem-share"), set)) {
+        shared_pages_enable();
+    }
     if (kvm_enabled()) {
         virt_hvc_recipe(vms, vms->hvc.vm);
         return check_steal_time(&vms->hvc, set, errp) &&

@@ -170,11 +170,47 @@ static const Row vendor_rows[] = {
     { { 0x86000040 }, NO },
     { { 0x86000041 }, NO },
     { { 0x8600007f }, NO },
-    /* HYP_MEMINFO and the other calls of a protected VM */
-    { { 0xc6000002 }, NO },
-    { { 0xc6000003, 0x40000000 }, NO },
-    { { 0xc6000004, 0x40000000 }, NO },
+    /* Calls of a protected VM: MMIO_GUARD, MEM_RELINQUISH */
+    { { 0xc6000005 }, NO },
+    { { 0xc6000006 }, NO },
     { { 0xc6000007, 0x09000000 }, NO },
+    { { 0xc6000008, 0x09000000 }, NO },
+    { { 0xc6000009, 0x40000000 }, NO },
+    { { 0xc600000a, 0x40000000 }, NO },
+};
+
+/*
+ * HYP_MEMINFO, MEM_SHARE and MEM_UNSHARE; SMC64 only. Nothing is shared here:
+ * these are what cannot be, MMIO, flash, the record of stolen time among it.
+ */
+static const Row mem_share_rows[] = {
+    { { 0xc6000002 }, { 4096 }, .service = MEM_SHARING },
+    { { 0xc6000002, 1 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000002, 0, 1 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000002, 0, 0, 1ULL << 63 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x43000000, 1 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x43000000, 0, 1 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x43000000, 1ULL << 32 }, { DENIED },
+      .service = MEM_SHARING },
+    { { 0xc6000003, 0x43000001 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x43000800 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x04000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x09000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x090a0000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x3ffff000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x44000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x143000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0x8000000043000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, 0xfffffffffffff000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000003, UINT64_MAX }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000004, 0x43000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000004, 0x43000000, 1 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000004, 0x43000001 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000004, 0x09000000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0xc6000004, 0xfffffffffffff000 }, { DENIED }, .service = MEM_SHARING },
+    { { 0x86000003, 0x43000000 }, NO },
+    { { 0x86000004, 0x43000000 }, NO },
 };
 
 /* DISCOVER_IMPL_VER and DISCOVER_IMPL_CPUS; SMC64 only */
@@ -384,6 +420,7 @@ const Family families[] = {
     FAMILY("vendor-features", vendor_rows),
     FAMILY("ptp", ptp_rows),
     FAMILY("implementation-cpus", implementation_rows),
+    FAMILY("mem-share", mem_share_rows),
     FAMILY("unknown", unknown_rows),
 };
 const unsigned families_count = ARRAY_SIZE(families);
@@ -479,7 +516,8 @@ static Row expected_row(const Vm *vm, const Offer *offer, const Row *row,
     case FEATURES:
         expected.kind = EXACTLY;
         expected.result[0] = (offer->services & VENDOR_FEATURES ? 1 : 0) |
-                             (offer->services & PTP ? 2 : 0);
+                             (offer->services & PTP ? 2 : 0) |
+                             (offer->services & MEM_SHARING ? 0x1c : 0);
         expected.result[2] = offer->services & IMPLEMENTATIONS ? 3 : 0;
         break;
     case WORKAROUND:

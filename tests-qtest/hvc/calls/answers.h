@@ -20,8 +20,9 @@ enum {
     VENDOR_FEATURES = 1 << 2,
     PTP             = 1 << 3,
     ALL_SERVICES    = TRNG | PV_TIME | VENDOR_FEATURES | PTP,
-    /* No floor has it; with the list of IMPLEMENTATIONS_LIST. */
+    /* No floor has them; the first with the list of IMPLEMENTATIONS_LIST. */
     IMPLEMENTATIONS = 1 << 4,
+    MEM_SHARING     = 1 << 5,
 };
 
 /* A PSCI version as PSCI_VERSION returns it. */

@@ -38,6 +38,8 @@ static const Spec choices[] = {
       { IMPLEMENTATIONS, PSCI(1, 1) } },
     { "linux-6.12:+implementation-cpus,implementation-cpus="
       IMPLEMENTATIONS_LIST, { ALL_SERVICES | IMPLEMENTATIONS, PSCI(1, 1) } },
+    { "mem-share", { MEM_SHARING, PSCI(1, 1) } },
+    { "linux-6.12:+mem-share", { ALL_SERVICES | MEM_SHARING, PSCI(1, 1) } },
 };
 
 /* Machine types with the offer of their release, which never changes */
@@ -111,6 +113,15 @@ static void add_family_tests(void)
             .offer = floors[i].offer, .vcpus = 2,
         }, "aarch32/%s", floors[i].spec);
     }
+    case_add(case_test_families, &(Case) {
+        .setup = { .services = "linux-6.12:+mem-share", .aarch32 = true },
+        .offer = { ALL_SERVICES | MEM_SHARING, PSCI(1, 1) }, .vcpus = 2,
+    }, "aarch32/mem-share");
+    case_add(case_test_families, &(Case) {
+        .setup = { .services = "linux-6.12:+mem-share",
+                   .machine = CASE_EL2 },
+        .offer = { ALL_SERVICES | MEM_SHARING, PSCI(1, 1) }, .vcpus = 2,
+    }, "smc/mem-share");
 }
 
 /* SMCCC, Arm DEN 0028: function ids, conduits, immediates */

@@ -125,5 +125,6 @@ void guest_call_tests(void);
 void guest_psci_tests(void);
 void guest_service_tests(void);
 void guest_hostile_tests(void);
+void guest_mem_share_tests(void);
 
 #endif

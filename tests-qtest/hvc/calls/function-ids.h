@@ -39,6 +39,9 @@
 #define PV_TIME_ST 0xc5000021
 
 /* KVM's own services */
-#define PTP_CALL   0x86000001
+#define PTP_CALL    0x86000001
+#define MEM_INFO    0xc6000002
+#define MEM_SHARE   0xc6000003
+#define MEM_UNSHARE 0xc6000004
 
 #endif

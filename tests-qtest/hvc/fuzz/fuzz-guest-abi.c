@@ -1,6 +1,6 @@
 /*
- * Fuzzer of the contract's section, of check-guest-abi, and of the XSAVE
- * components of an incoming x86 vCPU
+ * Fuzzer of the contract's section, of check-guest-abi, of the XSAVE components
+ * of an incoming x86 vCPU, and of the log of shared pages
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
@@ -16,6 +16,7 @@
  *   q   the arguments of check-guest-abi, as read_value() reads them; not JSON,
  *       as QEMU's JSON parser leaks memory and is not under test
  *   x   a vCPU's XSAVE components and those of a VM, see fuzz_xsave()
+ *   p   a log of shared pages, as in a stream
  *
  * A run fails, besides for what a sanitizer finds, if a contract is accepted
  * that valid_contract() refuses, or the other way round. valid_contract() has
@@ -37,6 +38,7 @@
 #include "monitor/monitor.h"
 #include "monitor/monitor-internal.h"
 #include "migration/guest-abi-virtio.h"
+#include "migration/shared-pages-log.h"
 #include "target/i386/xsave-check.h"
 #include "../fake/contract-loader.h"
 #include "fuzz-guest-abi.h"
@@ -683,6 +685,170 @@ static void fuzz_xsave(const uint8_t *data, size_t size)
     fuzz_refusal(&xsave_xss, state.xss, limits.xss, limits.host_xss);
 }
 
+/* The destination's memory */
+static const struct {
+    const char *name;
+    unsigned pages;
+} memories[] = {
+    { "ram", 5000 }, { "/objects/dimm", 13 }, { "m", 1 },
+};
+
+#define MEMORY_PAGES 5000
+
+typedef bool Pages[ARRAY_SIZE(memories)][MEMORY_PAGES];
+
+static const char *memory_name(const void *memory)
+{
+    return memories[(uintptr_t)memory - 1].name;
+}
+
+static void pages_changed(uint64_t address, uint64_t size, bool shared)
+{
+}
+
+static SharedPagesLog *new_pages(void)
+{
+    static const SharedPagesOps ops = { memory_name, pages_changed };
+    SharedPagesLog *log = shared_pages_log_new(&ops);
+
+    for (uintptr_t i = 0; i < ARRAY_SIZE(memories); i++) {
+        shared_pages_log_map(log, i << 32, memories[i].pages * 4096ULL,
+                             (void *)(i + 1), memories[i].pages * 4096ULL, 0);
+    }
+    return log;
+}
+
+/* An independent reading of docs/system/shared-pages.rst */
+static bool valid_runs(const uint8_t *data, size_t size, bool *pages,
+                       unsigned count)
+{
+    uint64_t at = 0;
+    bool shared = false;
+
+    while (size) {
+        __uint128_t length = 0;
+        unsigned shift = 0;
+        bool more = true;
+
+        while (more) {
+            if (!size || shift > 63) {
+                return false;
+            }
+            length |= (__uint128_t)(*data & 0x7f) << shift;
+            more = *data >> 7;
+            shift += 7;
+            data++;
+            size--;
+        }
+        if (length > count - at || (!length && (at || shared))) {
+            return false;
+        }
+        for (; length; length--) {
+            pages[at++] = shared;
+        }
+        shared = !shared;
+    }
+    return true;
+}
+
+static bool valid_bitmap(const uint8_t *data, size_t size, bool *pages,
+                         unsigned count)
+{
+    if (size != (count + 7) / 8) {
+        return false;
+    }
+    for (unsigned page = 0; page < size * 8; page++) {
+        if (data[page / 8] & 1 << page % 8) {
+            if (page >= count) {
+                return false;
+            }
+            pages[page] = true;
+        }
+    }
+    return true;
+}
+
+static bool valid_pages(const uint8_t *data, size_t size, Pages pages)
+{
+    bool seen[ARRAY_SIZE(memories)] = { };
+
+    if (!size || *data != 12) {
+        return false;
+    }
+    data++;
+    size--;
+    while (size) {
+        unsigned length = *data, i;
+        const uint8_t *name = data + 1;
+        uint64_t count, bytes;
+
+        if (size < 1 + length + 8 + 1 + 8) {
+            return false;
+        }
+        for (i = 0; i < ARRAY_SIZE(memories); i++) {
+            if (strlen(memories[i].name) == length &&
+                !memcmp(memories[i].name, name, length)) {
+                break;
+            }
+        }
+        data = name + length + 8 + 1 + 8;
+        size -= 1 + length + 8 + 1 + 8;
+        count = ldq_be_p(name + length);
+        bytes = ldq_be_p(data - 8);
+        if (i == ARRAY_SIZE(memories) || seen[i] ||
+            count != memories[i].pages || bytes > size ||
+            bytes > (count + 7) / 8) {
+            return false;
+        }
+        seen[i] = true;
+        if (!(data[-9] == 0 ? valid_runs(data, bytes, pages[i], count) :
+              data[-9] == 1 && valid_bitmap(data, bytes, pages[i], count))) {
+            return false;
+        }
+        data += bytes;
+        size -= bytes;
+    }
+    return true;
+}
+
+static void check_pages(SharedPagesLog *log, Pages pages)
+{
+    for (uintptr_t i = 0; i < ARRAY_SIZE(memories); i++) {
+        for (unsigned page = 0; page < memories[i].pages; page++) {
+            g_assert_cmpint(shared_pages_log_get(log, (void *)(i + 1),
+                                                 page * 4096ULL), ==,
+                            pages[i][page]);
+        }
+    }
+}
+
+static void fuzz_pages(const uint8_t *data, size_t size)
+{
+    static Pages pages;
+    g_autoptr(SharedPagesLog) log = new_pages();
+    g_autoptr(SharedPagesLog) next = new_pages();
+    g_autoptr(GByteArray) content = NULL;
+    Error *err = NULL;
+    bool loaded, valid;
+
+    memset(pages, 0, sizeof(pages));
+    valid = valid_pages(data, size, pages);
+    loaded = shared_pages_log_load(log, data, size, &err);
+    g_assert_true(loaded == valid);
+    g_assert_true(loaded == !err);
+    error_free(err);
+    if (!loaded) {
+        g_assert_cmpuint(shared_pages_log_count(log), ==, 0);
+        return;
+    }
+    check_pages(log, pages);
+    content = shared_pages_log_save(log, &error_abort);
+    g_assert_cmpuint(content->len, <=, shared_pages_log_max_size(log));
+    g_assert_true(shared_pages_log_load(next, content->data, content->len,
+                                        &error_abort));
+    check_pages(next, pages);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     contract_loader_init();
@@ -712,6 +878,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'x':
         fuzz_xsave(data + 1, size - 1);
+        break;
+    case 'p':
+        fuzz_pages(data + 1, size - 1);
         break;
     }
     return 0;

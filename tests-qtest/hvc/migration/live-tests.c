@@ -11,10 +11,9 @@
 #include "migration/migration-qmp.h"
 #include "../calls/function-ids.h"
 #include "arrival.h"
+#include "moves.h"
 
-typedef void Move(const Peer *from, const Peer *to);
-
-static void move_by_file(const Peer *from, const Peer *to)
+void move_by_file(const Peer *from, const Peer *to)
 {
     g_autofree char *path = vm_scratch("stream");
     g_autofree char *uri = g_strdup_printf("file:%s", path);
@@ -30,14 +29,14 @@ static void move_with_return_path(const Peer *from, const Peer *to)
     migrate_live(from, to);
 }
 
-static void move_by_multifd(const Peer *from, const Peer *to)
+void move_by_multifd(const Peer *from, const Peer *to)
 {
     set_capability(from, to, "multifd");
     migrate_live(from, to);
 }
 
 /* Needs guest memory on tmpfs, see use_tmpfs(). */
-static void move_by_postcopy(const Peer *from, const Peer *to)
+void move_by_postcopy(const Peer *from, const Peer *to)
 {
     set_capability(from, to, "postcopy-ram");
     migrate_set_capability(from->qts, "events", true);
@@ -57,8 +56,7 @@ static void move_by_postcopy(const Peer *from, const Peer *to)
     assert_completed(to->qts);
 }
 
-/* Postcopy needs userfaultfd, which a host can forbid. */
-static bool skip_without_postcopy(const Peer *to)
+bool skip_without_postcopy(const Peer *to)
 {
     QDict *response = qtest_qmp(to->qts, "{ 'execute': "
                                 "'migrate-set-capabilities', 'arguments': { "

@@ -11,9 +11,11 @@
 #include "target/arm/hvc/implementations.h"
 #include "target/arm/hvc/kvm-call.h"
 #include "../fake/fake-kvm.h"
+#include "../fake/fake-pages.h"
 
 #define NOT_SUPPORTED UINT64_MAX
 #define INVALID       (UINT64_MAX - 1)
+#define DENIED        (UINT64_MAX - 2)
 #define FAILED        (UINT64_MAX - 5)
 
 /* X0 to X30, and what a caller has in them that is no argument */
@@ -207,6 +209,53 @@ static void test_implementations(void)
     }
 }
 
+/* Linux Documentation/virt/kvm/arm/hypercalls.rst */
+static void test_mem_share(void)
+{
+    static const HvcSet sharing = { { 0, 0, 0x1d, 0 }, 0x10001 };
+    static const struct {
+        uint64_t x[4], result[4];
+        unsigned reads;
+    } cases[] = {
+        { { 0x86000000 }, { 0x1d } },
+        { { 0xc6000002 }, { 4096 }, 3 },
+        { { 0xc6000002, 1 }, { DENIED }, 1 },
+        { { 0xc6000002, 0, 1 }, { DENIED }, 2 },
+        { { 0xc6000002, 0, 0, 1ULL << 32 }, { DENIED }, 3 },
+        { { 0xc6000004, FAKE_PAGE }, { DENIED }, 3 },
+        { { 0xc6000003, FAKE_PAGE, 1 }, { DENIED }, 2 },
+        { { 0xc6000003, FAKE_PAGE, 0, 1 }, { DENIED }, 3 },
+        { { 0xc6000003, FAKE_PAGE + 1 }, { DENIED }, 3 },
+        { { 0xc6000003, FAKE_PAGE + 0x1000 }, { DENIED }, 3 },
+        { { 0xc6000003, FAKE_PAGE }, { 0 }, 3 },
+        { { 0xc6000003, FAKE_PAGE }, { DENIED }, 3 },
+        { { 0xc6000004, FAKE_PAGE, 7 }, { DENIED }, 2 },
+        { { 0xc6000004, FAKE_PAGE }, { 0 }, 3 },
+        { { 0xc6000004, FAKE_PAGE }, { DENIED }, 3 },
+        { { 0x86000003, FAKE_PAGE }, { NOT_SUPPORTED } },
+        { { 0xc6000005 }, { NOT_SUPPORTED } },
+    };
+    g_autoptr(FakeKvm) fake = new_vcpu();
+
+    hvc_dispatch_init(&sharing);
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_test_message("0x%" PRIx64 " 0x%" PRIx64, cases[i].x[0],
+                       cases[i].x[1]);
+        set_arguments(fake, cases[i].x);
+        g_assert_cmpint(make_call(fake, cases[i].x[0], false, true), ==,
+                        HVC_EVENT_NONE);
+        for (unsigned n = 0; n < 4; n++) {
+            g_assert_cmphex(fake_kvm_value(fake, FAKE_X(n)), ==,
+                            cases[i].result[n]);
+        }
+        g_assert_cmpuint(fake->gets, ==, cases[i].reads);
+    }
+    /* To a 32-bit guest they are not there. */
+    set_arguments(fake, (const uint64_t[]) { 0xc6000003, FAKE_PAGE, 0, 0 });
+    make_call(fake, 0xc6000003, false, false);
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_X0), ==, NOT_SUPPORTED);
+}
+
 /*
  * The kernel hands over what it was told to, but should it hand over more: no
  * handler that needs TCG's vCPU is called.
@@ -295,6 +344,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-call/smc", test_smc);
     g_test_add_func("/hvc-kvm-call/aarch32", test_aarch32);
     g_test_add_func("/hvc-kvm-call/implementations", test_implementations);
+    g_test_add_func("/hvc-kvm-call/mem-share", test_mem_share);
     g_test_add_func("/hvc-kvm-call/hostile", test_hostile);
     g_test_add_func("/hvc-kvm-call/errors", test_errors);
     return g_test_run();

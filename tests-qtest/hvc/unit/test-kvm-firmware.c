@@ -471,6 +471,76 @@ static void test_by_qemu(void)
     }
 }
 
+/* Bits that no kernel takes, of a register that all of them have */
+static void test_by_qemu_in_kernels_register(void)
+{
+    static const HvcSet sharing = { { 1, 1, 0x1f, 0 }, 0x10001 };
+
+    for (FakeKernel kernel = FAKE_6_12; kernel < FAKE_KERNELS; kernel++) {
+        g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
+        HvcShare share;
+
+        g_test_message("Linux %s", fake_kvm_name(kernel));
+        g_assert_true(hvc_kvm_pin(&fake->kvm, &sharing, OPTIONS, &share,
+                                  &error_abort));
+        /* The kernel has UID and PTP, and would not say the bits. */
+        g_assert_cmphex(share.kernel.bmap[HVC_VENDOR_HYP_BMAP], ==, 3);
+        g_assert_cmphex(share.qemu.bmap[HVC_VENDOR_HYP_BMAP], ==, 0x1d);
+        g_assert_cmphex(fake_kvm_value(fake, FAKE_VENDOR_HYP), ==, 3);
+        g_assert_true(fake_kvm_hands_over(fake, 0xc6000002));
+        g_assert_true(fake_kvm_hands_over(fake, 0xc6000003));
+        g_assert_true(fake_kvm_hands_over(fake, 0xc6000004));
+        g_assert_true(fake_kvm_hands_over(fake, 0x86000000));
+        g_assert_cmpuint(fake->handed_over->len, ==, 4);
+        fake->has_run = true;
+        g_assert_true(hvc_kvm_check_pinned(&fake->kvm, &share, &error_abort));
+    }
+}
+
+/* One that takes them says them, but leaves the calls to QEMU. */
+static void test_by_qemu_with_bits(void)
+{
+    static const HvcSet sharing = { { 1, 1, 0x1f, 0 }, 0x10001 };
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
+    HvcShare share;
+
+    fake_kvm_register(fake, FAKE_VENDOR_HYP)->limit = 0x1f;
+    hvc_kvm_pin(&fake->kvm, &sharing, OPTIONS, &share, &error_abort);
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_VENDOR_HYP), ==, 0x1f);
+    g_assert_cmphex(share.qemu.bmap[HVC_VENDOR_HYP_BMAP], ==, 0x1c);
+    g_assert_cmpuint(fake->handed_over->len, ==, 3);
+}
+
+#define NOT_SHARED(why) \
+    OPTIONS ": this host's kernel cannot give a guest hvc service " \
+    "'mem-share' (vendor-hyp bit 2), it offers " \
+    "trng:pv-time:vendor-features:ptp" why "; use " \
+    "hvc-services=trng:pv-time:vendor-features:ptp"
+
+static void test_by_qemu_in_kernels_register_refused(void)
+{
+    static const HvcSet sharing = { { 1, 1, 0x1f, 0 }, 0x10001 };
+    HvcSet more = sharing;
+    g_autoptr(FakeKvm) old = fake_kvm_new(FAKE_6_1);
+    g_autoptr(FakeKvm) keeps = fake_kvm_new(FAKE_7_3);
+    g_autoptr(FakeKvm) lacks = fake_kvm_new(FAKE_7_3);
+
+    check_pin(old, &sharing, NOT_SHARED("; needed: Linux 6.4 or later, where "
+                                        "QEMU serves it"));
+    keeps->hand_over_errno = EPERM;
+    keeps->hand_over_fails = 0xc6000004;
+    check_pin(keeps, &sharing, NOT_SHARED(
+        ", and it does not hand over the function 0xc6000004 to QEMU "
+        "(KVM_ARM_VM_SMCCC_FILTER: Operation not permitted); needed: Linux "
+        "6.4 or later"));
+    /* A bit of nobody's beside them is still refused. */
+    more.bmap[HVC_VENDOR_HYP_BMAP] |= 0x20;
+    check_pin(lacks, &more, OPTIONS ": this host's kernel cannot give a guest "
+              "hvc service 'vendor-hyp bit 5' (vendor-hyp bit 5), it offers "
+              "trng:pv-time:vendor-features:ptp; needed: a kernel that has it; "
+              "use hvc-services=trng:pv-time:vendor-features:ptp");
+}
+
 /* Without vendor-features nobody asks for its bits. */
 static void test_by_qemu_alone(void)
 {
@@ -835,6 +905,11 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm/bits-not-offered", test_bits_not_offered);
     g_test_add_func("/hvc-kvm/bits-off", test_bits_off);
     g_test_add_func("/hvc-kvm/by-qemu", test_by_qemu);
+    g_test_add_func("/hvc-kvm/by-qemu-in-kernels-register",
+                    test_by_qemu_in_kernels_register);
+    g_test_add_func("/hvc-kvm/by-qemu-in-kernels-register-refused",
+                    test_by_qemu_in_kernels_register_refused);
+    g_test_add_func("/hvc-kvm/by-qemu-with-bits", test_by_qemu_with_bits);
     g_test_add_func("/hvc-kvm/by-qemu-alone", test_by_qemu_alone);
     g_test_add_func("/hvc-kvm/by-qemu-refused", test_by_qemu_refused);
     g_test_add_func("/hvc-kvm/psci", test_psci);

@@ -180,8 +180,8 @@ static const BadCase bad[] = {
     { "+", "*item 1 of '+' is empty*" },
     { "trng:-", "*item 2 of 'trng:-' is empty*" },
     { "trgn", "*'trgn' is neither a service (trng, pv-time, vendor-features, "
-      "ptp, implementation-cpus) nor a floor (none, linux-5.10, linux-6.1, "
-      "linux-6.12, linux-6.18)"
+      "ptp, implementation-cpus, mem-share) nor a floor (none, linux-5.10, "
+      "linux-6.1, linux-6.12, linux-6.18)"
       "; did you mean 'trng'?" },
     /* Kernels without a floor of their own, and what is beside them */
     { "linux-6.2", "*'linux-6.2' is neither*; use hvc-services=linux-6.1, the "
@@ -406,7 +406,8 @@ static void test_table(void)
     /* KVM's bits: Linux arch/arm64/include/uapi/asm/kvm.h */
     g_assert_cmphex(bits[HVC_STD_BMAP], ==, 0x1);
     g_assert_cmphex(bits[HVC_STD_HYP_BMAP], ==, 0x1);
-    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP], ==, 0x3);
+    /* and, of pKVM, ARM_SMCCC_KVM_FUNC_HYP_MEMINFO to _MEM_UNSHARE */
+    g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP], ==, 0x1f);
     g_assert_cmphex(bits[HVC_VENDOR_HYP_BMAP_2], ==, 0x3);
 
     g_assert_true(hvc_service_has_function(hvc_service_by_name("trng"),
