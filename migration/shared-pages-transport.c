@@ -3,6 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
+ *
+ * scripts/tests/test_shared_pages_order.py swaps the lines of these functions,
+ * and looks whether the tests see it.
  */
 
 #include "qemu/osdep.h"
