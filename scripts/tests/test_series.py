@@ -34,7 +34,7 @@ OPTIONS = ('virt-10.0,hvc-services=linux-6.12',
 DEVICES = ('-smp', '2', '-netdev', 'user,id=n', '-device',
            'virtio-net-pci,netdev=n,romfile=', '-device', 'virtio-rng-pci',
            '-device', 'virtio-balloon-pci', '-device', 'virtio-scsi-pci',
-           '-device', 'pcie-root-port,id=slot', '-device', 'qemu-xhci')
+           '-device', 'pcie-root-port,id=root0', '-device', 'qemu-xhci')
 PINNED = 'virt-hvc-10.0'
 CPUS = ('cortex-a35', 'cortex-a53', 'cortex-a55', 'cortex-a57', 'cortex-a76',
         'cortex-a710', 'neoverse-n1', 'neoverse-n2', 'a64fx')
