@@ -126,6 +126,13 @@ typedef void ClassInitData;
 #define arm_cpu_clidr(cpu) ((cpu)->clidr)
 #endif
 
+/* Is it -cpu max or host? target/i386/cpu.h */
+#if QEMU_SINCE(10, 2)
+#define x86_max_features(cpu) X86_CPU_GET_CLASS(cpu)->max_features
+#else
+#define x86_max_features(cpu) ((cpu)->max_features)
+#endif
+
 /* What the accelerator can give to any vCPU; target/i386/cpu.h */
 #if QEMU_SINCE(10, 0)
 #define x86_supported_feature_word(word) \

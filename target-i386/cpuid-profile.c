@@ -238,7 +238,7 @@ static bool is_compared(const CpuidItem *item, X86CPU *cpu)
 {
     switch (item->kind) {
     case CPUID_NUMBER:
-        return cpu->max_features;
+        return x86_max_features(cpu);
     case CPUID_LAYOUT:
         return cpuid_item_value(item, cpu);
     default:
