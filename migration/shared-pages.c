@@ -60,13 +60,18 @@ static void mark_dirty(uint64_t address, uint64_t size, bool shared)
     }
 }
 
-/* RAM of a device is the device's. */
+/*
+ * RAM of a device is the device's. What virtio-mem plugs and unplugs in parts
+ * stays where it is meanwhile: its pages would still be shared when they come
+ * back.
+ */
 static bool is_guests(const MemoryRegionSection *section)
 {
     MemoryRegion *mr = section->mr;
 
     return memory_region_is_ram(mr) && !section->readonly &&
            !memory_region_is_ram_device(mr) &&
+           !memory_region_has_ram_discard_manager(mr) &&
            object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
 }
 

@@ -36,7 +36,7 @@ SharedPagesLog *shared_pages_log(void);
  * @shared: whether the pages are shared from now on
  *
  * Only the memory of memory backends is the guest's to share: neither devices
- * nor flash. May be called in any thread.
+ * nor flash, nor that of virtio-mem. May be called in any thread.
  *
  * Returns: what shared_pages_log_set() does.
  */
