@@ -25,8 +25,8 @@ from qemu_hvc.bench import kvm as bench_kvm, served
 from qemu_hvc.fleet_profile import ProfileRefused
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           downtime, journey_set, journey_table, journeys, kept,
-                          kernels, matrix_set, matrix_table, modules, moves,
-                          nic, page, render, spots, x86)
+                          kernels, linux_kind, matrix_set, matrix_table,
+                          modules, moves, nic, page, render, spots, told, x86)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Hardware
 from qemu_hvc.lab.kernels import Kernel
@@ -353,15 +353,36 @@ class LabRules(unittest.TestCase):
             ['csum', 'version-1', 'ring-reset', 'guest-uso4',
              'guest-udp-tunnel-gso', 'bit 127'])
 
-    def nic_answers(self, **replies):
+    def console(self, replies):
         class Console:
             """A VM whose guest says that"""
+            said = ''
+
             def write(self, text):
                 self.said = replies[text.split()[0]]
 
             def expect(self, *_):
-                return f'{self.said}\n{nic.TAG} done 0\n'
-        return nic.NicGuest(Console()).answers()
+                return f'{self.said}\n{linux_kind.TAG} done 0\n'
+        return Console()
+
+    def nic_answers(self, **replies):
+        return nic.NicGuest(self.console(replies)).answers()
+
+    def test_guest_that_is_told_of_cpus(self):
+        report = '\n'.join(f'{name}={name}' for name in told.REPORTED)
+        guest = told.ToldGuest(self.console({
+            'report': f'{report}\nerrata=ARM erratum 1;ARM errata 2, or 3;',
+            'midrs': '0x414fd0c1 0x414fd0c1 '}))
+        guest.booted()
+        answers = guest.answers()
+        self.assertEqual(answers['midr_el1'], '0x414fd0c1 0x414fd0c1')
+        self.assertEqual(guest.differences(answers, {
+            name: value for name, value in answers.items()
+            if name != 'works around ARM errata 2, or 3'}, OLD, NEW), [
+                'works around ARM errata 2, or 3: yes, then off'])
+        with self.assertRaisesRegex(LabError, 'Linux 6.12, logs no number'):
+            told.ToldGuest(self.console({
+                'report': 'kernel=6.12\nimplementations='})).booted()
 
     def test_calls_at_random(self):
         """All of their answers are compared, from the first time on."""

@@ -15,9 +15,9 @@ errata() {
         tr '\n' ';'
 }
 
-# midrs: MIDR_EL1 of each CPU, as the kernel tells programs
+# midrs: MIDR_EL1 of each CPU, as the kernel tells programs, in a line
 midrs() {
-    cat /sys/devices/system/cpu/cpu*/regs/identification/midr_el1 | tr '\n' ' '
+    cat /sys/devices/system/cpu/cpu*/regs/identification/midr_el1 | xargs
 }
 
 # What Linux found out about its hypervisor, as key=value lines. An empty value

@@ -145,6 +145,47 @@ SERVED = (
             when=Kind.START, refused=r'cannot give a guest PSCI 1\.3'),
 )
 
+# Different CPUs: the guest reads the first of the list on both, and is told of
+# all. An N1 can show all that an A76 has, and not the other way round.
+N1, A76 = (Site('6.18', cpu) for cpu in ('neoverse-n1', 'cortex-a76'))
+TOLD = 'virt-hvc-10.0,hvc-services=linux-6.12:+implementation-cpus'
+BOTH = ',implementation-cpus=0x414fd0b1:0x414fd0c1'
+OTHER_LIST = ',implementation-cpus=0x414fd0c1:0x410fd083'
+MIXED = (
+    Journey('from one CPU to another, and home', (N1, A76), 'A B reset A',
+            machine=TOLD + BOTH, profile='B'),
+    Journey('from one CPU to another, live, calls at random', (A76, N1),
+            'A hostile B cycle hostile A', 'socket', 2,
+            machine=TOLD + BOTH, profile='A'),
+    # The same errata, those of a Cortex-A57 among them, wherever it boots
+    *(Journey(f'Linux {series} from one CPU to another', (
+        Site('6.18', linux=series), Site('6.18', 'cortex-a76', linux=series)),
+              'A B reset A reset', by, 2, machine=f'{TOLD}{BOTH}:0x411fd070',
+              profile='B')
+      for series, by in (('6.16', 'file'), ('6.18', 'socket'))),
+    Journey('from one CPU to another, protected hosts', (
+        Site('newest', append='kvm-arm.mode=protected'),
+        Site('newest', 'cortex-a76', 'kvm-arm.mode=protected')), 'A B reset A',
+            machine=TOLD + BOTH, profile='B'),
+    Journey('a list of one CPU on 6.12, which has no register for it',
+            (LTS, NEW), 'A flood B calm A', machine=TOLD),
+    Journey('a CPU that the guest was not told of', (
+        N1, Site('6.18', 'cortex-a76', options=OTHER_LIST)), 'B',
+            machine=TOLD, when=Kind.START,
+            refused=r"this host's CPU \(Cortex-A76, 0x414fd0b1/0x0/0x0\) is not "
+            'one that the guest is told of'),
+    Journey('another list of CPUs', (
+        Site('6.18', options=BOTH), Site('6.18', options=OTHER_LIST)), 'A B',
+            'socket', machine=TOLD, refused='MIDR_EL1 = 0x414fd0b1'),
+    Journey('the CPU of another host on 6.12', (Site('6.12', options=BOTH),),
+            'A', machine=TOLD, when=Kind.START,
+            refused=r'cannot give a guest the CPU that is first in '
+            r'implementation-cpus \(Cortex-A76, .*needed: Linux 6\.15 or later'),
+    Journey('a list of CPUs on 6.1, which hands over nothing', (OLD,), 'A',
+            machine=TOLD.replace('6.12', '6.1'), when=Kind.START,
+            refused="cannot give a guest hvc service 'implementation-cpus'"),
+)
+
 # A Linux guest whose NIC has its backend in the kernel. Its driver takes what
 # it is offered, so that a restart on a newer kernel may cut off the way home.
 NICS = (
@@ -193,4 +234,4 @@ SERIES = (
             'multifd', 2, profile='A'),
 )
 
-JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *NICS, *SERIES)
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *MIXED, *NICS, *SERIES)

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from .. import linux_guest
-from ..console import GuestError
 from ..initramfs import DATA, cached, modules as module_files, newc
 from . import modules
 from .common import LabError, fetch
 from .guest_kind import Answers, GuestKind
 from .host import Host
 from .kernels import Kernel, one
-from .linux import run_in_guest
+from .linux_kind import AnsweringLinux, append
 from .vm import Vm
 
 NAME = 'a Linux guest with a NIC'
@@ -29,8 +28,6 @@ NAME = 'a Linux guest with a NIC'
 HOST_MEMORY = '2G'
 GUEST_MEMORY = '192'
 GUEST_KERNEL = '6.12'
-TAG = '@nic'
-BOOT_TIMEOUT = 300
 # So that one who has moved is still known to its neighbours
 MAC = '52:54:00:12:34:56'
 # Hosts of their own, so that no other guest has it
@@ -97,28 +94,12 @@ class NicVm(Vm):
         self.host.run(f'attach {tap}')
 
 
-class NicGuest:
-    """The guest of a VM that runs it; see guest_kind.AnsweringGuest"""
-
-    def __init__(self, vm: Vm) -> None:
-        self.vm = vm
-
-    def run(self, command: str) -> str:
-        try:
-            return run_in_guest(self.vm, TAG, command)
-        except GuestError as error:
-            raise LabError(str(error)) from None
-
-    def fields(self, command: str) -> dict[str, str]:
-        return linux_guest.fields_of(self.run(command))
+class NicGuest(AnsweringLinux):
+    """One whose traffic runs"""
 
     def booted(self) -> None:
-        self.vm.expect(f'{TAG} ready', BOOT_TIMEOUT)
+        super().booted()
         self.run('nic_up')
-
-    def reboot(self) -> None:
-        self.vm.qmp('system_reset')
-        self.booted()
 
     def answers(self) -> Answers:
         found = {'kernel': self.run('uname -r').strip(),
@@ -144,18 +125,6 @@ class NicGuest:
         data = self.fields('echo_tcp')
         return 'ok' if data['sent'] == data['came'] else \
             f'sent {data["sent"]}, {data["came"]} came back'
-
-    def differences(self, before: Answers, after: Answers, source: Kernel,
-                    target: Kernel) -> list[str]:
-        del source, target
-        return [f'{name}: {before.get(name, "off")}, then '
-                f'{after.get(name, "off")}'
-                for name in sorted({*before, *after})
-                if before.get(name) != after.get(name)]
-
-    def asides(self, *moved: object) -> list[str]:
-        del moved
-        return []
 
 
 @dataclass(frozen=True)
@@ -213,8 +182,7 @@ def kind(place: Place, build: Path, device: str = '') -> GuestKind:
             machine += place.machine
         return ['-machine', machine, '-smp', str(cpus), '-m', GUEST_MEMORY,
                 *place.options, '-kernel', LINUX, '-initrd', INITRD,
-                '-append', f'console={place.console} quiet panic=-1 '
-                f'hvc_tag={TAG}']
+                '-append', append(place.console)]
 
     return GuestKind(files, options,
                      functools.partial(NicVm, device=device), NicGuest,

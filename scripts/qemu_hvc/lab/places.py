@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import functools
 from pathlib import Path
 
-from . import nic, qemu_build, x86
+from . import linux, nic, qemu_build, told, x86
 from .bare_guest import BARE
 from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
@@ -23,7 +23,8 @@ class Site:
     CPU "max" is that of Debian's newest QEMU; options: what is added to the
     VM's machine there; cpus: of the VM there, 0 for the journey's; arch:
     Debian's name; nic: a VM there has a NIC, and runs Linux; qemu: the version
-    there, "" for that of --qemu.
+    there, "" for that of --qemu; linux: a VM there runs this series of Linux,
+    and is told of CPUs.
     """
     kernel: str
     cpu: str = ''
@@ -34,6 +35,7 @@ class Site:
     arch: str = 'arm64'
     nic: bool = False
     qemu: str = ''
+    linux: str = ''
 
     @property
     def needs_newest(self) -> bool:
@@ -49,6 +51,8 @@ class Site:
             more.append(f'QEMU {self.qemu}')
         if self.cpus:
             more.append(f'{self.cpus} CPUs')
+        if self.linux:
+            more.append(f'a guest of Linux {self.linux}')
         words = ', '.join(word for word in more if word)
         return self.kernel + (f' ({words})' if words else '')
 
@@ -87,6 +91,8 @@ class Places:
 
     def kind(self, site: Site, device: str = '') -> GuestKind:
         """What the VMs there run; device: more properties of their NIC"""
+        if site.linux:
+            return told.kind(site.linux)
         if not site.nic:
             return BARE
         return nic.kind(nic.PLACES[site.arch], self.build, device)
@@ -100,6 +106,8 @@ class Places:
             hardware = replace(hardware, cpu=site.cpu)
         if site.needs_newest:
             hardware = replace(hardware, outer=self.newest_outer())
+        if site.linux:
+            hardware = replace(hardware, memory=linux.MEMORY)
         if site.nic:
             hardware = nic.with_backends(hardware)
         return hardware
