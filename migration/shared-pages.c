@@ -189,7 +189,7 @@ static const VMStateDescription vmstate_shared_pages = {
     .name = "shared-pages",
     .version_id = 1,
     .minimum_version_id = 1,
-    /* After the last of RAM, and before devices that look where they may write */
+    /* After the last of RAM, and before devices, which look where to write */
     .priority = MIG_PRI_IOMMU,
     .pre_save = shared_pages_pre_save,
     .post_save = shared_pages_post_save,

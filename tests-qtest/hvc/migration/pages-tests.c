@@ -393,7 +393,8 @@ static const PagesDamage damages[] = {
     { "left-out", leave_out, "shared-pages: the incoming VM has no list of "
       "shared pages, which this VM needs; start this QEMU with the source's "
       "-machine options" },
-    { "too-long", too_long, DAMAGED "it has 4294967295 bytes, the most is 787" },
+    { "too-long", too_long,
+      DAMAGED "it has 4294967295 bytes, the most is 787" },
     { "no-bytes", of_no_bytes, DAMAGED "its pages are not of 4 KiB" },
     { "granule", other_granule, DAMAGED "its pages are not of 4 KiB" },
     { "version", version_2, "unsupported version 2 for 'shared-pages' v1" },

@@ -344,7 +344,9 @@ static void test_save(void)
 static void test_save_big(void)
 {
     static const Ram big = { "big", 100003 };
-    static const unsigned periods[] = { 1, 2, 3, 7, 64, 128, 129, 20000, 99991 };
+    static const unsigned periods[] = {
+        1, 2, 3, 7, 64, 128, 129, 20000, 99991
+    };
 
     for (size_t i = 0; i < ARRAY_SIZE(periods); i++) {
         g_autoptr(SharedPagesLog) log = shared_pages_log_new(&ops);
@@ -424,7 +426,8 @@ static void test_damage(void)
     }
     ASSERT_EDIT_REFUSED(0, 1, "\x0b", DAMAGED "its pages are not of 4 KiB");
     ASSERT_EDIT_REFUSED(DIMM_NAME, 1, "\0", DAMAGED "a memory has no valid");
-    ASSERT_EDIT_REFUSED(DIMM_NAME + 1, 1, "\n", DAMAGED "a memory has no valid");
+    ASSERT_EDIT_REFUSED(DIMM_NAME + 1, 1, "\n",
+                        DAMAGED "a memory has no valid");
     ASSERT_EDIT_REFUSED(DIMM_NAME + 1, 1, "_", "shared-pages: the guest of the "
                         "incoming VM shares pages of memory '_objects/dimm', "
                         "which this VM does not have; start this QEMU with the "
