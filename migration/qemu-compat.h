@@ -128,7 +128,7 @@ typedef void ClassInitData;
 
 /* Is it -cpu max or host? target/i386/cpu.h */
 #if QEMU_SINCE(10, 2)
-#define x86_max_features(cpu) X86_CPU_GET_CLASS(cpu)->max_features
+#define x86_max_features(cpu) (X86_CPU_GET_CLASS(cpu)->max_features)
 #else
 #define x86_max_features(cpu) ((cpu)->max_features)
 #endif
