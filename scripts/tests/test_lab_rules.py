@@ -498,6 +498,11 @@ class LabRules(unittest.TestCase):
             self.assertIs(self.preflight().judge(verdict), verdict)
         verdict = Verdict(Kind.EARLY, 'no')
         self.assertIs(self.preflight('no').judge(verdict), verdict)
+        # What it cannot know
+        verdict = Verdict(Kind.EARLY, 'guest-abi: not listed: CNTP_CTL_EL0; '
+                          'with postcopy that is too late to go back; migrate '
+                          'without')
+        self.assertIs(self.preflight().judge(verdict), verdict)
 
     def test_preflight_disagrees(self):
         for preflight, kind in ((self.preflight(), Kind.EARLY),
