@@ -206,6 +206,10 @@ static char *arguments(const Setup *setup, const Calls *calls,
                        const char *ram, const char *list)
 {
     g_autofree char *guest = guest_path(setup);
+    g_autofree char *boot = setup->firmware ?
+        g_strdup_printf("-bios %s -device loader,file=%s,cpu-num=0",
+                        setup->firmware, guest) :
+        g_strdup_printf("-kernel %s", guest);
     g_autofree char *services = setup->services ?
         g_strdup_printf(",hvc-services=%s", setup->services) : g_strdup("");
     g_autofree char *psci = setup->psci ?
@@ -218,7 +222,7 @@ static char *arguments(const Setup *setup, const Calls *calls,
                            "-accel %s -cpu %s -smp %u -m %uM "
                            "-object memory-backend-file,id=ram,size=%uM,"
                            "mem-path=%s,share=on "
-                           "-nodefaults -kernel %s %s %s",
+                           "-nodefaults %s %s %s",
                            setup->type ?: "virt", services, psci,
                            setup->machine ?: "",
                            setup->accel ?: "tcg",
@@ -226,7 +230,7 @@ static char *arguments(const Setup *setup, const Calls *calls,
                                                         : "cortex-a72",
                            calls ? calls->vcpus : 1,
                            CALLS_RAM_SIZE >> 20, CALLS_RAM_SIZE >> 20, ram,
-                           guest, loader, setup->extra ?: "");
+                           boot, loader, setup->extra ?: "");
 }
 
 static int64_t now_ns(void)

@@ -107,6 +107,8 @@ void calls_start_all(Calls *calls);
  * @cpu: the CPU model; default cortex-a72, or cortex-a15 for AArch32
  * @accel: the accelerator; default tcg
  * @extra: further options
+ * @firmware: start the guest beside this firmware, which never runs: DIMMs are
+ *            plugged only where there is one
  * @aarch32: run the AArch32 guest
  * @stock: run the QEMU that HVC_STOCK_QEMU names
  */
@@ -118,6 +120,7 @@ typedef struct Setup {
     const char *cpu;
     const char *accel;
     const char *extra;
+    const char *firmware;
     bool aarch32;
     bool stock;
 } Setup;

@@ -6,6 +6,8 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "case.h"
@@ -14,6 +16,15 @@
 #define PAGE       PAGES_SIZE
 #define FREE_PAGES PAGES_FREE
 #define RAM_END    (CALLS_RAM + CALLS_RAM_SIZE)
+
+/* The guest's CALL_AWAIT steps wait for this word. */
+#define GO 0x43f00000
+
+/* Where DIMMs begin behind a GiB of RAM, and ACPI's registers for them */
+#define DIMM       0x80000000
+#define DIMM_SLOT  0x09070000
+#define DIMM_FLAGS 0x09070014
+#define DIMM_EJECT 0x8
 
 /* What each page of a guest with 64 KiB pages is made of */
 static void test_granules(const void *opaque)
@@ -142,6 +153,73 @@ static void test_query(const void *opaque)
     g_assert_nonnull(strstr(hmp, "and more from 0x0000000043200000 on"));
 }
 
+static void plug_dimm(Vm *vm)
+{
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'device_add', "
+                             "'arguments': { 'driver': 'pc-dimm', 'id': 'd', "
+                             "'memdev': 'm', 'addr': %" PRIu64 " } }",
+                             (uint64_t)DIMM);
+}
+
+/* Lets the guest go on, until it has come to a step */
+static void let_go(Vm *vm, unsigned value, unsigned step)
+{
+    const uint32_t *progress = &vm->report->progress[0];
+
+    qtest_writeq(vm->qts, GO, value);
+    while (le32_to_cpu(qatomic_load_acquire(progress)) <= step) {
+        g_assert_true(qtest_probe_child(vm->qts));
+        g_usleep(500);
+    }
+}
+
+/* A DIMM is unplugged, as its guest says by ACPI, and plugged in again. */
+static void test_unplug(const void *opaque)
+{
+    g_autofree char *firmware = vm_scratch("firmware");
+    const Setup setup = {
+        .services = "linux-6.12:+mem-share", .firmware = firmware,
+        .extra = "-m size=64M,slots=1,maxmem=1G "
+                 "-object memory-backend-ram,id=m,size=128M",
+    };
+    g_autoptr(Calls) calls = calls_new(1);
+    g_autoptr(Vm) vm = NULL;
+    unsigned shared, wait[4], absent, again, unshared;
+
+    if (case_missing(&setup)) {
+        return;
+    }
+    g_assert_true(g_file_set_contents(firmware, "none", 4, NULL));
+    wait[0] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 1, 0, 0);
+    shared = calls_call(calls, MEM_SHARE, DIMM + PAGE);
+    wait[1] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 2, 0, 0);
+    absent = calls_call(calls, MEM_SHARE, DIMM + PAGE);
+    wait[2] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 3, 0, 0);
+    unshared = calls_call(calls, MEM_UNSHARE, DIMM + PAGE);
+    again = calls_call(calls, MEM_SHARE, DIMM + 2 * PAGE);
+    wait[3] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 4, 0, 0);
+    vm = vm_start(&setup, calls);
+    let_go(vm, 0, wait[0]);
+    plug_dimm(vm);
+    let_go(vm, 1, wait[1]);
+    pages_assert_shared(vm->qts, "0x80001000+0x1000 ");
+    qtest_qmp_device_del_send(vm->qts, "d");
+    qtest_writel(vm->qts, DIMM_SLOT, 0);
+    qtest_writeb(vm->qts, DIMM_FLAGS, DIMM_EJECT);
+    qtest_qmp_eventwait(vm->qts, "DEVICE_DELETED");
+    pages_assert_shared(vm->qts, "");
+    let_go(vm, 2, wait[2]);
+    plug_dimm(vm);
+    let_go(vm, 3, wait[3]);
+    pages_assert_shared(vm->qts, "0x80002000+0x1000 ");
+    qtest_writeq(vm->qts, GO, 4);
+    vm_wait(vm, 1);
+    vm_expect(vm, 0, shared, 0, 0, 0, 0);
+    vm_expect(vm, 0, absent, DENIED, 0, 0, 0);
+    vm_expect(vm, 0, unshared, DENIED, 0, 0, 0);
+    vm_expect(vm, 0, again, 0, 0, 0, 0);
+}
+
 static uint64_t hostile_address(GRand *rand, unsigned vcpu)
 {
     static const uint64_t edges[] = {
@@ -209,6 +287,7 @@ void guest_mem_share_tests(void)
     case_add(test_vcpus, &c, "mem-share/vcpus");
     case_add(test_reset, &c, "mem-share/reset");
     case_add(test_query, &c, "mem-share/query");
+    case_add(test_unplug, &c, "mem-share/unplug");
     for (unsigned i = 0; i < case_modes_count; i++) {
         c.setup.accel = case_modes[i].accel;
         c.setup.extra = case_modes[i].extra;
