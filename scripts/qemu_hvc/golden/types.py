@@ -111,6 +111,13 @@ def released():
         FILE.read_text(encoding='utf-8'))} if FILE.exists() else {}
 
 
+def types_in(build):
+    """Those of the file that the QEMU which was built has, oldest first"""
+    series = as_numbers(series_of(build))
+    return [row for row in released().values()
+            if as_numbers(row['first-release']) <= series]
+
+
 def made(build):
     return {FILE: as_text(types_of(build, released()))}
 
