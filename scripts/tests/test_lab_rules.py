@@ -33,7 +33,7 @@ from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import Cell, Matrix, from_json, machine_list
 from qemu_hvc.lab.spots import FleetProfile, Spot, fleets_of
 from qemu_hvc.lab.verdict import Guest, Kind, Preflight, Verdict
-from qemu_hvc.paths import ROOT, SCRIPTS
+from qemu_hvc.paths import DATA, ROOT, SCRIPTS
 from qemu_hvc.xsave_guest import FEATURES
 
 OLD = Kernel('6.1', Path('old'), '6.1.0-50-cloud-arm64', '6.1.176-1')
@@ -743,6 +743,28 @@ class LabRules(unittest.TestCase):
         with self.assertRaisesRegex(LabError, 'no profile of 6.1 n1, 7.3 n1, '
                                     '.*(\n.*)*7.3 n1: no'):
             self.of_fleets([self.OF_FLEET], ['6.1', '7.3'])
+
+    def test_profile_of_probed_hosts(self):
+        """Of what guest-abi-probe printed: the oldest kernel is in the way only
+        where CPUs differ."""
+        def probed(*names):
+            return {Spot(Kernel(series, Path(), series), cpu):
+                    DATA / f'fleet/linux-{name}.json'
+                    for name in names for series, _, cpu in
+                    [name.partition('-')]}
+        found = spots.common_profile(probed('6.1', '6.12', '7.3'))
+        self.assertEqual((found.hosts, found.refused),
+                         (('6.1', '6.12', '7.3'), ()))
+        self.assertIn(('arm.midr-el1', 0x414fd0c1),
+                      [(entry['name'], entry['value'])
+                       for entry in found.contract['return']['entries']])
+        found = spots.common_profile(probed('6.12', '6.12-cortex-a76', '7.3'))
+        self.assertEqual(found.hosts, ('7.3',))
+        self.assertRegex(found.refused[0],
+                         '^arm.midr-el1 .*0x414fd0b1 in 6.12 a76; ')
+        with self.assertRaisesRegex(LabError, '^no profile of 6.12, 6.12 a76; '
+                                    'needed: .*(\n.*)*arm.midr-el1'):
+            spots.common_profile(probed('6.12', '6.12-cortex-a76'))
 
     def test_problems_of_fleets(self):
         fleet_machine = matrix_table.X86_MACHINES[1]
