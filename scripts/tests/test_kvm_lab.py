@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Real kernels, as TAP. In every test run: every pair with the profile of the
-oldest kernel, what each host can promise, options that contradict each other, and
-the quick journeys. With --long what takes longer: the pairs without a profile,
-live migrations of one kernel, and the other journeys."""
+"""Real kernels, as TAP. In every test run: the oldest and the newest with the
+profile of the oldest, what each host can promise, options that contradict each
+other, and the quick journeys. With --long what takes longer: every pair with the
+profile, the oldest and the newest without it, live migrations of one kernel, and
+the other journeys."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -334,7 +335,7 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
     oldest, newest = found[0], found[-1]
     inside = commands.hardware_of(args), commands.inner_qemu(args)
     usual = (
-        lambda: profile_tests(*inside, found),
+        lambda: profile_tests(*inside, [oldest, newest]),
         lambda: fleet_tests(fleet.probe_all(*inside, found, oldest, jobs=1),
                             newest),
         lambda: contradiction_tests(*inside, newest),
@@ -342,6 +343,7 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
         lambda: psci_tests(*inside),
     )
     longer = (
+        lambda: profile_tests(*inside, found),
         lambda: plain_tests(*inside, found),
         lambda: live_tests(*inside, newest),
     )
@@ -364,16 +366,16 @@ def run_test(args: argparse.Namespace) -> int:
 
 LONG = cli.option(
     '--long', action='store_true',
-    help='instead of these tests those that take too long for every run: the '
-    'pairs of 6.1 and the newest without a profile, live migrations, and the '
-    'journeys that are not quick')
+    help='instead of these tests those that take too long for every run: every '
+    'pair with a profile, 6.1 and the newest without one, live migrations, and '
+    'the journeys that are not quick')
 
 COMMAND = (run_test, LONG, 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
-           'type: every pair\nwith the profile of 6.1; what guest-abi-probe '
-           'says on each of them; options that\ncontradict each other; and '
-           '"kvm-lab journeys --quick" of guests without a NIC.\nSkipped '
-           'without kernels.')
+           'type: 6.1 and the\nnewest with the profile of 6.1; what '
+           'guest-abi-probe says on each of them; options\nthat contradict '
+           'each other; and "kvm-lab journeys --quick" of guests without a\n'
+           'NIC. Skipped without kernels.')
 
 
 def main():

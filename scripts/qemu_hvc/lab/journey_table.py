@@ -102,7 +102,7 @@ FAULTS = (
               (site, NEXT_MAX), 'A B reset', quick=site is LTS_MAX)
       for site in (OLD_MAX, LTS_MAX)),
     Journey('mitigations off, on, and home', (
-        Site('newest', append=UNMITIGATED), NEW), 'A B A', quick=True),
+        Site('newest', append=UNMITIGATED), NEW), 'A B A'),
     Journey('mitigations off, on, reset there, and home', (
         Site('newest', append=UNMITIGATED), NEW), 'A B reset A',
             refused='WORKAROUND'),
@@ -120,8 +120,7 @@ SERVED = (
     Journey('PSCI 1.3 of QEMU and of 6.18, there and back',
             (LTS, Site('6.18')), 'A B A reset B', machine=PSCI),
     Journey('PSCI 1.3 of QEMU and of the newest, live',
-            (LTS, NEW), 'A B reset A cycle B', 'socket', 4, machine=PSCI,
-            quick=True),
+            (LTS, NEW), 'A B reset A cycle B', 'socket', 4, machine=PSCI),
     Journey('off by SYSTEM_OFF2 under both', (LTS, NEW),
             'A hibernate B hibernate A hibernate', 'socket', 2, machine=PSCI,
             quick=True),
@@ -205,7 +204,7 @@ NICS = (
     Journey('a NIC as on 6.1, 6.12 to 6.1', (NIC_LTS, NIC_OLD), 'A B',
             profile='B', device=OLD_NIC),
     Journey('a NIC as on 6.1, there, reset, home', (NIC_OLD, NIC_NEW),
-            'A B reset A', profile='A', device=OLD_NIC, quick=True),
+            'A B reset A', profile='A', device=OLD_NIC),
     Journey('a NIC of q35 with a floor, 6.12 to 6.1', (X86_LTS, X86_OLD),
             'A B', machine=X86_FLOOR, quick=True),
     Journey('a NIC of q35, 6.12 to 6.1', (X86_LTS, X86_OLD), 'A B',
