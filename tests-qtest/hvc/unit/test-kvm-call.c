@@ -166,6 +166,28 @@ static void test_aarch32(void)
     check_answers(&psci_1_3, false, false);
 }
 
+/* A call, its result, and how many registers of the guest's it takes */
+typedef struct Answered {
+    uint64_t x[4], result[4];
+    unsigned reads;
+} Answered;
+
+static void check_calls(FakeKvm *fake, const Answered *cases, size_t count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        g_test_message("0x%" PRIx64 " 0x%" PRIx64, cases[i].x[0],
+                       cases[i].x[1]);
+        set_arguments(fake, cases[i].x);
+        g_assert_cmpint(make_call(fake, cases[i].x[0], false, true), ==,
+                        HVC_EVENT_NONE);
+        for (unsigned n = 0; n < 4; n++) {
+            g_assert_cmphex(fake_kvm_value(fake, FAKE_X(n)), ==,
+                            cases[i].result[n]);
+        }
+        g_assert_cmpuint(fake->gets, ==, cases[i].reads);
+    }
+}
+
 /* Linux Documentation/virt/kvm/arm/hypercalls.rst */
 static void test_implementations(void)
 {
@@ -174,10 +196,7 @@ static void test_implementations(void)
         .count = 2,
         .cpu = { { 0x414fd0c1 }, { 0x410fd0b1, 0x5, 0x123456789abcdef0 } },
     };
-    static const struct {
-        uint64_t x[4], result[4];
-        unsigned reads;
-    } cases[] = {
+    static const Answered cases[] = {
         { { 0x86000000 }, { 1, 0, 3, 0 } },
         { { 0xc6000040 }, { 0, 0x10000, 2, 0 } },
         { { 0xc6000041, 0 }, { 0, 0x414fd0c1, 0, 0 }, 1 },
@@ -195,28 +214,14 @@ static void test_implementations(void)
 
     hvc_dispatch_init(&told);
     hvc_implementations_init(&list);
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_test_message("0x%" PRIx64 " 0x%" PRIx64, cases[i].x[0],
-                       cases[i].x[1]);
-        set_arguments(fake, cases[i].x);
-        g_assert_cmpint(make_call(fake, cases[i].x[0], false, true), ==,
-                        HVC_EVENT_NONE);
-        for (unsigned n = 0; n < 4; n++) {
-            g_assert_cmphex(fake_kvm_value(fake, FAKE_X(n)), ==,
-                            cases[i].result[n]);
-        }
-        g_assert_cmpuint(fake->gets, ==, cases[i].reads);
-    }
+    check_calls(fake, cases, ARRAY_SIZE(cases));
 }
 
 /* Linux Documentation/virt/kvm/arm/hypercalls.rst */
 static void test_mem_share(void)
 {
     static const HvcSet sharing = { { 0, 0, 0x1d, 0 }, 0x10001 };
-    static const struct {
-        uint64_t x[4], result[4];
-        unsigned reads;
-    } cases[] = {
+    static const Answered cases[] = {
         { { 0x86000000 }, { 0x1d } },
         { { 0xc6000002 }, { 4096 }, 3 },
         { { 0xc6000002, 1 }, { DENIED }, 1 },
@@ -238,18 +243,7 @@ static void test_mem_share(void)
     g_autoptr(FakeKvm) fake = new_vcpu();
 
     hvc_dispatch_init(&sharing);
-    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-        g_test_message("0x%" PRIx64 " 0x%" PRIx64, cases[i].x[0],
-                       cases[i].x[1]);
-        set_arguments(fake, cases[i].x);
-        g_assert_cmpint(make_call(fake, cases[i].x[0], false, true), ==,
-                        HVC_EVENT_NONE);
-        for (unsigned n = 0; n < 4; n++) {
-            g_assert_cmphex(fake_kvm_value(fake, FAKE_X(n)), ==,
-                            cases[i].result[n]);
-        }
-        g_assert_cmpuint(fake->gets, ==, cases[i].reads);
-    }
+    check_calls(fake, cases, ARRAY_SIZE(cases));
     /* To a 32-bit guest they are not there. */
     set_arguments(fake, (const uint64_t[]) { 0xc6000003, FAKE_PAGE, 0, 0 });
     make_call(fake, 0xc6000003, false, false);
