@@ -6,11 +6,6 @@ Debian's qemu-system-aarch64 10.0.x is what nobody here built (scripts/fetch
 qemu-debian gets it). Without options of this project, streams have to be the
 same, byte by byte, but for what differs between two runs of Debian's QEMU;
 with them, what one side cannot keep has to be refused in clear words.
-
-Debian's 7.2 and 11.1 have other registers of the CPU, by which neither goes to
-10.0 or back. So it has to stay: to each of them, and from it, a VM of ours goes
-as one of the unpatched QEMU does, with the same words. An unpatched QEMU that
-aborts is a defect that is mended.
 """
 
 from functools import partial
@@ -26,11 +21,6 @@ from qemu_hvc.paths import FetchError, fetch
 from qemu_hvc.vm import Vm, save
 
 TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
-# Suites of Debian with another QEMU, and types that both have
-OTHERS = {'bookworm': ('virt-7.2',), 'sid': ('virt-9.2', 'virt-10.0')}
-# What the unpatched QEMU does with a vCPU of 11.1's, and ours
-ABORTED = 'vmstate_load_state: Assertion'
-MENDED = 'Failed to load cpu/wfxt-timer:wfxt_timer: this VM has no such object'
 # Bytes per second; a VM without a guest has some 500,000
 SLOW = 200000
 
@@ -38,9 +28,8 @@ SLOW = 200000
 class Tests:
     """The test points, each a method that returns its problems."""
 
-    def __init__(self, ours, stock, debian, analyze, folder):
+    def __init__(self, ours, debian, analyze, folder):
         self.ours = ours
-        self.stock = stock
         self.debian = debian
         self.analyze = analyze
         self.folder = folder
@@ -86,12 +75,6 @@ class Tests:
             who = 'Debian' if source == self.debian else 'ours'
             yield (f'{who} {there} to {here} is refused', self.refused,
                    (source, there, destination, here, text))
-        for suite, types in OTHERS.items():
-            for machine in types:
-                yield (f'{machine}: Debian {suite} to ours, as to unpatched',
-                       self.from_other, (suite, machine))
-                yield (f'{machine}: ours to Debian {suite}, as unpatched',
-                       self.to_other, (suite, machine))
         pinned = 'virt-10.0,hvc-services=linux-6.12'
         yield ('Debian is told why it is refused', self.told,
                (self.debian, 'virt-10.0', self.ours, pinned,
@@ -173,43 +156,6 @@ class Tests:
         elif state != 'inmigrate':
             yield f'after the refusal the VM is {state}'
 
-    def piped(self, source, destination, machine):
-        """What becomes of a VM that goes from one to the other, in words"""
-        path = self.file('piped')
-        with Vm(source, machine) as vm:
-            vm.save_by_pipe(path)
-        try:
-            with Vm(destination, machine, '-incoming', 'defer') as vm:
-                return vm.load_by_pipe(path) or f'the VM is {vm.state()}'
-        except RuntimeError as crash:
-            return str(crash)
-
-    def same_words(self, ours, stock):
-        tap.Tap.comment(ours)
-        if ABORTED in stock:
-            if MENDED not in ours:
-                yield f'the unpatched QEMU: {stock}'
-                yield f'ours: {ours}; needed: {MENDED}'
-        elif ours != stock or 'ended with status' in ours:
-            yield f'the unpatched QEMU: {stock}'
-            yield f'ours: {ours}'
-
-    def other(self, suite):
-        try:
-            return fetch('qemu-debian', 'aarch64', suite)
-        except FetchError as error:
-            raise tap.Skip(f"no QEMU of Debian's: {error}") from None
-
-    def from_other(self, suite, machine):
-        other = self.other(suite)
-        yield from self.same_words(self.piped(other, self.ours, machine),
-                                   self.piped(other, self.stock, machine))
-
-    def to_other(self, suite, machine):
-        other = self.other(suite)
-        yield from self.same_words(self.piped(self.ours, other, machine),
-                                   self.piped(self.stock, other, machine))
-
     def told(self, source, there, destination, here, text):
         """What a source says, whose migration has a return path"""
         with Vm(destination, here, '-S', '-incoming', 'defer') as to, \
@@ -260,8 +206,7 @@ def main():
         return 0
     print(f'# QEMU {version}')
     with tempfile.TemporaryDirectory() as folder:
-        tests = Tests(ours, arguments.build / 'stock/qemu-system-aarch64',
-                      debian, arguments.build / 'src/scripts/'
+        tests = Tests(ours, debian, arguments.build / 'src/scripts/'
                       'analyze-migration.py', Path(folder))
         return tap.run_points([(name, partial(test, *data))
                                for name, test, data in tests.points()])
