@@ -767,7 +767,7 @@ class LabRules(unittest.TestCase):
             spots.common_profile(probed('6.12', '6.12-cortex-a76'))
 
     def test_problems_of_fleets(self):
-        fleet_machine = matrix_table.X86_MACHINES[1]
+        fleet_machine = matrix_table.X86_MACHINES[-1]
         matrix = Matrix(Hardware(Path()), Path(), 'patched', (), [], profiles=[
             FleetProfile(('a', 'b'), (), {}), FleetProfile(('c',), (), {})])
         problem = 'with a profile of both hosts, and it does not go'

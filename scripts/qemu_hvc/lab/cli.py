@@ -129,7 +129,8 @@ def names(what: str) -> Adder:
         option('--list', action='store_true',
                help=f'only say which {what} there are'),
         option('name', metavar='NAME', nargs='*',
-               help=f'{what} whose names have this in them (default: all)'))
+               help=f'the {what} with this name, or with this in '
+               'their names (default: all)'))
 
 
 def cpus(default: str, most: int = bare_guest.MAX_CPUS) -> Adder:

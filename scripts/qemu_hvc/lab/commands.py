@@ -3,7 +3,7 @@
 """What each command of scripts/kvm-lab does."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import dataclasses
 import functools
@@ -293,24 +293,26 @@ def run_matrices(args: argparse.Namespace) -> int:
     return problems
 
 
-def fleets_of_row(row: matrix_table.Row) -> Fleets:
-    """Its hosts, with the kernels that are meant"""
+def fleets_of_row(row: matrix_table.Row, qemus: Iterable[str] = ()) -> Fleets:
+    """Its hosts, with the kernels that are meant; qemus: names, if there are
+    several"""
     hosts = [[name.partition(' ') for name in fleet] for fleet in row.fleets]
     found = {series: kernels.one(series, row.arch)
              for series in dict.fromkeys(series for fleet in hosts
                                          for series, _, _ in fleet)}
     kernels.in_order(found.values())
-    return [[Spot(found[series], cpu) for series, _, cpu in fleet]
-            for fleet in hosts]
+    return [[Spot(found[series], cpu, qemu) for series, _, cpu in fleet
+             for qemu in qemus or ('',)] for fleet in hosts]
 
 
 def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     """That of the row, not run yet"""
-    fleets = fleets_of_row(row)
+    qemus = several_qemus(row.qemu, args.build)
+    fleets = fleets_of_row(row, qemus)
     if row.arch == 'arm64':
         hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
                                        args.build), row.cpu)
-        qemu = qemu_build.named_qemu(row.qemu, args.build)
+        qemu = qemu_build.named_qemu(row.qemu.partition(',')[0], args.build)
     else:
         hardware = x86.hardware(args.build)
         qemu = x86.stripped(args.build, row.qemu)
@@ -318,7 +320,7 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     return Matrix(hardware, qemu, row.qemu, fleets, list(row.machines),
                   named_kernel(row.profile, [spot.kernel for fleet in fleets
                                              for spot in fleet]),
-                  args.jobs, kind=kind, guest_cpu=row.guest_cpu,
+                  args.jobs, kind=kind, guest_cpu=row.guest_cpu, qemus=qemus,
                   outer=version_of(hardware.outer))
 
 
@@ -369,9 +371,12 @@ def run_journeys(args: argparse.Namespace) -> int:
 
 def named(rows: Sequence[T], names: Sequence[str], one: str,
           command: str) -> list[T]:
-    """Those whose names have one of these words in them, or all"""
-    chosen = [row for row in rows
-              if not names or any(name in row.name for name in names)]
+    """Those with such a name, or with the word in theirs if none has it; all
+    without names"""
+    whole = {row.name for row in rows}
+    chosen = [row for row in rows if not names or any(
+        name == row.name if name in whole else name in row.name
+        for name in names)]
     if not chosen:
         raise LabError(f'no {one} has {" or ".join(map(repr, names))} in its '
                        f'name; needed: one of those that "kvm-lab {command} '

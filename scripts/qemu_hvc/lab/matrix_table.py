@@ -32,7 +32,7 @@ NIC_MACHINES = {
 X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', '6.18 max,pku=off',
              '6.1 max,xsave=off', 'newest EPYC-Rome')
 X86_STOCK = ('q35',)
-X86_MACHINES = ('q35,guest-abi=on',
+X86_MACHINES = (*X86_STOCK, 'q35,guest-abi=on',
                 'q35,guest-abi=on,guest-abi-profile=fleet.json')
 # CPUs that can have a profile in common, and the kernels that can show one; VMs
 # without what no kernel hides
@@ -54,7 +54,7 @@ def each(kernels: tuple[str, ...], cpus: tuple[str, ...]) -> tuple[str, ...]:
 class Row:
     """A matrix: the options of "kvm-lab matrix"; picture: the manual has it as
     SVG, too. A host of a fleet is KERNEL or, if it has another CPU than cpu,
-    KERNEL CPU."""
+    KERNEL CPU; with several QEMUs there is one of it for each."""
     name: str
     fleets: tuple[tuple[str, ...], ...]
     machines: tuple[str, ...]
@@ -112,6 +112,8 @@ ROWS = (
     Row('between', (('6.12', '6.17', '6.18', '6.19', '7.1', 'newest'),),
         (PINNED,)),
     Row('stock', (('5.10', *CHANGES),), (STOCK,), qemu='stock', picture=True),
+    Row('qemus', (('6.1', '6.12', 'newest'),), SERIES_MACHINES,
+        qemu='10.0,10.2', picture=True),
     *(Row(cpu.partition(',')[0], (FEW,), ('virt-hvc-9.0', PINNED), cpu)
       for cpu in ('cortex-a53', 'cortex-a72', MAX)),
 )
