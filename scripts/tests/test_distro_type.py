@@ -23,8 +23,9 @@ from qemu_hvc import tap
 
 GOLDEN = ROOT / 'tests-qtest/hvc/golden/machine-types.json'
 ROWS = 'distro-types.c.inc'
-OBJECT = 'libqemu-aarch64-softmmu.a.p/hw_arm_hvc_types.c.o'
-VIRT_OBJECT = 'libqemu-aarch64-softmmu.a.p/hw_arm_virt.c.o'
+# Objects of QEMU's build; in which folder, differs between its versions.
+OBJECT = 'hw_arm_hvc_types.c.o'
+VIRT_OBJECT = 'hw_arm_virt.c.o'
 VIRT_9_0 = 'DEFINE_VIRT_MACHINE(9, 0)\n'
 EMULATOR = 'qemu-system-aarch64'
 
@@ -41,13 +42,15 @@ def of_floor(row):
 
 
 def build_commands(qemu):
-    """How the objects were compiled, and the emulator linked"""
+    """How the objects were compiled, and the emulator linked: by the name of
+    each, without a folder, the name with it and the command"""
     output = subprocess.run(['ninja', '-C', qemu, '--quiet', '-t', 'compdb',
                              '-x'], check=True, capture_output=True,
                             text=True).stdout
-    return {entry['output']: shlex.split(entry['command'])
+    return {Path(entry['output']).name: (entry['output'],
+                                         shlex.split(entry['command']))
             for entry in json.loads(output)
-            if entry['output'] in (OBJECT, VIRT_OBJECT, EMULATOR)}
+            if Path(entry['output']).name in (OBJECT, VIRT_OBJECT, EMULATOR)}
 
 
 def build_changed(qemu, folder, objects):
@@ -57,16 +60,16 @@ def build_changed(qemu, folder, objects):
     one that takes its place.
     """
     commands = build_commands(qemu)
-    link = commands[EMULATOR]
+    link = commands[EMULATOR][1]
     for name, (source, directory) in objects.items():
         here = folder / f'{source.stem}.o'
-        compile_it = commands[name]
+        output, compile_it = commands[name]
         for option, value in {'-o': here, '-c': source,
                               '-MF': f'{here}.d'}.items():
             compile_it[compile_it.index(option) + 1] = str(value)
         compile_it.insert(1, f'-I{directory}')
         subprocess.run(compile_it, cwd=qemu, check=True)
-        link[link.index(name)] = str(here)
+        link[link.index(output)] = str(here)
     link[link.index('-o') + 1] = str(folder / EMULATOR)
     link.insert(1, '-s')
     subprocess.run(link, cwd=qemu, check=True)
