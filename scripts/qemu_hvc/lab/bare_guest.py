@@ -74,6 +74,8 @@ KERNELS_OWN = (
     Own('SMPRI_EL1|SMIDR_EL1|TPIDR2_EL0|GCS(CR|PR|CRE0)_EL[01]',
         'up to 6.12 some registers of features that a guest does not have are '
         'not trapped'),
+    Own('S3_3_C4_C2_7', 'TCO is there on a CPU with MTE for a guest without '
+        'it, too: nothing traps it'),
     Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',
         "up to 6.11 a guest without a GICv3 of the kernel's reaches registers "
         "of the host's", before='6.12', either=True, lacks='GICR_CTLR'),
