@@ -49,22 +49,22 @@ class QemuExit(GuestError):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel image, and the driver of the TRNG service if it is known."""
+    """A kernel image, and those of its modules that a guest loads, in order"""
     image: Path
-    trng_module: Path | None
+    modules: tuple[Path, ...] = ()
 
     @classmethod
     def at(cls, path: Path) -> 'Kernel':
         """A directory made by "scripts/fetch kernel", or just an image."""
         if path.is_dir():
-            return cls(path / 'vmlinuz', path / 'arm_smccc_trng.ko')
+            return cls(path / 'vmlinuz', (path / 'arm_smccc_trng.ko',))
         with path.open('rb') as file:
             head = file.read(64)
         if not any(head[offset:].startswith(magic)
                    for offset, magic in IMAGE_MAGICS):
             raise GuestError(f'--kernel {path} is not an arm64 kernel; needed: '
                              'an Image, compressed or not; correct it')
-        return cls(path, None)
+        return cls(path)
 
 
 def ptp_program() -> bytes | None:
@@ -89,13 +89,18 @@ def user_space(busybox: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
+def hibernation() -> dict[str, tuple[int, bytes]]:
+    """What a Linux guest that hibernates reads"""
+    return {'hibernate.sh': (DATA, (PARTS / 'hibernate.sh').read_bytes())}
+
+
 def initramfs(busybox: Path, kernel: Kernel) -> Path:
-    files = user_space(busybox)
+    files = {**user_space(busybox), **hibernation()}
     ptp = ptp_program()
     if ptp:
         files['bin/ptp'] = (PROGRAM, ptp)
-    if kernel.trng_module:
-        files.update(modules([kernel.trng_module]))
+    if kernel.modules:
+        files.update(modules(kernel.modules))
     return cached('linux-guest/initramfs.cpio', newc(files))
 
 
@@ -254,11 +259,11 @@ class Guest:
         self.console.read_until(f'{self.tag} ready', BOOT_TIMEOUT)
         self.report = fields_of(self.run('report'))
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, timeout: float = COMMAND_TIMEOUT) -> str:
         """A shell command in the guest; its output."""
         self.console.write(command + '\n')
         match = self.console.read_until(rf'{self.tag} done (?P<status>\d+)',
-                                        COMMAND_TIMEOUT)
+                                        timeout)
         output = as_text(match['before'])
         status = int(match['status'])
         if status:

@@ -24,7 +24,7 @@ from qemu_hvc import arm_registers, tap
 from qemu_hvc.bench import kvm as bench_kvm, served
 from qemu_hvc.fleet_profile import ProfileRefused
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
-                          downtime, journey_set, journey_table, journeys, kept,
+                          downtime, hibernating, journey_set, journey_table, journeys, kept,
                           kernels, linux_kind, matrix_set, matrix_table,
                           modules, moves, nic, page, render, spots, told, x86)
 from qemu_hvc.lab.common import LabError
@@ -383,6 +383,66 @@ class LabRules(unittest.TestCase):
         with self.assertRaisesRegex(LabError, 'Linux 6.12, logs no number'):
             told.ToldGuest(self.console({
                 'report': 'kernel=6.12\nimplementations='})).booted()
+
+    def test_guest_that_hibernates(self):
+        report = '\n'.join(f'{name}={name}' for name in hibernating.REPORTED)
+
+        def recall(boot):
+            return f'boot_id={boot}\nsecret=s\ngoes_on=1'
+        guest = hibernating.HibernatingGuest(self.console({
+            '.': '', 'resume': '', 'remember': '', 'report': report,
+            'midrs': '0x414fd0c1', 'recall': recall(1)}))
+        guest.booted()
+        before = guest.answers()
+        guest.vm = self.console({'report': report, 'midrs': '0x414fd0c1',
+                                 'recall': recall(2)})
+        self.assertEqual(guest.differences(before, guest.answers(), OLD, NEW),
+                         ['boot_id: 1, then 2'])
+
+    def test_disk_that_moves(self):
+        host = unittest.mock.Mock()
+        for image, made in ((None, True), (Path('image'), False)):
+            host.reset_mock()
+            vm = hibernating.DiskVm(host, 'x')
+            vm.image = image
+            with unittest.mock.patch.object(hibernating.Vm, 'start') as start:
+                vm.start('-smp', '2')
+            self.assertEqual(host.run.called, made)
+            self.assertEqual(host.bring.call_args_list,
+                             [] if made else [unittest.mock.call('disk-x',
+                                                                 image)])
+            self.assertIn('file=disk-x', ' '.join(start.call_args.args))
+
+    def test_off_and_on_elsewhere(self):
+        """A new VM has the old one's disk, if SYSTEM_OFF2 was what it is."""
+        site = journey_table.LTS
+        for event, status, kind in (
+                (journeys.OFF, 'shutdown', None),
+                (journeys.OFF, 'running', Kind.CHANGED),
+                ({'guest': True, 'reason': 'guest-panic'}, 'shutdown',
+                 Kind.CHANGED)):
+            with self.subTest(event, status=status):
+                traveller = journeys.Traveller.__new__(journeys.Traveller)
+                old = unittest.mock.Mock()
+                old.qmp.return_value = {'status': status}
+                new = unittest.mock.Mock()
+                traveller.__dict__.update(
+                    moves=0, vm=old, shared=Path('shared'),
+                    places=unittest.mock.Mock(), kind=unittest.mock.Mock(),
+                    journey=dataclasses.replace(
+                        journey_table.GENERAL[0], by=moves.HIBERNATION))
+                traveller.kind.vm.return_value = new
+                traveller.kind.guest.return_value.hibernate.return_value = \
+                    event
+                with unittest.mock.patch.multiple(
+                        journeys.Traveller, options=lambda *_: ['-x'],
+                        check=lambda _: None):
+                    verdict = traveller.move(site)
+                self.assertIs(verdict and verdict.kind, kind)
+                self.assertIs(traveller.vm, old if kind else new)
+                if not kind:
+                    self.assertIs(new.image, old.take_disk.return_value)
+                    new.start.assert_called_once_with('-x')
 
     def test_calls_at_random(self):
         """All of their answers are compared, from the first time on."""
@@ -938,7 +998,9 @@ class LabRules(unittest.TestCase):
                 self.assertEqual({word for word in words if word not in
                                   journeys.EVENTS} - set('ABC'), set())
                 self.assertEqual(words[0] in 'ABC', True)
-                self.assertIn(journey.by, moves.WAYS)
+                self.assertIn(journey.by, (*moves.WAYS, moves.HIBERNATION))
+                self.assertEqual({site.hibernates for site in journey.sites},
+                                 {journey.by == moves.HIBERNATION})
                 self.assertTrue(journey.stops())
                 self.assertIn(journey.cpus, (1, 2, 4, 8))
 

@@ -2,7 +2,10 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Which journeys there are."""
 
+from dataclasses import replace
+
 from .journeys import Journey
+from .moves import HIBERNATION
 from .places import Site
 from .verdict import Kind
 
@@ -124,6 +127,10 @@ SERVED = (
     Journey('off by SYSTEM_OFF2 under both', (LTS, NEW),
             'A hibernate B hibernate A hibernate', 'socket', 2, machine=PSCI,
             quick=True),
+    # A new VM has no migration that carries the registers: a profile does.
+    Journey('Linux hibernates and goes on, under both', tuple(
+        replace(site, linux='7.3', hibernates=True) for site in (LTS, NEW)),
+            'A B A', HIBERNATION, 2, machine=PSCI, profile='A'),
     Journey('8 CPUs flood QEMU with calls, on the way as well', (LTS, NEW),
             'A flood B calm flood A calm reset', 'socket', 8, machine=PSCI),
     Journey('PSCI 1.3 of QEMU on a protected host, there and back',

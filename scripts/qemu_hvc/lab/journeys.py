@@ -22,7 +22,7 @@ import time
 from .common import LabError, say
 from .guest_kind import AnsweringGuest, Answers
 from .host import Host
-from .moves import LIVE, WAYS, Move
+from .moves import HIBERNATION, LIVE, WAYS, Move
 from .places import Places, Site
 from .verdict import (OURS, Guest, Kind, Preflight, Verdict, contract_of,
                       one_line, start_incoming, start_refused)
@@ -36,7 +36,8 @@ OFF = {'guest': True, 'reason': 'guest-shutdown'}
 @dataclass(frozen=True)
 class Journey:
     """path: sites by letter, A is the first of them, and between them what
-    happens there: a word of EVENTS. by: how the guest is moved, a word of WAYS.
+    happens there: a word of EVENTS. by: how the guest is moved, a word of WAYS or
+    HIBERNATION.
     profile: the site whose contract is given to all others. refused: the last
     step is refused, with a text that this pattern matches; when: how. device:
     properties of the NIC, if there is one."""
@@ -243,20 +244,45 @@ class Traveller:
 
     def hibernate(self) -> Verdict | None:
         """SYSTEM_OFF2, and what that is to QEMU; then a new start."""
-        event = self.guest.hibernate()
-        status = self.vm.qmp('query-status')['status']
-        if event != OFF or status != 'shutdown':
-            return Verdict(Kind.CHANGED, f'SYSTEM_OFF2 makes the VM {status}, '
-                           f'with {event}; needed: shutdown, with {OFF}')
+        verdict = self._off_by_hibernation()
+        if verdict:
+            return verdict
         self.vm.qmp('system_reset')
         self.vm.qmp('cont')
         self.guest.booted()
         self.told = replace(self.fresh, kernel=self.vm.host.kernel)
         return self.check()
 
+    def _off_by_hibernation(self) -> Verdict | None:
+        event = self.guest.hibernate()
+        status = self.vm.qmp('query-status')['status']
+        if event != OFF or status != 'shutdown':
+            return Verdict(Kind.CHANGED, f'SYSTEM_OFF2 makes the VM {status}, '
+                           f'with {event}; needed: shutdown, with {OFF}')
+        return None
+
     # To the next one
 
+    def resume(self, site: Site) -> Verdict | None:
+        """It hibernates, and goes on in a new VM with the same disk."""
+        self.moves += 1
+        verdict = self._off_by_hibernation()
+        if verdict:
+            return verdict
+        self.vm.quit()
+        image = self.vm.take_disk(self.shared / 'disk')
+        self.vm = self.kind.vm(self.places.get(site), f'journey{self.moves}')
+        self.vm.image = image
+        try:
+            self.vm.start(*self.options(site, self.vm.host))
+        except VmEnded as end:
+            return start_refused(end)
+        self.guest.booted()
+        return self.check()
+
     def move(self, site: Site) -> Verdict | None:
+        if self.journey.by == HIBERNATION:
+            return self.resume(site)
         self.moves += 1
         target = self.kind.vm(self.places.get(site), f'journey{self.moves}')
         guest = replace(self.told, guest_abi=contract_of(self.vm))

@@ -26,10 +26,11 @@ SOCKET = 'unix:migration.socket'
 NS_PER_S = 10**9
 
 
-def run_in_guest(vm: Vm, tag: str, command: str) -> str:
+def run_in_guest(vm: Vm, tag: str, command: str,
+                 timeout: float = COMMAND_TIMEOUT) -> str:
     """A shell command in a VM's Linux guest; its output"""
     vm.write(command + '\n')
-    output = vm.expect(f'{tag} done [0-9]+', COMMAND_TIMEOUT)
+    output = vm.expect(f'{tag} done [0-9]+', timeout)
     body, _, status = output.replace('\r', '').rpartition(f'\n{tag} ')
     if status.split()[-1] != '0':
         raise linux_guest.CommandError(
@@ -59,8 +60,8 @@ class LinuxGuest(linux_guest.Guest):
         self.vm.expect(f'{self.tag} ready', BOOT_TIMEOUT)
         self.report = linux_guest.fields_of(self.run('report'))
 
-    def run(self, command: str) -> str:
-        return run_in_guest(self.vm, self.tag, command)
+    def run(self, command: str, timeout: float = COMMAND_TIMEOUT) -> str:
+        return run_in_guest(self.vm, self.tag, command, timeout)
 
     def reboot(self) -> None:
         self.vm.write('reboot -f\n')

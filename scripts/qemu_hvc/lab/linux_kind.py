@@ -7,7 +7,7 @@ from ..console import GuestError
 from .common import LabError
 from .guest_kind import Answers
 from .kernels import Kernel
-from .linux import run_in_guest
+from .linux import COMMAND_TIMEOUT, run_in_guest
 from .vm import Vm
 
 TAG = '@guest'
@@ -25,9 +25,9 @@ class AnsweringLinux:
     def __init__(self, vm: Vm) -> None:
         self.vm = vm
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, timeout: float = COMMAND_TIMEOUT) -> str:
         try:
-            return run_in_guest(self.vm, TAG, command)
+            return run_in_guest(self.vm, TAG, command, timeout)
         except GuestError as error:
             raise LabError(str(error)) from None
 

@@ -104,3 +104,5 @@ WAYS: dict[str, Callable[[Move], Verdict | None]] = {
     'postcopy': by_postcopy,
 }
 LIVE = ('socket', 'multifd', 'postcopy')
+# No migration: a guest goes on in a VM that has its disk.
+HIBERNATION = 'hibernation'

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import functools
 from pathlib import Path
 
-from . import linux, nic, qemu_build, told, x86
+from . import hibernating, linux, nic, qemu_build, told, x86
 from .bare_guest import BARE
 from .guest_kind import GuestKind
 from .host import Hardware, Host, Hosts
@@ -24,7 +24,7 @@ class Site:
     VM's machine there; cpus: of the VM there, 0 for the journey's; arch:
     Debian's name; nic: a VM there has a NIC, and runs Linux; qemu: the version
     there, "" for that of --qemu; linux: a VM there runs this series of Linux,
-    and is told of CPUs.
+    and is told of CPUs, or hibernates.
     """
     kernel: str
     cpu: str = ''
@@ -36,6 +36,7 @@ class Site:
     nic: bool = False
     qemu: str = ''
     linux: str = ''
+    hibernates: bool = False
 
     @property
     def needs_newest(self) -> bool:
@@ -52,7 +53,8 @@ class Site:
         if self.cpus:
             more.append(f'{self.cpus} CPUs')
         if self.linux:
-            more.append(f'a guest of Linux {self.linux}')
+            more.append(f'a guest of Linux {self.linux}'
+                        + (' that hibernates' if self.hibernates else ''))
         words = ', '.join(word for word in more if word)
         return self.kernel + (f' ({words})' if words else '')
 
@@ -91,6 +93,8 @@ class Places:
 
     def kind(self, site: Site, device: str = '') -> GuestKind:
         """What the VMs there run; device: more properties of their NIC"""
+        if site.hibernates:
+            return hibernating.kind(site.linux)
         if site.linux:
             return told.kind(site.linux)
         if not site.nic:

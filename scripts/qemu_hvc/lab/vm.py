@@ -31,6 +31,11 @@ COMMON = ('-nodefaults', '-display', 'none', '-accel', 'kvm', '-cpu', 'host',
           'resourcecontrol=deny')
 
 
+def quoted_text(text: str) -> str:
+    """A word of a line for the host's shell, which printf's %b makes that text"""
+    return shlex.quote(text.replace('\\', '\\\\').replace('\n', '\\n'))
+
+
 class VmEnded(LabError):
     """The QEMU inside the host ended; messages are what it wrote."""
 
@@ -103,14 +108,15 @@ class Vm(Monitor):
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
-    def event(self, name: str, written: str) -> dict:
+    def event(self, name: str, written: str,
+              timeout: int = QMP_TIMEOUT) -> dict:
         """The next event of that name, once the guest's serial port has got a
         text: its "data"."""
-        shell = f'printf %s {shlex.quote(written)} 1<>{self.name}.in'
+        shell = f'printf %b {quoted_text(written)} 1<>{self.name}.in'
         try:
             answer = self._answer(f'the event {name}', self.host.run(
-                f'qmp {self.name}.qmp {QMP_TIMEOUT} --event {name} '
-                f'{shlex.quote(shell)} 2>&1', QMP_TIMEOUT * 2))
+                f'qmp {self.name}.qmp {timeout} --event {name} '
+                f'{shlex.quote(shell)} 2>&1', timeout * 2))
         except CommandFailed as failure:
             if failure.status == 1:
                 raise self._ended() from None
@@ -199,8 +205,7 @@ class Vm(Monitor):
         return self.host.run(f'cat {name}')
 
     def write(self, text: str) -> None:
-        escaped = text.replace('\\', '\\\\').replace('\n', '\\n')
-        self.host.run(f'vm_write {self.name} {shlex.quote(escaped)}')
+        self.host.run(f'vm_write {self.name} {quoted_text(text)}')
 
     def expect(self, pattern: str, timeout: float = ANSWER_TIMEOUT) -> str:
         """The output up to a line that matches, since the last such call."""
