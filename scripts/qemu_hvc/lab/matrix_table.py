@@ -43,6 +43,12 @@ LISTED = f'{PINNED},hvc-services=linux-6.12:+implementation-cpus,' \
     'guest-abi-profile=fleet.json'
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
+# Newer CPUs, which can have more in common from 6.18 on; VMs without what one of
+# the two lacks. The CPU max has the counter's frequency of the others.
+NEWER_CPUS = ('neoverse-n2', 'cortex-a710'), \
+    ('neoverse-n2', f'{MAX},cntfrq=62500000')
+NEWER_SHOW = ('6.18', 'newest')
+NEWER_LESS = '', 'host,sve256=off'
 
 
 def each(kernels: tuple[str, ...], cpus: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,6 +105,10 @@ ROWS = (
         arch='amd64'),
     *(Row(name, (each(SHOW, cpus),), (LISTED,), guest_cpu=LESS, picture=True)
       for name, cpus in zip(('cpus-n1-a76', 'cpus-v1-n2'), CPUS)),
+    *(Row(name, (each(NEWER_SHOW, cpus),), (LISTED,), outer=DEBIAN,
+          guest_cpu=less, picture=True)
+      for name, cpus, less in zip(('cpus-n2-a710', 'cpus-n2-max'), NEWER_CPUS,
+                                  NEWER_LESS)),
     *(Row(name, tuple(each(('newest',), cpus) for cpus in CPUS), (machine,),
           qemu=qemu, guest_cpu=LESS)
       for name, machine, qemu in (('cpus', LISTED, 'patched'),
