@@ -65,6 +65,8 @@ NOT_IN_MANUAL = {
         'the same',
     'guest-abi-profile=%s has physical addresses of %u bits, this host has':
         'no host of the lab has fewer than the others',
+    'shared-pages=enforce needs PCI, which this QEMU was built without':
+        'the build for tests has PCI',
     "shared-pages: what this VM's guest shares needs more than":
         'of a guest with 64 TiB of memory or more',
 }
@@ -102,6 +104,9 @@ OPTIONS = (
     ('virt,kernel-floor=linux-6.1,hvc-services=host',),
     ('virt,kernel-floor=linux-6.1,hvc-services=linux-6.18',),
     ('virt,guest-abi=off,kernel-floor=linux-6.1',),
+    ('virt,hvc-services=linux-6.12,shared-pages=on',),
+    ('virt,hvc-services=linux-6.12:+mem-share,shared-pages=off',),
+    ('none,shared-pages=on',),
 )
 # Source and destination of a migration
 PAIRS = (

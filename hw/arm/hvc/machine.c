@@ -14,6 +14,7 @@
 #include "hw/qdev-core.h"
 #include "migration/kernel-floor-machine.h"
 #include "migration/qemu-compat.h"
+#include "migration/shared-pages-machine.h"
 #include "migration/shared-pages.h"
 #include "target/arm/hvc/abi.h"
 #include "target/arm/hvc/kvm-psci.h"
@@ -278,6 +279,38 @@ static bool check_implementations(const VirtHvc *hvc, Error **errp)
     return false;
 }
 
+static bool shares_pages(const HvcSet *set)
+{
+    return hvc_service_in(hvc_service_by_name("mem-share"), set);
+}
+
+/* The service is "on", also where the user does not say so. */
+static bool check_shared_pages(const VirtHvc *hvc, Error **errp)
+{
+    SharedPagesMode mode = shared_pages_mode();
+    bool wanted = mode != SHARED_PAGES_MODE_OFF;
+    bool served = hvc->pinned && shares_pages(&hvc->set);
+    g_autofree char *remedy = NULL;
+
+    if (!shared_pages_mode_is_given() || wanted == served) {
+        return true;
+    }
+    remedy = hvc->pinned ? services_with(hvc, "mem-share", wanted)
+                         : g_strdup("linux-6.12:+mem-share");
+    if (wanted) {
+        error_setg(errp, "shared-pages=%s needs the hvc service 'mem-share', "
+                   "this VM has hvc-services=%s; leave it out, or use "
+                   "hvc-services=%s", SharedPagesMode_str(mode),
+                   hvc->services ?: "host", remedy);
+    } else {
+        error_setg(errp, "shared-pages=off contradicts hvc-services=%s, which "
+                   "gives the guest the hvc service 'mem-share'; leave out "
+                   "shared-pages=off, or use hvc-services=%s", hvc->services,
+                   remedy);
+    }
+    return false;
+}
+
 /* Options that are refused before the machine is made */
 static bool check_options(const MachineState *machine, Error **errp)
 {
@@ -292,7 +325,8 @@ static bool check_options(const MachineState *machine, Error **errp)
                    version);
         return false;
     }
-    if (!check_profile(hvc, errp) || !check_implementations(hvc, errp)) {
+    if (!check_profile(hvc, errp) || !check_implementations(hvc, errp) ||
+        !check_shared_pages(hvc, errp)) {
         return false;
     }
     if (hvc->pinned && guest_abi_is_declined()) {
@@ -522,7 +556,7 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
         return false;
     }
     promise_services(machine, set);
-    if (hvc_service_in(hvc_service_by_name("mem-share"), set)) {
+    if (shares_pages(set)) {
         shared_pages_enable();
     }
     if (kvm_enabled()) {

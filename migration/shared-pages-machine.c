@@ -1,0 +1,98 @@
+/*
+ * -machine shared-pages=
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/boards.h"
+#include "hw/qdev-core.h"
+#include "qemu/error-report.h"
+#include "qemu-compat.h"
+#include "guest-abi.h"
+#include "shared-pages.h"
+#include "shared-pages-machine.h"
+
+/* The user has said shared-pages=@mode. */
+static bool given;
+static SharedPagesMode mode;
+
+static void (*prepare_enforcer)(void);
+
+SharedPagesMode shared_pages_mode(void)
+{
+    if (given) {
+        return mode;
+    }
+    return shared_pages_log() ? SHARED_PAGES_MODE_ON : SHARED_PAGES_MODE_OFF;
+}
+
+bool shared_pages_mode_is_given(void)
+{
+    return given;
+}
+
+void shared_pages_set_enforcer(void (*prepare)(void))
+{
+    prepare_enforcer = prepare;
+}
+
+/* A board that knows of no way to share pages has not looked at the mode. */
+static void check_enabled(Notifier *notifier, void *data)
+{
+    if (mode != SHARED_PAGES_MODE_OFF && !shared_pages_log()) {
+        error_report("shared-pages=%s: guests of machine type '%s' have no way "
+                     "to share pages; needed: machine type virt with "
+                     "hvc-services=linux-6.12:+mem-share; use it, or "
+                     "shared-pages=off", SharedPagesMode_str(mode),
+                     guest_abi_machine_type());
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int get_mode(Object *obj, Error **errp)
+{
+    return shared_pages_mode();
+}
+
+static void set_mode(Object *obj, int value, Error **errp)
+{
+    static Notifier done = { .notify = check_enabled };
+
+    if (phase_check(PHASE_MACHINE_CREATED)) {
+        error_setg(errp, "shared-pages cannot be changed after the machine was "
+                   "created; give it on the command line: -machine "
+                   "shared-pages=%s", SharedPagesMode_str(value));
+        return;
+    }
+    if (value == SHARED_PAGES_MODE_ENFORCE && !prepare_enforcer) {
+        error_setg(errp, "shared-pages=enforce needs PCI, which this QEMU was "
+                   "built without; use shared-pages=on");
+        return;
+    }
+    if (!given) {
+        qemu_add_machine_init_done_notifier(&done);
+    }
+    given = true;
+    mode = value;
+    if (mode == SHARED_PAGES_MODE_ENFORCE) {
+        prepare_enforcer();
+    }
+}
+
+/* After all classes, as guest-abi= is; see guest-abi-machine.c */
+static void register_property(void)
+{
+    ObjectClass *oc = object_class_by_name(TYPE_MACHINE);
+
+    object_class_property_add_enum(oc, "shared-pages", "SharedPagesMode",
+                                   &SharedPagesMode_lookup, get_mode, set_mode);
+    object_class_property_set_description(oc, "shared-pages",
+        "Let the guest share pages with its host by hypercall: 'on', or "
+        "'enforce' for devices that reach shared pages only "
+        "(see query-shared-pages)");
+}
+
+migration_init(register_property)

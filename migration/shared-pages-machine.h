@@ -1,0 +1,41 @@
+/*
+ * -machine shared-pages=
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ *
+ * A property of every machine. A board whose guests have a way to share pages
+ * asks for the mode while it makes the machine, and calls
+ * shared_pages_enable(); on any other machine "on" and "enforce" are refused.
+ */
+
+#ifndef MIGRATION_SHARED_PAGES_MACHINE_H
+#define MIGRATION_SHARED_PAGES_MACHINE_H
+
+#include "qapi/qapi-types-shared-pages.h"
+
+/**
+ * shared_pages_mode: what this VM's guest can do
+ *
+ * Returns: what -machine shared-pages= says. If it was not given:
+ * SHARED_PAGES_MODE_ON after shared_pages_enable(), before that
+ * SHARED_PAGES_MODE_OFF.
+ */
+SharedPagesMode shared_pages_mode(void);
+
+/**
+ * shared_pages_mode_is_given: did the user say -machine shared-pages=?
+ */
+bool shared_pages_mode_is_given(void);
+
+/**
+ * shared_pages_set_enforcer: have "enforce" in this QEMU
+ * @prepare: called when -machine shared-pages=enforce is given, before any
+ *           device is made
+ *
+ * To be called when migration types are initialised. A QEMU in which nobody
+ * calls it refuses "enforce".
+ */
+void shared_pages_set_enforcer(void (*prepare)(void));
+
+#endif
