@@ -18,34 +18,17 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "guest-abi-incoming.h"
+#include "section-reader.h"
 
 #define ENTRIES "entries"
 
 #define FLAG_SKIPPABLE 1
 
-/* Reader: what is left of a content */
-typedef struct Reader {
-    const uint8_t *data;
-    size_t size;
-} Reader;
-
-static const uint8_t *take(Reader *reader, size_t size)
-{
-    const uint8_t *data = reader->data;
-
-    if (reader->size < size) {
-        return NULL;
-    }
-    reader->data += size;
-    reader->size -= size;
-    return data;
-}
-
 /* The name with its length; any byte can be in it. */
-static bool take_name(Reader *reader, char name[GUEST_ABI_NAME_SIZE])
+static bool take_name(SectionReader *reader, char name[GUEST_ABI_NAME_SIZE])
 {
-    const uint8_t *length = take(reader, 1);
-    const uint8_t *text = length ? take(reader, *length) : NULL;
+    const uint8_t *length = section_take(reader, 1);
+    const uint8_t *text = length ? section_take(reader, *length) : NULL;
 
     if (!text || *length >= GUEST_ABI_NAME_SIZE ||
         strnlen((const char *)text, *length) < *length) {
@@ -56,13 +39,13 @@ static bool take_name(Reader *reader, char name[GUEST_ABI_NAME_SIZE])
     return true;
 }
 
-static bool read_entries(Reader *reader, GuestAbiIncoming *incoming,
+static bool read_entries(SectionReader *reader, GuestAbiIncoming *incoming,
                          Error **errp)
 {
     while (reader->size) {
         char name[GUEST_ABI_NAME_SIZE];
         bool has_name = take_name(reader, name);
-        const uint8_t *value = has_name ? take(reader, 8) : NULL;
+        const uint8_t *value = has_name ? section_take(reader, 8) : NULL;
 
         if (!value) {
             error_setg(errp, "entry %u has no valid name or is cut off",
@@ -76,17 +59,19 @@ static bool read_entries(Reader *reader, GuestAbiIncoming *incoming,
     return true;
 }
 
-static bool read_parts(Reader *reader, GuestAbiIncoming *incoming,
+static bool read_parts(SectionReader *reader, GuestAbiIncoming *incoming,
                        Error **errp)
 {
     bool has_entries = false;
 
     for (unsigned i = 0; reader->size; i++) {
         char name[GUEST_ABI_NAME_SIZE];
-        const uint8_t *flags = take(reader, 1);
-        const uint8_t *size = take_name(reader, name) ? take(reader, 4) : NULL;
-        const uint8_t *data = size ? take(reader, ldl_be_p(size)) : NULL;
-        Reader content = { data, data ? ldl_be_p(size) : 0 };
+        const uint8_t *flags = section_take(reader, 1);
+        const uint8_t *size =
+            take_name(reader, name) ? section_take(reader, 4) : NULL;
+        const uint8_t *data =
+            size ? section_take(reader, ldl_be_p(size)) : NULL;
+        SectionReader content = { data, data ? ldl_be_p(size) : 0 };
 
         if (!data) {
             error_setg(errp, "part %u has no valid name or is cut off", i);
@@ -121,7 +106,7 @@ GuestAbiIncoming *guest_abi_incoming_from_section(const uint8_t *data,
 {
     ERRP_GUARD();
     g_autoptr(GuestAbiIncoming) incoming = guest_abi_incoming_new();
-    Reader reader = { data, size };
+    SectionReader reader = { data, size };
 
     if (!read_parts(&reader, incoming, errp)) {
         error_prepend(errp, "guest-abi: the incoming contract is damaged: ");

@@ -23,6 +23,7 @@
 #include "qemu/bitmap.h"
 #include "qemu/bswap.h"
 #include "qemu/lockable.h"
+#include "section-reader.h"
 #include "shared-pages-log.h"
 
 /* An RAM block's name has so many bytes at most, with its NUL. */
@@ -531,31 +532,11 @@ GByteArray *shared_pages_log_save(SharedPagesLog *log, Error **errp)
     return g_steal_pointer(&content);
 }
 
-/**
- * Reader: what is left of a log, or of the data of a memory
- */
-typedef struct Reader {
-    const uint8_t *data;
-    uint64_t size;
-} Reader;
-
-static const uint8_t *take(Reader *reader, uint64_t size)
-{
-    const uint8_t *data = reader->data;
-
-    if (reader->size < size) {
-        return NULL;
-    }
-    reader->data += size;
-    reader->size -= size;
-    return data;
-}
-
-static bool take_run(Reader *reader, uint64_t *length)
+static bool take_run(SectionReader *reader, uint64_t *length)
 {
     *length = 0;
     for (unsigned i = 0; i < LEB128_MAX_SIZE; i++) {
-        const uint8_t *byte = take(reader, 1);
+        const uint8_t *byte = section_take(reader, 1);
         uint64_t bits = byte ? *byte & 0x7f : 0;
 
         if (!byte || bits > UINT64_MAX >> 7 * i) {
@@ -569,7 +550,7 @@ static bool take_run(Reader *reader, uint64_t *length)
     return false;
 }
 
-static bool read_runs(Reader *reader, Memory *came)
+static bool read_runs(SectionReader *reader, Memory *came)
 {
     uint64_t page = 0;
     bool shared = false;
@@ -593,7 +574,7 @@ static bool read_runs(Reader *reader, Memory *came)
     return true;
 }
 
-static bool read_bitmap(Reader *reader, Memory *came)
+static bool read_bitmap(SectionReader *reader, Memory *came)
 {
     if (reader->size != bitmap_bytes(came)) {
         return false;
@@ -627,10 +608,10 @@ static Memory *memory_by_name(SharedPagesLog *log, const char *name)
 }
 
 /* A name that can be printed; there is no RAM block of another one. */
-static bool take_name(Reader *reader, char name[NAME_SIZE])
+static bool take_name(SectionReader *reader, char name[NAME_SIZE])
 {
-    const uint8_t *length = take(reader, 1);
-    const uint8_t *text = length ? take(reader, *length) : NULL;
+    const uint8_t *length = section_take(reader, 1);
+    const uint8_t *text = length ? section_take(reader, *length) : NULL;
 
     if (!text || !*length) {
         return false;
@@ -645,7 +626,7 @@ static bool take_name(Reader *reader, char name[NAME_SIZE])
     return true;
 }
 
-static bool read_data(Reader *reader, uint8_t form, Memory *came)
+static bool read_data(SectionReader *reader, uint8_t form, Memory *came)
 {
     switch (form) {
     case FORM_RUNS:
@@ -665,15 +646,16 @@ static bool damaged(Error **errp, const char *what)
 }
 
 /* @loaded: from a memory of this VM to what has come for it */
-static bool read_memory(SharedPagesLog *log, Reader *reader,
+static bool read_memory(SharedPagesLog *log, SectionReader *reader,
                         GHashTable *loaded, Error **errp)
 {
     char name[NAME_SIZE];
-    const uint8_t *count = take_name(reader, name) ? take(reader, 8) : NULL;
-    const uint8_t *form = count ? take(reader, 1) : NULL;
-    const uint8_t *size = form ? take(reader, 8) : NULL;
-    const uint8_t *data = size ? take(reader, ldq_be_p(size)) : NULL;
-    Reader content = { data, data ? ldq_be_p(size) : 0 };
+    const uint8_t *count =
+        take_name(reader, name) ? section_take(reader, 8) : NULL;
+    const uint8_t *form = count ? section_take(reader, 1) : NULL;
+    const uint8_t *size = form ? section_take(reader, 8) : NULL;
+    const uint8_t *data = size ? section_take(reader, ldq_be_p(size)) : NULL;
+    SectionReader content = { data, data ? ldq_be_p(size) : 0 };
     Memory *memory, *came;
 
     if (!data) {
@@ -705,10 +687,10 @@ static bool read_memory(SharedPagesLog *log, Reader *reader,
            damaged(errp, "the pages of a memory make no sense");
 }
 
-static bool read_memories(SharedPagesLog *log, Reader *reader,
+static bool read_memories(SharedPagesLog *log, SectionReader *reader,
                           GHashTable *loaded, Error **errp)
 {
-    const uint8_t *granule_bits = take(reader, 1);
+    const uint8_t *granule_bits = section_take(reader, 1);
 
     if (!granule_bits || *granule_bits != SHARED_PAGES_GRANULE_BITS) {
         return damaged(errp, "its pages are not of 4 KiB");
@@ -726,7 +708,7 @@ bool shared_pages_log_load(SharedPagesLog *log, const uint8_t *data,
 {
     g_autoptr(GHashTable) loaded =
         g_hash_table_new_full(NULL, NULL, NULL, free_memory);
-    Reader reader = { data, size };
+    SectionReader reader = { data, size };
     GHashTableIter iter;
     void *value;
 
