@@ -192,6 +192,18 @@ bool skip_without_guest(void)
     return reason;
 }
 
+char *make_drive(const char *name)
+{
+    g_autofree char *image = vm_scratch(name);
+
+    if (!have_qemu_img()) {
+        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+        return NULL;
+    }
+    g_assert_true(mkimg(image, "qcow2", 1));
+    return g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s", image);
+}
+
 bool skip_without_contract(const Config *config)
 {
     if (config->chosen || g_str_equal(binary_of(false), binary_of(true))) {

@@ -93,6 +93,15 @@ bool have_guest(void);
 bool skip_without_guest(void);
 
 /**
+ * make_drive: a drive for snapshots, or skip the test if there is no qemu-img
+ * @name: of its image, another one for each test
+ *
+ * Returns: a -drive option, which the caller frees; NULL if the test is
+ * skipped.
+ */
+char *make_drive(const char *name);
+
+/**
  * skip_without_contract: skip a test that migrates a VM as QEMU itself does, if
  * source and destination are two versions of QEMU
  * @config: the machine on both sides; the test goes on if it has a contract

@@ -272,19 +272,16 @@ static void hmp_quiet(const Peer *peer, const char *command)
 static void test_snapshot(void)
 {
     g_autoptr(Sharing) sharing_calls = NULL;
-    g_autofree char *image = NULL, *drive = NULL, *loadvm = NULL;
+    g_autofree char *drive = NULL, *loadvm = NULL;
     g_autoptr(Peer) peer = NULL;
 
     if (skip_without_guest()) {
         return;
     }
-    if (!have_qemu_img()) {
-        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+    drive = make_drive("pages-image");
+    if (!drive) {
         return;
     }
-    image = vm_scratch("pages-image");
-    g_assert_true(mkimg(image, "qcow2", 1));
-    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s", image);
     sharing_calls = sharing_new(2, 1, 0);
     peer = peer_start(&sharing, sharing_calls->calls, drive);
     wait_in_middle(peer->vm, sharing_calls);

@@ -8,14 +8,6 @@
 #include "qemu/osdep.h"
 #include "arrival.h"
 
-static char *make_image(const char *name)
-{
-    char *path = vm_scratch(name);
-
-    g_assert_true(mkimg(path, "qcow2", 1));
-    return path;
-}
-
 static void hmp_quiet(const Peer *peer, const char *command)
 {
     g_autofree char *answer = qtest_hmp(peer->qts, "%s", command);
@@ -27,7 +19,6 @@ static void hmp_quiet(const Peer *peer, const char *command)
 static void test_snapshot(void)
 {
     g_auto(Program) program = { };
-    g_autofree char *image = NULL;
     g_autofree char *drive = NULL;
     g_autofree char *loadvm = NULL;
     g_autofree char *answer = NULL;
@@ -42,13 +33,10 @@ static void test_snapshot(void)
     if (skip_without_guest()) {
         return;
     }
-    if (!have_qemu_img()) {
-        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+    drive = make_drive("image");
+    if (!drive) {
         return;
     }
-    image = make_image("image");
-    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
-                            image);
     program = program_stolen_time(2);
     cpus = host_use_one_cpu();
     peer = peer_start(LINUX_6_12, program.calls, drive);
@@ -94,18 +82,14 @@ static void test_snapshot(void)
 static void test_snapshot_without_contract(void)
 {
     static const char refusal[] = "incoming VM has no contract with its guest";
-    g_autofree char *image = NULL;
     g_autofree char *drive = NULL;
     g_autoptr(Peer) peer = NULL;
 
     alarm(HANG_S);
-    if (!have_qemu_img()) {
-        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+    drive = make_drive("image-2");
+    if (!drive) {
         return;
     }
-    image = make_image("image-2");
-    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
-                            image);
     peer = peer_start(NOT_PINNED, NULL, drive);
     hmp_quiet(peer, "savevm without");
     g_clear_pointer(&peer, peer_free);
@@ -138,7 +122,6 @@ static void test_snapshot_refused(void)
         { LINUX_6_12, "-device virtio-rng-pci", "other-devices" },
     };
     g_auto(Program) program = { };
-    g_autofree char *image = NULL;
     g_autofree char *drive = NULL;
     g_autofree char *reset = NULL;
     g_autoptr(Peer) peer = NULL;
@@ -146,13 +129,10 @@ static void test_snapshot_refused(void)
     if (skip_without_guest()) {
         return;
     }
-    if (!have_qemu_img()) {
-        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+    drive = make_drive("image-3");
+    if (!drive) {
         return;
     }
-    image = make_image("image-3");
-    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
-                            image);
     program = program_stolen_time(2);
     for (unsigned i = 0; i < ARRAY_SIZE(sources); i++) {
         g_autofree char *extra = g_strdup_printf("%s %s", drive,
@@ -187,17 +167,14 @@ static void test_snapshot_refused(void)
 /* A migration that was refused is over when a snapshot is loaded. */
 static void test_snapshot_after_refusal(void)
 {
-    g_autofree char *image = NULL, *drive = NULL;
+    g_autofree char *drive = NULL;
     g_autoptr(Peer) from = NULL;
 
     alarm(HANG_S);
-    if (!have_qemu_img()) {
-        g_test_skip("QTEST_QEMU_IMG does not name qemu-img");
+    drive = make_drive("image-4");
+    if (!drive) {
         return;
     }
-    image = make_image("image-4");
-    drive = g_strdup_printf("-drive if=none,id=d,format=qcow2,file=%s",
-                            image);
     from = peer_start(LINUX_6_12, NULL, drive);
     hmp_quiet(from, "savevm before");
     {
