@@ -19,7 +19,7 @@
 static bool given;
 static SharedPagesMode mode;
 
-static void (*prepare_enforcer)(void);
+static void (*prepare_enforcer)(MachineState *machine);
 
 SharedPagesMode shared_pages_mode(void)
 {
@@ -34,7 +34,7 @@ bool shared_pages_mode_is_given(void)
     return given;
 }
 
-void shared_pages_set_enforcer(void (*prepare)(void))
+void shared_pages_set_enforcer(void (*prepare)(MachineState *machine))
 {
     prepare_enforcer = prepare;
 }
@@ -78,7 +78,7 @@ static void set_mode(Object *obj, int value, Error **errp)
     given = true;
     mode = value;
     if (mode == SHARED_PAGES_MODE_ENFORCE) {
-        prepare_enforcer();
+        prepare_enforcer(MACHINE(obj));
     }
 }
 

@@ -13,6 +13,7 @@
 #define MIGRATION_SHARED_PAGES_MACHINE_H
 
 #include "qapi/qapi-types-shared-pages.h"
+#include "qemu/typedefs.h"
 
 /**
  * shared_pages_mode: what this VM's guest can do
@@ -31,11 +32,11 @@ bool shared_pages_mode_is_given(void);
 /**
  * shared_pages_set_enforcer: have "enforce" in this QEMU
  * @prepare: called when -machine shared-pages=enforce is given, before any
- *           device is made
+ *           device is made; maybe more than once
  *
  * To be called when migration types are initialised. A QEMU in which nobody
  * calls it refuses "enforce".
  */
-void shared_pages_set_enforcer(void (*prepare)(void));
+void shared_pages_set_enforcer(void (*prepare)(MachineState *machine));
 
 #endif

@@ -12,6 +12,8 @@
 #include "monitor/monitor.h"
 #include "qemu-compat.h"
 #include "shared-pages.h"
+#include "shared-pages-iommu.h"
+#include "shared-pages-machine.h"
 
 #define DEFAULT_RANGES 256
 #define MAX_RANGES     65536
@@ -59,11 +61,26 @@ SharedPagesInfo *qmp_query_shared_pages(bool has_address, uint64_t address,
     info->granule = SHARED_PAGES_GRANULE;
     if (log) {
         info->enabled = true;
+        info->enforced = shared_pages_mode() == SHARED_PAGES_MODE_ENFORCE;
         info->pages = shared_pages_log_count(log);
         info->changes = shared_pages_log_changes(log);
         list_ranges(info, has_address ? address : 0, max_ranges);
+        info->refusals = shared_pages_refusals(&info->refused);
     }
     return info;
+}
+
+static void print_refusals(Monitor *mon, const SharedPagesInfo *info)
+{
+    monitor_printf(mon, "devices reach shared pages only; %" PRIu64
+                   " accesses refused\n", info->refused);
+    for (SharedPagesRefusalList *r = info->refusals; r; r = r->next) {
+        monitor_printf(mon, "%s: %" PRIu64 " accesses refused, the last one a "
+                       "%s 0x%016" PRIx64 "\n",
+                       r->value->device ?: r->value->path, r->value->accesses,
+                       r->value->write ? "write to" : "read from",
+                       r->value->address);
+    }
 }
 
 static void hmp_info_shared_pages(Monitor *mon, const QDict *qdict)
@@ -78,6 +95,9 @@ static void hmp_info_shared_pages(Monitor *mon, const QDict *qdict)
     monitor_printf(mon, "%" PRIu64 " pages of %" PRIu32 " bytes are shared; %"
                    PRIu64 " changes\n", info->pages, info->granule,
                    info->changes);
+    if (info->enforced) {
+        print_refusals(mon, info);
+    }
     for (SharedPagesRangeList *r = info->ranges; r; r = r->next) {
         monitor_printf(mon, "0x%016" PRIx64 " size 0x%" PRIx64 "\n",
                        r->value->address, r->value->size);

@@ -13,6 +13,7 @@
 #include "guest-abi.h"
 #include "guest-abi/trace.h"
 #include "shared-pages.h"
+#include "shared-pages-machine.h"
 
 /**
  * SharedPages: the VM's
@@ -60,24 +61,26 @@ static void mark_dirty(uint64_t address, uint64_t size, bool shared)
     }
 }
 
-/*
- * RAM of a device is the device's. What virtio-mem plugs and unplugs in parts
- * stays where it is meanwhile: its pages would still be shared when they come
- * back.
- */
-static bool is_guests(const MemoryRegionSection *section)
+/* RAM of a device is the device's. */
+static bool is_guests(MemoryRegion *mr)
 {
-    MemoryRegion *mr = section->mr;
-
-    return memory_region_is_ram(mr) && !section->readonly &&
-           !memory_region_is_ram_device(mr) &&
-           !memory_region_has_ram_discard_manager(mr) &&
+    return memory_region_is_ram(mr) && !memory_region_is_ram_device(mr) &&
            object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
+}
+
+/*
+ * What virtio-mem plugs and unplugs in parts stays where it is meanwhile: its
+ * pages would still be shared when they come back.
+ */
+static bool can_share(const MemoryRegionSection *section)
+{
+    return is_guests(section->mr) && !section->readonly &&
+           !memory_region_has_ram_discard_manager(section->mr);
 }
 
 static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 {
-    if (is_guests(section)) {
+    if (can_share(section)) {
         shared_pages_log_map(vm.log, section->offset_within_address_space,
                              int128_get64(section->size), section->mr,
                              memory_region_size(section->mr),
@@ -87,7 +90,7 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 
 static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 {
-    if (is_guests(section)) {
+    if (can_share(section)) {
         shared_pages_log_unmap(vm.log, section->offset_within_address_space,
                                int128_get64(section->size));
     }
@@ -109,6 +112,16 @@ int64_t shared_pages_set(uint64_t address, uint64_t size, bool shared)
 
     trace_shared_pages_set(address, size, shared, changed);
     return changed;
+}
+
+bool shared_pages_is_private(uint64_t address)
+{
+    hwaddr offset, size = 1;
+    MemoryRegion *mr = address_space_translate(&address_space_memory, address,
+                                               &offset, &size, false,
+                                               MEMTXATTRS_UNSPECIFIED);
+
+    return is_guests(mr) && !shared_pages_log_get(vm.log, mr, offset);
 }
 
 static void drop_content(SharedPages *pages)
@@ -225,6 +238,39 @@ static void shared_pages_reset(void *opaque)
     shared_pages_log_reset(pages->log);
 }
 
+static const char *mode_name(uint64_t enforced)
+{
+    return SharedPagesMode_str(enforced ? SHARED_PAGES_MODE_ENFORCE
+                                        : SHARED_PAGES_MODE_ON);
+}
+
+static void refuse_enforced(const GuestAbiDefinition *definition,
+                            uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
+               "shared-pages=%s; start this QEMU with the source's -machine "
+               "shared-pages=%s", mode_name(incoming), mode_name(here),
+               mode_name(incoming));
+}
+
+/*
+ * A guest can tell: by what its devices fail to do, and by the features that
+ * virtio devices offer.
+ */
+static void promise_enforced(void)
+{
+    bool enforced = shared_pages_mode() == SHARED_PAGES_MODE_ENFORCE;
+
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "machine.shared-pages-enforced",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = enforced,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .zero_is_absent = true,
+        .refuse = refuse_enforced,
+    });
+}
+
 void shared_pages_enable(void)
 {
     static const SharedPagesOps ops = {
@@ -244,4 +290,5 @@ void shared_pages_enable(void)
     qemu_register_reset(shared_pages_reset, &vm);
     vmstate_register(NULL, 0, &vmstate_shared_pages, &vm);
     guest_abi_set_complete(is_received);
+    promise_enforced();
 }

@@ -42,4 +42,16 @@ SharedPagesLog *shared_pages_log(void);
  */
 int64_t shared_pages_set(uint64_t address, uint64_t size, bool shared);
 
+/**
+ * shared_pages_is_private: is a page the guest's own?
+ * @address: guest physical address of any byte in it; not trusted
+ *
+ * May be called in any thread, within an RCU critical section.
+ *
+ * Returns: true for memory of a memory backend that the guest does not share,
+ * or cannot share; false for what the guest shares, and for what is not its
+ * memory.
+ */
+bool shared_pages_is_private(uint64_t address);
+
 #endif

@@ -67,12 +67,15 @@ NOT_IN_MANUAL = {
         'no host of the lab has fewer than the others',
     'shared-pages=enforce needs PCI, which this QEMU was built without':
         'the build for tests has PCI',
+    "shared-pages=enforce is for devices whose accesses QEMU makes itself":
+        'vhost and VFIO, which are refused when they are added',
     "shared-pages: what this VM's guest shares needs more than":
         'of a guest with 64 TiB of memory or more',
 }
 
 TOKEN = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\\n]|\\.)+\'')
 
+ENFORCE = 'virt,hvc-services=linux-6.12:+mem-share,shared-pages=enforce'
 # Options that are refused under TCG
 OPTIONS = (
     ('virt,hvc-services=trgn',),
@@ -107,6 +110,9 @@ OPTIONS = (
     ('virt,hvc-services=linux-6.12,shared-pages=on',),
     ('virt,hvc-services=linux-6.12:+mem-share,shared-pages=off',),
     ('none,shared-pages=on',),
+    (ENFORCE, '-device', 'virtio-rng-pci,iommu_platform=off'),
+    (ENFORCE, '-device', 'ramfb,id=fb'),
+    (ENFORCE + ',default-bus-bypass-iommu=on',),
 )
 # Source and destination of a migration
 PAIRS = (
@@ -117,6 +123,7 @@ PAIRS = (
     ('virt-10.0,hvc-services=linux-6.12', 'virt-hvc-10.0'),
     ('virt,kernel-floor=linux-6.1', 'virt,kernel-floor=linux-6.12'),
     ('virt,kernel-floor=linux-6.12', 'virt,hvc-services=linux-6.12'),
+    (ENFORCE, 'virt,hvc-services=linux-6.12:+mem-share'),
 )
 # The same, of machines with other CPUs
 CPUS = (
@@ -210,10 +217,12 @@ def tests_texts():
     """By file"""
     found = {path: c_texts(path)
              for path in sorted((ROOT / 'tests-qtest').rglob('*test*.c'))}
-    # With the QEMU of others, or on real KVM, which is not there everywhere
+    # With the QEMU of others, on real KVM, which is not there everywhere, or by
+    # QMP
     others = [TESTS / name for name in (
         'test_interop_arm.py', 'test_fixes.py', 'test_kvm_lab.py',
-        'test_xsave_load.py', 'test_xsave_contract.py')]
+        'test_xsave_load.py', 'test_xsave_contract.py',
+        'test_shared_pages_enforce.py')]
     return {**found, **{path: python_texts(path) for path in others}}
 
 
@@ -337,8 +346,9 @@ class Produced:
             capture_output=True, check=False, timeout=PATIENCE_S)
         if result.returncode != 1:
             raise AssertionError(f'{machine} is not refused')
-        self.texts.append(result.stderr.removeprefix(
-            f'{self.qemu.name}: ').strip())
+        self.texts.append(re.sub(
+            r'^-device \S+: ', '',
+            result.stderr.removeprefix(f'{self.qemu.name}: ').strip()))
 
     def few_descriptors(self):
         """A VM that may not open a file for each of its vCPUs"""

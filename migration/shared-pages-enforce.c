@@ -1,0 +1,369 @@
+/*
+ * Shared pages: -machine shared-pages=enforce
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ * Copyright (c) 2026 qemu-hvc contributors
+ *
+ * Puts devices behind the IOMMU of shared-pages-iommu.c: those on PCI buses,
+ * and virtio devices on buses of their own. What a user adds that reaches
+ * memory in another way is refused. docs/system/shared-pages.rst lists what the
+ * machine itself has and does without the IOMMU.
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "hw/boards.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
+#include "hw/pci/pci_host.h"
+#include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio.h"
+#include "qemu-compat.h"
+#include "shared-pages-iommu.h"
+#include "shared-pages-machine.h"
+
+/**
+ * Place: where a device is, and what it reaches
+ * @bus: its PCI bus; NULL if it is no PCI device
+ * @devfn: device and function on @bus
+ * @transport: the transport of a virtio device that is no PCI device
+ * @requester: what it reaches
+ */
+typedef struct Place {
+    PCIBus *bus;
+    int devfn;
+    DeviceState *transport;
+    SharedPagesRequester *requester;
+} Place;
+
+/* GPtrArray of Place; nothing is ever removed */
+static GPtrArray *places;
+
+/* From a VirtioBusClass to what its pre_plugged and get_dma_as were */
+static GHashTable *virtio_buses;
+
+/* Of the machine type, which prepare() has taken the place of */
+static void (*board_init)(MachineState *machine);
+
+/**
+ * strays: types whose devices reach the guest's memory by another way
+ * @type: QOM type; those that derive from it are strays as well
+ * @way: for people
+ * @is_boards: boards have one of their own, which stays
+ */
+static const struct {
+    const char *type;
+    const char *way;
+    bool is_boards;
+} strays[] = {
+    { "arm-smmu", "an IOMMU of its own" },
+    { "cs4231a", "ISA DMA" },
+    { "generic-sdhci", "its system bus" },
+    { "gus", "ISA DMA" },
+    { "isa-fdc", "ISA DMA", .is_boards = true },
+    { "ramfb", "fw_cfg" },
+    { "sb16", "ISA DMA" },
+    { "sysbus-ahci", "its system bus" },
+    { "sysbus-xhci", "its system bus" },
+    { "uefi-vars-sysbus", "its system bus" },
+    { "uefi-vars-x64", "its ISA bus" },
+    { "vfio-pci", "VFIO" },
+    { "vfio-pci-device", "VFIO" },
+    { "vfio-platform", "VFIO" },
+    { "vhost-user-base", "vhost" },
+    { "vhost-user-scmi", "vhost" },
+    { "vhost-vdpa-device", "vhost" },
+    { "virtio-iommu-device", "an IOMMU of its own" },
+    { "x-pci-proxy-dev", "another process" },
+    { "x86-iommu", "an IOMMU of its own" },
+};
+
+typedef struct VirtioBus {
+    void (*pre_plugged)(DeviceState *transport, Error **errp);
+    AddressSpace *(*get_dma_as)(DeviceState *transport);
+} VirtioBus;
+
+static Place *find_place(PCIBus *bus, int devfn, DeviceState *transport)
+{
+    for (unsigned i = 0; i < places->len; i++) {
+        Place *place = g_ptr_array_index(places, i);
+
+        if (place->bus == bus && place->devfn == devfn &&
+            place->transport == transport) {
+            return place;
+        }
+    }
+    return NULL;
+}
+
+static Place *place_of(PCIBus *bus, int devfn, DeviceState *transport)
+{
+    Place *place = find_place(bus, devfn, transport);
+
+    if (place) {
+        return place;
+    }
+    place = g_new(Place, 1);
+    *place = (Place) {
+        .bus = bus,
+        .devfn = devfn,
+        .transport = transport,
+        .requester = shared_pages_requester_new(),
+    };
+    g_ptr_array_add(places, place);
+    return place;
+}
+
+static void name_requester(SharedPagesRequester *requester, DeviceState *dev)
+{
+    g_autofree char *path = object_get_canonical_path(OBJECT(dev));
+
+    shared_pages_requester_name(requester, dev->id, path);
+}
+
+/* @bus and @devfn are those of a bridge whose devices go by its name. */
+static AddressSpace *address_space_of(PCIBus *bus, void *opaque, int devfn)
+{
+    Place *place = place_of(bus, devfn, NULL);
+
+    return shared_pages_requester_address_space(place->requester);
+}
+
+static const PCIIOMMUOps pci_ops = {
+    .get_address_space = address_space_of,
+};
+
+/* The user's words for a device */
+static char *describe(DeviceState *dev)
+{
+    const char *type = object_get_typename(OBJECT(dev));
+
+    return dev->id ? g_strdup_printf("'%s' (%s)", dev->id, type)
+                   : g_strdup_printf("'%s'", type);
+}
+
+static void refuse_stray(DeviceState *dev, const char *way, Error **errp)
+{
+    g_autofree char *device = describe(dev);
+
+    error_setg(errp, "shared-pages=enforce: device %s reaches the guest's "
+               "memory through %s, where QEMU cannot hold it to shared pages; "
+               "leave it out, or use shared-pages=on", device, way);
+}
+
+static const char *way_of(DeviceState *dev)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(strays); i++) {
+        if (object_dynamic_cast(OBJECT(dev), strays[i].type)) {
+            return strays[i].way;
+        }
+    }
+    return NULL;
+}
+
+/* In place of a class's own realize */
+static void realize_stray(DeviceState *dev, Error **errp)
+{
+    refuse_stray(dev, way_of(dev), errp);
+}
+
+static void close_way(ObjectClass *oc, void *opaque)
+{
+    DEVICE_CLASS(oc)->realize = realize_stray;
+}
+
+static void close_ways(bool is_boards)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(strays); i++) {
+        if (strays[i].is_boards == is_boards) {
+            object_class_foreach(close_way, strays[i].type, false, NULL);
+        }
+    }
+}
+
+/* The devices on the virtio bus of a transport: one */
+static VirtIODevice *device_of(DeviceState *transport)
+{
+    BusState *bus = QLIST_FIRST(&transport->child_bus);
+
+    return VIRTIO_DEVICE(QTAILQ_FIRST(&bus->children)->child);
+}
+
+static const VirtioBus *virtio_bus_of(DeviceState *transport)
+{
+    BusState *bus = QLIST_FIRST(&transport->child_bus);
+
+    return g_hash_table_lookup(virtio_buses, object_get_class(OBJECT(bus)));
+}
+
+/* As -device has made it: a transport such as virtio-blk-pci, or the device */
+static DeviceState *plugged_device(VirtIODevice *vdev, DeviceState *transport)
+{
+    return OBJECT(vdev)->parent == OBJECT(transport) ? transport : DEVICE(vdev);
+}
+
+static bool check_virtio(VirtIODevice *vdev, DeviceState *transport,
+                         Error **errp)
+{
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
+    DeviceState *plugged = plugged_device(vdev, transport);
+    g_autofree char *device = NULL;
+
+    if (vdc->get_vhost && vdc->get_vhost(vdev)) {
+        refuse_stray(plugged, "vhost", errp);
+        return false;
+    }
+    if (virtio_host_has_feature(vdev, VIRTIO_F_IOMMU_PLATFORM)) {
+        return true;
+    }
+    device = describe(plugged);
+    error_setg(errp, "shared-pages=enforce: device %s has iommu_platform=off, "
+               "with which it reaches all of the guest's memory; leave out "
+               "iommu_platform=off, or use shared-pages=on", device);
+    return false;
+}
+
+static void pre_plugged(DeviceState *transport, Error **errp)
+{
+    const VirtioBus *bus = virtio_bus_of(transport);
+
+    if (check_virtio(device_of(transport), transport, errp) &&
+        bus->pre_plugged) {
+        bus->pre_plugged(transport, errp);
+    }
+}
+
+/* A transport on PCI has its address space from there. */
+static AddressSpace *get_dma_as(DeviceState *transport)
+{
+    const VirtioBus *bus = virtio_bus_of(transport);
+    Place *place;
+
+    if (bus->get_dma_as) {
+        return bus->get_dma_as(transport);
+    }
+    place = place_of(NULL, 0, transport);
+    name_requester(place->requester,
+                   plugged_device(device_of(transport), transport));
+    return shared_pages_requester_address_space(place->requester);
+}
+
+static void take_virtio_bus(ObjectClass *oc, void *opaque)
+{
+    VirtioBusClass *class = VIRTIO_BUS_CLASS(oc);
+    VirtioBus *bus = g_new(VirtioBus, 1);
+
+    *bus = (VirtioBus) { class->pre_plugged, class->get_dma_as };
+    g_hash_table_insert(virtio_buses, oc, bus);
+    class->pre_plugged = pre_plugged;
+    class->get_dma_as = get_dma_as;
+}
+
+static void refuse_bridge(const PCIHostState *bridge, const char *what)
+{
+    g_autofree char *path = object_get_canonical_path(OBJECT(bridge));
+
+    error_report("shared-pages=enforce: PCI devices behind '%s' have %s, with "
+                 "which they reach all of the guest's memory; leave that out, "
+                 "or use shared-pages=on", path, what);
+    exit(EXIT_FAILURE);
+}
+
+/* Buses of further bridges, such as pxb-pcie's, have it from their parent. */
+static int take_bridge(Object *obj, void *opaque)
+{
+    PCIHostState *bridge =
+        (PCIHostState *)object_dynamic_cast(obj, TYPE_PCI_HOST_BRIDGE);
+
+    if (!bridge || !bridge->bus) {
+        return 0;
+    }
+    if (bridge->bus->iommu_ops) {
+        refuse_bridge(bridge, "an IOMMU of their own");
+    }
+    pci_setup_iommu(bridge->bus, &pci_ops, NULL);
+    return 0;
+}
+
+/* A device that goes by the name of a bridge has no place. */
+static void name_pci_device(PCIDevice *dev)
+{
+    AddressSpace *as = pci_device_iommu_address_space(dev);
+    Place *place = find_place(pci_get_bus(dev), dev->devfn, NULL);
+
+    if (place &&
+        as == shared_pages_requester_address_space(place->requester)) {
+        name_requester(place->requester, DEVICE(dev));
+    }
+}
+
+static void device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    PCIHostState *bridge =
+        (PCIHostState *)object_dynamic_cast(OBJECT(dev), TYPE_PCI_HOST_BRIDGE);
+
+    if (bridge && bridge->bypass_iommu) {
+        refuse_bridge(bridge, "bypass_iommu=on");
+    }
+    if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        name_pci_device(PCI_DEVICE(dev));
+    }
+}
+
+/*
+ * As QEMU does for confidential guests: without iommu_platform=on a virtio
+ * device goes past every IOMMU, and legacy drivers do not know of it.
+ */
+static const char *const defaults[][3] = {
+    { TYPE_VIRTIO_DEVICE, "iommu_platform", "on" },
+    { "virtio-pci", "disable-legacy", "on" },
+    { "virtio-mmio", "force-legacy", "off" },
+    /* As in shared_pages_requester_new() */
+    { "virtio-pci", "x-max-bounce-buffer-size", "0" },
+};
+
+/*
+ * In place of the board's own function: PCI buses are there once that has run,
+ * and the user's devices are not yet.
+ */
+static void init_machine(MachineState *machine)
+{
+    static DeviceListener listener = { .realize = device_realized };
+
+    if (shared_pages_mode() != SHARED_PAGES_MODE_ENFORCE) {
+        board_init(machine);
+        return;
+    }
+    places = g_ptr_array_new();
+    virtio_buses = g_hash_table_new(NULL, NULL);
+    object_class_foreach(take_virtio_bus, TYPE_VIRTIO_BUS, false, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+        object_register_sugar_prop(defaults[i][0], defaults[i][1],
+                                   defaults[i][2], true);
+    }
+    close_ways(false);
+    board_init(machine);
+    close_ways(true);
+    object_child_foreach_recursive(OBJECT(machine), take_bridge, NULL);
+    /* Tells about the board's devices as well */
+    device_listener_register(&listener);
+}
+
+static void prepare(MachineState *machine)
+{
+    MachineClass *mc = MACHINE_GET_CLASS(machine);
+
+    if (mc->init != init_machine) {
+        board_init = mc->init;
+        mc->init = init_machine;
+    }
+}
+
+static void offer(void)
+{
+    shared_pages_set_enforcer(prepare);
+}
+
+migration_init(offer)
