@@ -33,6 +33,7 @@ int main(int argc, char **argv)
     guest_service_tests();
     guest_hostile_tests();
     guest_mem_share_tests();
+    guest_enforce_tests();
     ret = g_test_run();
     vm_cleanup();
     return ret;

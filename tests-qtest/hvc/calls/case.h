@@ -126,5 +126,6 @@ void guest_psci_tests(void);
 void guest_service_tests(void);
 void guest_hostile_tests(void);
 void guest_mem_share_tests(void);
+void guest_enforce_tests(void);
 
 #endif

@@ -6,8 +6,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/atomic.h"
-#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "case.h"
@@ -16,9 +14,6 @@
 #define PAGE       PAGES_SIZE
 #define FREE_PAGES PAGES_FREE
 #define RAM_END    (CALLS_RAM + CALLS_RAM_SIZE)
-
-/* The guest's CALL_AWAIT steps wait for this word. */
-#define GO 0x43f00000
 
 /* Where DIMMs begin behind a GiB of RAM, and ACPI's registers for them */
 #define DIMM       0x80000000
@@ -161,18 +156,6 @@ static void plug_dimm(Vm *vm)
                              (uint64_t)DIMM);
 }
 
-/* Lets the guest go on, until it has come to a step */
-static void let_go(Vm *vm, unsigned value, unsigned step)
-{
-    const uint32_t *progress = &vm->report->progress[0];
-
-    qtest_writeq(vm->qts, GO, value);
-    while (le32_to_cpu(qatomic_load_acquire(progress)) <= step) {
-        g_assert_true(qtest_probe_child(vm->qts));
-        g_usleep(500);
-    }
-}
-
 /* A DIMM is unplugged, as its guest says by ACPI, and plugged in again. */
 static void test_unplug(const void *opaque)
 {
@@ -183,41 +166,31 @@ static void test_unplug(const void *opaque)
                  "-object memory-backend-ram,id=m,size=128M",
     };
     g_autoptr(Calls) calls = calls_new(1);
+    g_autoptr(PagesScript) script = pages_script_new(calls);
     g_autoptr(Vm) vm = NULL;
-    unsigned shared, wait[4], absent, again, unshared;
 
     if (case_missing(&setup)) {
         return;
     }
     g_assert_true(g_file_set_contents(firmware, "none", 4, NULL));
-    wait[0] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 1, 0, 0);
-    shared = calls_call(calls, MEM_SHARE, DIMM + PAGE);
-    wait[1] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 2, 0, 0);
-    absent = calls_call(calls, MEM_SHARE, DIMM + PAGE);
-    wait[2] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 3, 0, 0);
-    unshared = calls_call(calls, MEM_UNSHARE, DIMM + PAGE);
-    again = calls_call(calls, MEM_SHARE, DIMM + 2 * PAGE);
-    wait[3] = calls_add(calls, VCPU(0), CALL_AWAIT, GO, 4, 0, 0);
-    vm = vm_start(&setup, calls);
-    let_go(vm, 0, wait[0]);
+    pages_script_add(script, MEM_SHARE, DIMM + PAGE);
+    pages_script_add(script, MEM_SHARE, DIMM + PAGE);
+    pages_script_add(script, MEM_UNSHARE, DIMM + PAGE);
+    pages_script_add(script, MEM_SHARE, DIMM + 2 * PAGE);
+    vm = pages_script_start(script, &setup);
     plug_dimm(vm);
-    let_go(vm, 1, wait[1]);
+    g_assert_cmphex(pages_script_next(script, vm), ==, 0);
     pages_assert_shared(vm->qts, "0x80001000+0x1000 ");
     qtest_qmp_device_del_send(vm->qts, "d");
     qtest_writel(vm->qts, DIMM_SLOT, 0);
     qtest_writeb(vm->qts, DIMM_FLAGS, DIMM_EJECT);
     qtest_qmp_eventwait(vm->qts, "DEVICE_DELETED");
     pages_assert_shared(vm->qts, "");
-    let_go(vm, 2, wait[2]);
+    g_assert_cmphex(pages_script_next(script, vm), ==, DENIED);
     plug_dimm(vm);
-    let_go(vm, 3, wait[3]);
+    g_assert_cmphex(pages_script_next(script, vm), ==, DENIED);
+    g_assert_cmphex(pages_script_next(script, vm), ==, 0);
     pages_assert_shared(vm->qts, "0x80002000+0x1000 ");
-    qtest_writeq(vm->qts, GO, 4);
-    vm_wait(vm, 1);
-    vm_expect(vm, 0, shared, 0, 0, 0, 0);
-    vm_expect(vm, 0, absent, DENIED, 0, 0, 0);
-    vm_expect(vm, 0, unshared, DENIED, 0, 0, 0);
-    vm_expect(vm, 0, again, 0, 0, 0, 0);
 }
 
 static uint64_t hostile_address(GRand *rand, unsigned vcpu)

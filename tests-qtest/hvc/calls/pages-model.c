@@ -6,11 +6,16 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "answers.h"
 #include "function-ids.h"
 #include "pages-model.h"
+
+/* The guest waits until this word is high enough. */
+#define GO 0x43f00000
 
 uint64_t pages_model_call(PagesModel *model, const uint64_t *x)
 {
@@ -85,4 +90,76 @@ void pages_assert_model(QTestState *qts, const PagesModel *model)
     found = queried_ranges(qts, &found_count);
     g_assert_cmpstr(found, ==, text->str);
     g_assert_cmpuint(found_count, ==, count);
+}
+
+/* The next wait is for one more than the one before. */
+static void add_wait(PagesScript *script)
+{
+    unsigned step = calls_add(script->calls, VCPU(0), CALL_AWAIT, GO,
+                              script->waits->len + 1, 0, 0);
+
+    g_array_append_val(script->waits, step);
+}
+
+PagesScript *pages_script_new(Calls *calls)
+{
+    PagesScript *script = g_new0(PagesScript, 1);
+
+    script->calls = calls;
+    script->waits = g_array_new(false, false, sizeof(unsigned));
+    add_wait(script);
+    return script;
+}
+
+void pages_script_free(PagesScript *script)
+{
+    if (script) {
+        g_array_unref(script->waits);
+        g_free(script);
+    }
+}
+
+void pages_script_add(PagesScript *script, uint64_t id, uint64_t address)
+{
+    calls_call(script->calls, id, address);
+    add_wait(script);
+}
+
+/* Until the guest has come to the wait that follows @done calls */
+static void await_guest(const PagesScript *script, Vm *vm)
+{
+    const uint32_t *progress = &vm->report->progress[0];
+    unsigned step = g_array_index(script->waits, unsigned, script->done);
+
+    while (le32_to_cpu(qatomic_load_acquire(progress)) <= step) {
+        g_assert_true(qtest_probe_child(vm->qts));
+        g_usleep(500);
+    }
+}
+
+Vm *pages_script_start(PagesScript *script, const Setup *setup)
+{
+    Vm *vm = vm_start(setup, script->calls);
+
+    await_guest(script, vm);
+    return vm;
+}
+
+uint64_t pages_script_next(PagesScript *script, Vm *vm)
+{
+    unsigned call = g_array_index(script->waits, unsigned, script->done) + 1;
+    struct CallResult result;
+
+    g_assert_cmpuint(script->done + 1, <, script->waits->len);
+    qtest_writeq(vm->qts, GO, ++script->done);
+    await_guest(script, vm);
+    result = vm_result(vm, 0, call);
+    g_assert_cmpuint(result.state, ==, CALL_DONE);
+    return result.x[0];
+}
+
+void pages_script_stop(PagesScript *script, Vm *vm)
+{
+    script->done = script->waits->len;
+    qtest_writeq(vm->qts, GO, 0);
 }

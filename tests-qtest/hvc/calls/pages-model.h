@@ -46,4 +46,61 @@ void pages_assert_model(QTestState *qts, const PagesModel *model);
  */
 void pages_assert_shared(QTestState *qts, const char *expected);
 
+/**
+ * PagesScript: calls of a guest that makes each when it is told to
+ * @calls: the guest's list
+ * @waits: the steps in which it waits, one before each call and one at the end
+ * @done: how many calls it has made
+ */
+typedef struct PagesScript {
+    Calls *calls;
+    GArray *waits;
+    unsigned done;
+} PagesScript;
+
+/**
+ * pages_script_new: a script without calls
+ * @calls: a list of one vCPU; what is added to it beside the script is done
+ *         with the call before
+ */
+PagesScript *pages_script_new(Calls *calls);
+
+/**
+ * pages_script_free: free a script
+ * @script: the script, or NULL; not its list
+ */
+void pages_script_free(PagesScript *script);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PagesScript, pages_script_free)
+
+/**
+ * pages_script_add: add a call
+ * @script: the script
+ * @id: function id of mem-share
+ * @address: guest physical address
+ */
+void pages_script_add(PagesScript *script, uint64_t id, uint64_t address);
+
+/**
+ * pages_script_start: start a VM, whose guest waits for the first call
+ * @script: the script; complete
+ * @setup: what kind of VM
+ */
+Vm *pages_script_start(PagesScript *script, const Setup *setup);
+
+/**
+ * pages_script_next: have the guest make the next call, and wait for it
+ * @script: the script
+ * @vm: the VM
+ *
+ * Returns: what the guest finds in X0.
+ */
+uint64_t pages_script_next(PagesScript *script, Vm *vm);
+
+/**
+ * pages_script_stop: have the guest make no more calls, in the next boot either
+ * @script: the script
+ * @vm: the VM
+ */
+void pages_script_stop(PagesScript *script, Vm *vm);
+
 #endif
