@@ -163,6 +163,26 @@ class Enforce(unittest.TestCase):
                               'line: -machine shared-pages=off',
                               str(raised.exception))
 
+    def test_migration(self):
+        """To the same machine, and not to one whose devices reach everything"""
+        devices = ('-device', 'virtio-rng-pci', '-device', 'virtio-rng-device')
+        vm = self.start(ENFORCE, *devices)
+        stream = f'file:{self.folder}/stream'
+        vm.command('migrate', uri=stream)
+        self.assertEqual(vm.wait_migration()['status'], 'completed')
+        to = self.start(ENFORCE, *devices, '-incoming', 'defer')
+        to.command('migrate-incoming', uri=stream)
+        self.assertEqual(to.wait_migration()['status'], 'completed')
+        for machine in (ON, ON + ',shared-pages=on'):
+            with self.subTest(machine=machine):
+                to = self.start(machine, *devices, '-incoming', 'defer')
+                to.command('migrate-incoming', uri=stream,
+                           **{'exit-on-error': False})
+                info = to.wait_migration()
+                self.assertEqual(info['status'], 'failed')
+                self.assertIn('incoming VM has shared-pages=enforce, this VM '
+                              'has shared-pages=on', info['error-desc'])
+
     def test_reset_of_devices(self):
         """A machine with devices boots twice, and refuses nothing by itself"""
         vm = self.start(ENFORCE, '-device', 'virtio-rng-pci', '-device',
