@@ -35,6 +35,9 @@
 /* Of a 64-bit number */
 #define LEB128_MAX_SIZE 10
 
+/* Pages of which all may be told of for one that changes: 2 MiB */
+#define CHUNK 512
+
 typedef enum Form {
     FORM_RUNS,
     FORM_BITMAP,
@@ -261,32 +264,86 @@ static void set_pages(Memory *memory, uint64_t page, uint64_t count,
     }
     if (shared) {
         bitmap_set(memory->bitmap, page, count);
-        memory->shared += count;
     } else {
         bitmap_clear(memory->bitmap, page, count);
-        memory->shared -= count;
     }
+}
+
+/* How many pages from @page on, below @end, are not as @shared says */
+static uint64_t count_others(const Memory *memory, uint64_t page, uint64_t end,
+                             bool shared)
+{
+    uint64_t pages = end - page;
+    uint64_t count = 0;
+
+    if (memory->bitmap) {
+        for (; page < end && page % BITS_PER_LONG; page++) {
+            count += test_bit(page, memory->bitmap);
+        }
+        if (page < end) {
+            count += bitmap_count_one_with_offset(memory->bitmap, page,
+                                                  end - page);
+        }
+    }
+    return shared ? pages - count : count;
+}
+
+/* Behind the last page before @page that is not as @shared says; there is one. */
+static uint64_t end_of_last(const Memory *memory, uint64_t page, bool shared)
+{
+    uint64_t word = ROUND_UP(page, BITS_PER_LONG) - BITS_PER_LONG;
+
+    while (!count_others(memory, word, page, shared)) {
+        page = word;
+        word -= BITS_PER_LONG;
+    }
+    while (!count_others(memory, page - 1, page, shared)) {
+        page--;
+    }
+    return page;
+}
+
+/*
+ * Where pages end that change together, from @page on, which changes. Pages
+ * among them that do not change are no reason to stop, as long as each CHUNK
+ * has one that does: a guest would else have as many ranges told of as it has
+ * pages, by one call.
+ */
+static uint64_t end_of_change(const Memory *memory, uint64_t page,
+                              uint64_t end, bool shared, uint64_t *changed)
+{
+    uint64_t count;
+
+    do {
+        uint64_t next = MIN(end, QEMU_ALIGN_DOWN(page, CHUNK) + CHUNK);
+
+        count = count_others(memory, page, next, shared);
+        *changed += count;
+        page = count ? next : page;
+    } while (count && page < end);
+    return end_of_last(memory, page, shared);
 }
 
 /* Returns the number of pages that were not so */
 static uint64_t set_in_mapping(SharedPagesLog *log, const Mapping *mapping,
                                uint64_t page, uint64_t end, bool shared)
 {
+    Memory *memory = mapping->memory;
     uint64_t changed = 0;
 
-    while ((page = find_page(mapping->memory, page, end, !shared)) < end) {
-        uint64_t next = find_page(mapping->memory, page, end, shared);
+    while ((page = find_page(memory, page, end, !shared)) < end) {
+        uint64_t next = end_of_change(memory, page, end, shared, &changed);
         uint64_t count = next - page;
 
-        set_pages(mapping->memory, page, count, shared);
-        changed += count;
-        log->changes += count;
+        set_pages(memory, page, count, shared);
         /* What was sent in the old form has to be sent again. */
         log->ops->changed(mapping->address + (page - mapping->first) *
                           SHARED_PAGES_GRANULE, count * SHARED_PAGES_GRANULE,
                           shared);
         page = next;
     }
+    memory->shared += shared ? changed : -changed;
+    log->changes += changed;
     return changed;
 }
 
@@ -567,6 +624,7 @@ static bool read_runs(SectionReader *reader, Memory *came)
         }
         if (shared) {
             set_pages(came, page, length, true);
+            came->shared += length;
         }
         page += length;
         shared = !shared;
@@ -587,6 +645,7 @@ static bool read_bitmap(SectionReader *reader, Memory *came)
             return false;
         }
         set_pages(came, page, 1, true);
+        came->shared++;
     }
     return true;
 }

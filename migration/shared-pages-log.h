@@ -26,10 +26,11 @@ typedef struct SharedPagesLog SharedPagesLog;
  * SharedPagesOps: what a log needs of its VM
  * @name: the name by which another VM knows the same memory
  * @changed: the pages from guest physical address @address on, @size bytes, are
- *           from now on shared, or private. Called with the new state in the
- *           log, which cannot change before it returns; not to call the log.
- *           Marks the pages dirty: a migration has to send them again, in the
- *           form that they now have
+ *           from now on shared, or private; the first and the last of them were
+ *           not so before, nor was one in each 2 MiB. Called with the new state
+ *           in the log, which cannot change before it returns; not to call the
+ *           log. Marks the pages dirty: a migration has to send them again, in
+ *           the form that they now have
  */
 typedef struct SharedPagesOps {
     const char *(*name)(const void *memory);
@@ -92,7 +93,9 @@ void shared_pages_log_forget_unmapped(SharedPagesLog *log);
  * @size: in bytes; not trusted
  * @shared: whether the pages are shared from now on
  *
- * All of the range is changed, or nothing is.
+ * All of the range is changed, or nothing is. Whatever the pages were before,
+ * it takes no longer than to go through the range's bits, and to tell of a
+ * range in each 4 MiB.
  *
  * Returns: how many pages were not as @shared says and now are; -EINVAL if the
  * range is empty, not of whole pages or wraps; -ENXIO if not all of it is the
