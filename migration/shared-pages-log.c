@@ -288,7 +288,7 @@ static uint64_t count_others(const Memory *memory, uint64_t page, uint64_t end,
     return shared ? pages - count : count;
 }
 
-/* Behind the last page before @page that is not as @shared says; there is one. */
+/* Behind the last page before @page that is not as @shared says, if any is */
 static uint64_t end_of_last(const Memory *memory, uint64_t page, bool shared)
 {
     uint64_t word = ROUND_UP(page, BITS_PER_LONG) - BITS_PER_LONG;

@@ -12,6 +12,7 @@
 #include "qemu-compat.h"
 #include "guest-abi.h"
 #include "guest-abi/trace.h"
+#include "shared-pages-ready.h"
 #include "shared-pages.h"
 #include "shared-pages-machine.h"
 
@@ -139,7 +140,9 @@ static int shared_pages_pre_save(void *opaque)
     /* A guest that runs would change the log after it was sent. */
     assert(!runstate_is_running());
     drop_content(pages);
-    content = shared_pages_log_save(pages->log, &err);
+    if (shared_pages_check_ready(&err)) {
+        content = shared_pages_log_save(pages->log, &err);
+    }
     if (!content) {
         guest_abi_cannot_send(err);
         return -EINVAL;
@@ -195,6 +198,8 @@ static int shared_pages_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     trace_shared_pages_loaded(shared_pages_log_count(pages->log));
+    /* Another one would not have been sent. */
+    shared_pages_set_ready(true);
     return 0;
 }
 
@@ -235,6 +240,7 @@ static void shared_pages_reset(void *opaque)
         return;
     }
     pages->received = false;
+    shared_pages_set_ready(false);
     shared_pages_log_reset(pages->log);
 }
 
