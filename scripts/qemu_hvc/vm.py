@@ -2,6 +2,9 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """A small VM that is migrated to and from a file."""
 
+from pathlib import Path
+import tempfile
+
 from .qmp import Qemu, QemuEnded
 
 # Streams are compared: no clock, no network card's ROM, no random bytes.
@@ -50,6 +53,14 @@ class Vm(Qemu):
                                    f'{self.stderr}') from None
             return self.stderr.strip()
         return ''
+
+    def read_memory(self, address, size):
+        """Bytes of the guest's memory"""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'memory'
+            self.command('pmemsave', val=address, size=size,
+                         filename=str(path))
+            return path.read_bytes()
 
     def migrate_to(self, to, uri, return_path):
         """How a migration to a VM that waits for one ends on this side"""

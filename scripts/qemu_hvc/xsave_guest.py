@@ -5,10 +5,8 @@
 The guest is scripts/guests/xsave; layout.h there has the same addresses.
 """
 
-from pathlib import Path
 import re
 import struct
-import tempfile
 import time
 
 from .qmp import PATIENCE_S
@@ -57,17 +55,14 @@ def cpuid_registers(table):
 
 
 class Watched:
-    """A VM's view of its guest, for a class that has hmp() and state()"""
+    """A VM's view of its guest, for a class that has hmp(), state() and
+    read_memory(ADDRESS, SIZE)"""
 
     def results(self):
         """The guest's results, by name"""
         text = self.hmp(f'xp /{len(RESULT_NAMES)}gx {RESULTS:#x}')
         values = re.findall(r'(?<!^)\b0x([0-9a-f]{16})\b(?!:)', text)
         return dict(zip(RESULT_NAMES, (int(value, 16) for value in values)))
-
-    def read_memory(self, address, size):
-        """Bytes of the guest's memory"""
-        raise NotImplementedError
 
     def cpuid(self):
         """What CPUID said when the guest looked last; see
@@ -122,10 +117,3 @@ class XsaveVm(Watched, Vm):
         if guest:
             arguments += guest_options(guest, xcr0, pke)
         super().__init__(qemu, machine, *map(str, arguments))
-
-    def read_memory(self, address, size):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'memory'
-            self.command('pmemsave', val=address, size=size,
-                         filename=str(path))
-            return path.read_bytes()

@@ -7,8 +7,8 @@ usage() {
     cat <<END
 usage: scripts/guests/xsave/build.sh OUT_DIR
 
-Builds xsave-guest.bin, a -bios image for x86 machines, or says that there is
-no compiler for it.
+Builds xsave-guest.bin and pages-guest.bin, -bios images for x86 machines, or
+says that there is no compiler for them.
 END
 }
 
@@ -29,17 +29,21 @@ x86_64) ;;
     ;;
 esac
 if ! command -v "$compiler" >/dev/null; then
-    echo "skipped xsave-guest.bin: no $compiler" >&2
+    echo "skipped xsave-guest.bin and pages-guest.bin: no $compiler" >&2
     exit 0
 fi
 mkdir -p "$out"
-"$compiler" -std=gnu11 -O2 -g -Wall -Wextra -Werror -m64 -march=x86-64 \
-    -mgeneral-regs-only -mno-red-zone -mcmodel=small -ffreestanding \
-    -fno-builtin -fno-tree-loop-distribute-patterns -fno-pic -fno-pie \
-    -fno-jump-tables -fno-stack-protector -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -static -nostdlib -nostartfiles -no-pie \
-    -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-    -T "$source/guest.ld" -o "$out/xsave-guest.elf" \
-    "$source/start.S" "$source/main.c"
-"$objcopy" -O binary "$out/xsave-guest.elf" "$out/xsave-guest.bin"
-echo "built xsave-guest.bin"
+for guest in xsave:main pages:pages; do
+    name=${guest%:*}-guest
+    "$compiler" -std=gnu11 -O2 -g -Wall -Wextra -Werror -m64 -march=x86-64 \
+        -mgeneral-regs-only -mno-red-zone -mcmodel=small -ffreestanding \
+        -fno-builtin -fno-tree-loop-distribute-patterns -fno-pic -fno-pie \
+        -fno-jump-tables -fno-stack-protector \
+        -fno-asynchronous-unwind-tables -fcf-protection=none -static \
+        -nostdlib -nostartfiles -no-pie -Wl,--build-id=none \
+        -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+        -T "$source/guest.ld" -o "$out/$name.elf" \
+        "$source/start.S" "$source/${guest#*:}.c"
+    "$objcopy" -O binary "$out/$name.elf" "$out/$name.bin"
+    echo "built $name.bin"
+done

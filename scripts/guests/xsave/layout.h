@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * For start.S and main.c; scripts/qemu_hvc/xsave_guest.py has the same numbers.
+ * For start.S, main.c and pages.c; scripts/qemu_hvc/xsave_guest.py and
+ * scripts/qemu_hvc/pages_guest.py have the same numbers.
  */
 
 #ifndef TESTS_QTEST_XSAVE_GUEST_LAYOUT_H
@@ -19,6 +20,15 @@
 #define SCRATCH     0x14000
 #define XMM0        0x18000
 #define CPUID_TABLE 0x19000
+/* Of CPU 0; each other one has its own, 4 KiB higher */
 #define STACK       0x20000
+
+/* Of pages.c: what a CPU says of itself, and its pages */
+#define IDT         0x7000
+#define MAX_CPUS    8
+#define CPUS        0x30000
+#define CPU_SIZE    0x1000
+#define AREAS       0x400000
+#define AREA_PAGES  256
 
 #endif

@@ -1,11 +1,13 @@
 /*
- * From the reset vector to 64-bit mode, for main.c
+ * From the reset vector to 64-bit mode, for main.c and pages.c
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
  * The whole of a -bios image of 64 KiB, which is seen at 0xf0000, too. Memory
- * is mapped one to one; what is in it is listed in layout.h.
+ * is mapped one to one; what is in it is listed in layout.h. The other CPUs of a
+ * guest that starts them (start-up IPI to ROM) come by the same way. Each calls
+ * main with its APIC id.
  */
 
 #include "layout.h"
@@ -15,6 +17,8 @@
 #define CR4_PAE     0x00000020
 #define EFER        0xc0000080
 #define EFER_LME    0x00000100
+#define APIC_BASE   0x1b
+#define APIC_BSP    0x00000100
 #define CODE32      8
 #define DATA        16
 #define CODE64      24
@@ -41,6 +45,11 @@ start32:
         movw    %ax, %es
         movw    %ax, %ss
 
+        movl    $APIC_BASE, %ecx
+        rdmsr
+        testl   $APIC_BSP, %eax
+        jz      3f
+
         /* A level-4 and a level-3 table, and four of level 2: 4 GiB */
         cld
         xorl    %eax, %eax
@@ -63,7 +72,7 @@ start32:
         cmpl    $(TABLES + 6 * PAGE), %edi
         jne     2b
 
-        movl    $CR4_PAE, %eax
+3:      movl    $CR4_PAE, %eax
         movl    %eax, %cr4
         movl    $TABLES, %eax
         movl    %eax, %cr3
@@ -77,7 +86,12 @@ start32:
 
         .code64
 start64:
-        movl    $STACK, %esp
+        movl    $1, %eax
+        cpuid
+        shrl    $24, %ebx
+        movl    %ebx, %edi
+        shll    $12, %ebx
+        leal    STACK(%rbx), %esp
         call    main
         hlt
 

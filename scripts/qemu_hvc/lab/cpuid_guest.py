@@ -36,13 +36,6 @@ HOSTS_OWN = re.compile(r'CPUID (80000002|80000003|80000004|80000005|80000006|'
 class CpuidVm(Watched, Vm):
     """A KVM guest in such a host"""
 
-    def read_memory(self, address: int, size: int) -> bytes:
-        name = f'{self.name}.memory'
-        self.qmp('pmemsave', val=address, size=size, filename=f'/tmp/{name}')
-        path = self.host.directory / f'{name}.outside'
-        self.host.fetch(name, path)
-        return path.read_bytes()
-
 
 class CpuidGuest:
     """The guest of a VM that runs it; see guest_kind.AnsweringGuest"""

@@ -204,6 +204,13 @@ class Vm(Monitor):
                  filename=f'/tmp/{name}')
         return self.host.run(f'cat {name}')
 
+    def read_memory(self, address: int, size: int) -> bytes:
+        name = f'{self.name}.memory'
+        self.qmp('pmemsave', val=address, size=size, filename=f'/tmp/{name}')
+        path = self.host.directory / f'{name}.outside'
+        self.host.fetch(name, path)
+        return path.read_bytes()
+
     def write(self, text: str) -> None:
         self.host.run(f'vm_write {self.name} {quoted_text(text)}')
 

@@ -17,7 +17,7 @@ import subprocess
 import time
 from typing import ClassVar
 
-from .. import initramfs as archives
+from .. import initramfs as archives, pages_guest
 from ..initramfs import DATA, FOLDER, PROGRAM, cached, newc
 from ..xsave_guest import NO_REBOOT, Watched, guest_options
 
@@ -182,3 +182,12 @@ class X86Vm(Watched, Vm):
         except VmEnded as end:
             return f'ended with status {end.status}: {end.messages}'
         return '' if info['status'] == 'completed' else info['error-desc']
+
+
+class PagesVm(pages_guest.Sharing, Vm):
+    """One whose guest shares pages: scripts/guests/xsave/pages.c"""
+
+    def begin(self, *options: str, machine: str = 'pc,shared-pages=on',
+              cpus: int = 1, ready: bool = True) -> None:
+        self.start('-machine', machine, '-L', '.', *pages_guest.guest_options(
+            Path(pages_guest.IMAGE), cpus, ready), *options)
