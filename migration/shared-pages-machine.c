@@ -44,8 +44,9 @@ static void check_enabled(Notifier *notifier, void *data)
 {
     if (mode != SHARED_PAGES_MODE_OFF && !shared_pages_log()) {
         error_report("shared-pages=%s: guests of machine type '%s' have no way "
-                     "to share pages; needed: machine type virt with "
-                     "hvc-services=linux-6.12:+mem-share; use it, or "
+                     "to share pages here; needed: an x86 machine with -accel "
+                     "kvm, or machine type virt with "
+                     "hvc-services=linux-6.12:+mem-share; use one of them, or "
                      "shared-pages=off", SharedPagesMode_str(mode),
                      guest_abi_machine_type());
         exit(EXIT_FAILURE);

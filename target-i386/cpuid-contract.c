@@ -38,7 +38,8 @@ static uint64_t lacking(const CpuidItem *item)
 {
     return item->kind == CPUID_FEATURES ?
            incoming_value(item) & ~cpuid_item_value(item, promised_cpu) &
-           ~cpuid_item_supported(item) & ~cpuid_item_from_topology(item) : 0;
+           ~cpuid_item_supported(item) & ~cpuid_item_from_topology(item) &
+           ~cpuid_item_from_shared_pages(item) : 0;
 }
 
 static bool is_number(const CpuidItem *item, CpuidNumber number)
@@ -106,14 +107,15 @@ static bool any_differs(CpuidNumber number)
     return false;
 }
 
-static bool topology_differs(void)
+/* Do features differ that another option decides on? */
+static bool any_differs_from(uint64_t (*option)(const CpuidItem *item))
 {
     for (unsigned i = 0; cpuid_item(i); i++) {
         const CpuidItem *item = cpuid_item(i);
 
         if (item->kind == CPUID_FEATURES &&
             (incoming_value(item) ^ cpuid_item_value(item, promised_cpu)) &
-            cpuid_item_from_topology(item)) {
+            option(item)) {
             return true;
         }
     }
@@ -159,9 +161,12 @@ char *x86_cpuid_remedy(void)
                                options->str);
     }
     option = x86_cpu_option(promised_cpu, incoming_value);
-    return g_strdup_printf("start this QEMU with -cpu %s%s", option,
-                           topology_differs() ? ", and with the source's -smp"
-                                              : "");
+    return g_strdup_printf("start this QEMU with -cpu %s%s%s", option,
+                           any_differs_from(cpuid_item_from_topology) ?
+                           ", and with the source's -smp" : "",
+                           any_differs_from(cpuid_item_from_shared_pages) ?
+                           ", and with the source's -machine shared-pages" :
+                           "");
 }
 
 static void refuse_features(const CpuidItem *item, uint64_t incoming,

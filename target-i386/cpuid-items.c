@@ -14,6 +14,7 @@
 #include "cpu.h"
 #include "cpu-internal.h"
 #include "migration/qemu-compat.h"
+#include "standard-headers/asm-x86/kvm_para.h"
 #include "cpuid-items.h"
 #include "xsave-check.h"
 
@@ -226,9 +227,26 @@ uint64_t cpuid_item_from_topology(const CpuidItem *item)
     return item->word == FEAT_1_EDX ? CPUID_HT : 0;
 }
 
+uint64_t cpuid_item_from_shared_pages(const CpuidItem *item)
+{
+    return item->word == FEAT_KVM ? CPUID_KVM_SHARED_PAGES : 0;
+}
+
 const char *cpuid_feature(const CpuidItem *item, unsigned bit)
 {
     return feature_word_info[item->word].feat_names[bit];
+}
+
+/* A feature that is no property of -cpu has a name for people. */
+static const char *name_of(const CpuidItem *item, unsigned bit)
+{
+    static const char *const of_shared_pages[] = {
+        [KVM_FEATURE_HC_MAP_GPA_RANGE] = "kvm-hc-map-gpa-range",
+        [KVM_FEATURE_MIGRATION_CONTROL] = "kvm-migration-control",
+    };
+
+    return cpuid_item_from_shared_pages(item) >> bit & 1 ?
+           of_shared_pages[bit] : cpuid_feature(item, bit);
 }
 
 static strList *feature_names(const CpuidItem *item, uint64_t value)
@@ -237,7 +255,7 @@ static strList *feature_names(const CpuidItem *item, uint64_t value)
     const char *before = NULL;
 
     for (unsigned bit = 0; bit < 64; bit++) {
-        const char *name = cpuid_feature(item, bit);
+        const char *name = name_of(item, bit);
 
         if (!(value >> bit & 1) || (name && !g_strcmp0(name, before))) {
             /* Two bits of KVM's leaf have one name, kvmclock. */

@@ -92,6 +92,17 @@ uint64_t cpuid_item_supported(const CpuidItem *item);
  */
 uint64_t cpuid_item_from_topology(const CpuidItem *item);
 
+/* Of FEAT_KVM: KVM_FEATURE_HC_MAP_GPA_RANGE, KVM_FEATURE_MIGRATION_CONTROL */
+#define CPUID_KVM_SHARED_PAGES (1U << 16 | 1U << 17)
+
+/**
+ * cpuid_item_from_shared_pages: features that -machine shared-pages decides on
+ * @item: of kind CPUID_FEATURES
+ *
+ * Returns: CPUID_KVM_SHARED_PAGES, of FEAT_KVM; else 0.
+ */
+uint64_t cpuid_item_from_shared_pages(const CpuidItem *item);
+
 /**
  * cpuid_feature: the name of a feature
  * @item: of kind CPUID_FEATURES
@@ -122,8 +133,8 @@ char *cpuid_component(const CpuidItem *item);
  * @item: the item
  * @value: its value
  *
- * Returns: of features their names, and "bitN" for those without one. The
- * caller frees the list.
+ * Returns: of features their names, and "bitN" for those without one, be they
+ * properties of -cpu or not. The caller frees the list.
  */
 strList *cpuid_item_names(const CpuidItem *item, uint64_t value);
 

@@ -55,11 +55,14 @@ static void G_GNUC_PRINTF(4, 5) set(MachineState *machine, const char *type,
     g_ptr_array_add(MACHINE_GET_CLASS(machine)->compat_props, global);
 }
 
-/* Features that QEMU sets for a guest with hyperthreads in any case */
+/*
+ * Features that QEMU sets for a guest with hyperthreads in any case, and those
+ * of shared-pages=on
+ */
 static uint64_t forced(const CpuidItem *item)
 {
-    return item->word == FEAT_8000_0001_ECX ? CPUID_EXT3_CMP_LEG
-                                            : cpuid_item_from_topology(item);
+    return (item->word == FEAT_8000_0001_ECX ? CPUID_EXT3_CMP_LEG : 0) |
+           cpuid_item_from_topology(item) | cpuid_item_from_shared_pages(item);
 }
 
 /* Two bits of KVM's leaf have one name, kvmclock. */

@@ -11,10 +11,33 @@
 #include "hw/i386/x86.h"
 #include "hw/qdev-core.h"
 #include "cpu.h"
+#include "migration/guest-abi.h"
 #include "migration/qemu-compat.h"
+#include "migration/shared-pages.h"
 #include "cpuid-contract.h"
 #include "cpuid-profile.h"
 #include "xsave-mask.h"
+
+static void refuse_shared_pages(const GuestAbiDefinition *definition,
+                                uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
+               "shared-pages=%s; start this QEMU with the source's -machine "
+               "shared-pages=%s", incoming ? "on" : "off", here ? "on" : "off",
+               incoming ? "on" : "off");
+}
+
+static void promise_shared_pages(void)
+{
+    guest_abi_add(&(GuestAbiDefinition) {
+        .name = "x86.shared-pages",
+        .rule = GUEST_ABI_RULE_EXACT,
+        .value = shared_pages_log() != NULL,
+        .origin = GUEST_ABI_ORIGIN_OPTION,
+        .zero_is_absent = true,
+        .refuse = refuse_shared_pages,
+    });
+}
 
 /*
  * When the machine is complete, CPUID is final, and nothing was loaded yet.
@@ -34,6 +57,7 @@ static void machine_is_done(Notifier *notifier, void *data)
     }
     x86_xsave_promise(X86_CPU(first_cpu));
     x86_cpuid_promise(X86_CPU(first_cpu));
+    promise_shared_pages();
 }
 
 static char *get_profile(Object *obj, Error **errp)

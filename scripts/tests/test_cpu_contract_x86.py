@@ -123,14 +123,14 @@ class CpuContractX86(CpuCase):
                 entry['value'] |= 1 << 16
                 del entry['hex']
         contract['entries'].append({'name': 'x86.cpuid-40000001-eax',
-                                    'value': 1 << 14 | 1 << 16})
+                                    'value': 1 << 14 | 1 << 18})
         bad = self.check(contract, ON, 'max')
         self.assertEqual({verdict['remedy'] for verdict in bad}, {
-            "use a host with 'avx512f', 'kvm-asyncpf-int', bit 16 of CPUID "
+            "use a host with 'avx512f', 'kvm-asyncpf-int', bit 18 of CPUID "
             'leaf 40000001 EAX, or start the source VM with -cpu '
             '...,-avx512f,-kvm-asyncpf-int'})
         self.assertIn("incoming VM has CPU features 'kvm-asyncpf-int', "
-                      "'bit16' (CPUID leaf 40000001 EAX", bad[-1]['error'])
+                      "'bit18' (CPUID leaf 40000001 EAX", bad[-1]['error'])
 
     def test_all_bits(self):
         """A contract that claims everything has a text that ends."""

@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Real KVM/x86: the XSAVE components of a guest; prints TAP.
+"""Real KVM/x86: XSAVE components of a guest, and pages that it shares; prints
+TAP.
 
 Two amd64 hosts, with and without protection keys. What the first one saves,
-the second one loads, or refuses by name, where an unpatched QEMU ends.
+the second one loads, or refuses by name, where an unpatched QEMU ends. In a
+third one guests share pages, write them, take them back and are moved.
 """
 
 import argparse
+from collections.abc import Iterator
 import contextlib
 from pathlib import Path
 import platform
 import sys
 import tempfile
+import time
 import unittest
 
-from qemu_hvc import tap
-from qemu_hvc.lab import cli, kernels
+from qemu_hvc import pages_guest, tap
+from qemu_hvc.lab import cli, kernels, x86
 from qemu_hvc.lab.common import LabError, fetch, require, run_tool
+from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.kernels import Kernel
-from qemu_hvc.lab.x86 import X86Hardware, X86Host, X86Vm
+from qemu_hvc.lab.vm import QmpError, VmEnded
+from qemu_hvc.lab.x86 import PagesVm, X86Hardware, X86Host, X86Vm
 from qemu_hvc.stream import Stream
 
 # What KVM can give to a guest there, measured: x87, SSE, AVX; and PKRU
@@ -182,12 +188,275 @@ class XsaveTest(unittest.TestCase):
             r'start the source VM with -cpu \.\.\.,-pku$')
 
 
+# What a guest does between two moves, on an emulated host
+ROUNDS = 20
+MOVES = 3
+NOT_READY = ('shared-pages: the guest has not said that it is ready to be '
+             'migrated (MSR_KVM_MIGRATION_CONTROL, 0x4b564d08, is 0): it may '
+             'share pages that it has not told of; wait until its kernel has '
+             'set bit 0, or start the VM without shared-pages')
+OLD_KERNEL = '5.10'
+
+
+class SharedPagesTest(unittest.TestCase):
+    """Guests that tell their host what they share"""
+
+    build: Path
+    kernel: Kernel
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        with contextlib.ExitStack() as stack:
+            cls.host = stack.enter_context(cls._host(cls.kernel))
+            cls.stack = stack.pop_all()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.stack.close()
+
+    @classmethod
+    def _host(cls, kernel: Kernel) -> Host:
+        bundle = cls.build / 'qemu/qemu-bundle/usr/share/qemu'
+        return x86.hardware(cls.build).host(kernel, {
+            'qemu': x86.stripped(cls.build, 'patched'),
+            pages_guest.IMAGE: cls.build / 'guests' / pages_guest.IMAGE,
+            'kvmvapic.bin': bundle / 'kvmvapic.bin',
+        })
+
+    @contextlib.contextmanager
+    def vm(self, name: str, *options: str, **how: object) -> Iterator[PagesVm]:
+        vm = PagesVm(self.host, name)
+        vm.begin(*options, **how)
+        try:
+            yield vm
+        finally:
+            vm.quit()
+
+    def assert_list(self, vm: PagesVm, cpus: int) -> None:
+        self.assertNotEqual(vm.state(), 'running')
+        self.assertEqual(vm.list_problems(cpus), [])
+
+    def assert_booted(self, vm: PagesVm, boots: int = 1) -> None:
+        """It has found the call and the register, which was 0."""
+        results = vm.pages_results()
+        bits = pages_guest.MAP_GPA_RANGE | pages_guest.MIGRATION_CONTROL
+        self.assertEqual(results['features'] & bits, bits)
+        self.assertEqual(
+            {**results, 'features': bits},
+            {'features': bits, 'boots': boots, 'control': 0,
+             'faults': pages_guest.FAULTS * boots, 'unfaulted': 0})
+
+    def refusal(self, vm: PagesVm, command: str, **arguments: object) -> str:
+        with self.assertRaises(QmpError) as caught:
+            vm.qmp(command, **arguments)
+        return str(caught.exception)
+
+    def assert_not_ready(self, vm: PagesVm) -> None:
+        self.assertIn(NOT_READY, self.refusal(vm, 'migrate', uri='file:never'))
+        self.assertEqual(vm.qmp('query-migrate')['blocked-reasons'],
+                         [NOT_READY])
+
+    @staticmethod
+    def await_status(vm: PagesVm, status: str) -> None:
+        """Of a migration that goes on"""
+        deadline = time.monotonic() + vm.migration_timeout
+        while vm.qmp('query-migrate')['status'] != status:
+            if time.monotonic() > deadline:
+                raise LabError(f'the migration of {vm.name} is not {status}')
+
+    @staticmethod
+    def reset(vm: PagesVm, state: str = 'prelaunch') -> None:
+        """Of a VM that is stopped, so that its guest does not boot yet: all of
+        its pages are private again, and it had some."""
+        vm.qmp('set-action', reboot='reset')
+        vm.qmp('system_reset')
+        deadline = time.monotonic() + vm.qmp_timeout
+        while vm.state() != state or vm.queried_pages():
+            if time.monotonic() > deadline:
+                raise LabError(f'{vm.name} is not reset, it is {vm.state()}')
+        vm.qmp('set-action', reboot='shutdown')
+
+    # --- guests that are moved ---
+
+    def _move_by_file(self, cpus: int) -> None:
+        """From file to file, each VM in the place of the one before"""
+        options: list[str] = []
+        shared = set()
+        for move in range(MOVES + 1):
+            with self.vm('moved', *options, cpus=cpus) as vm:
+                if move:
+                    vm.listen(f'file:{move}')
+                    info = vm.wait_migration()
+                    self.assertEqual(info['status'], 'completed', info)
+                    # Before it goes on: what came is what was sent.
+                    self.assertEqual(vm.queried_pages(), shared)
+                    self.assert_list(vm, cpus)
+                    vm.qmp('cont')
+                states = vm.watch_pages(cpus, ROUNDS)
+                self.assertGreater(sum(state.hostile for state in states), 0)
+                self.assert_booted(vm)
+                vm.migrate(f'file:{move + 1}')
+                self.assert_list(vm, cpus)
+                shared = vm.queried_pages()
+                self.assertTrue(shared)
+            options = ['-S', '-incoming', 'defer']
+
+    def test_file_1_vcpu(self) -> None:
+        self._move_by_file(1)
+
+    def test_file_2_vcpus(self) -> None:
+        self._move_by_file(2)
+
+    def test_file_8_vcpus(self) -> None:
+        self._move_by_file(8)
+
+    def _move_live(self, cpus: int) -> None:
+        """While it shares and writes"""
+        with contextlib.ExitStack() as stack:
+            vm = stack.enter_context(self.vm('live0', cpus=cpus))
+            for move in range(1, MOVES + 1):
+                vm.watch_pages(cpus, ROUNDS)
+                target = stack.enter_context(self.vm(
+                    f'live{move}', '-incoming', 'defer', cpus=cpus))
+                for peer in target, vm:
+                    peer.set_capabilities(['return-path'])
+                target.listen(f'unix:live{move}.socket')
+                vm.migrate(f'unix:live{move}.socket')
+                self.assertEqual(target.wait_migration()['status'],
+                                 'completed')
+                self.assert_list(vm, cpus)
+                vm = target
+            vm.watch_pages(cpus, ROUNDS)
+            self.assert_booted(vm)
+            vm.qmp('stop')
+            self.assert_list(vm, cpus)
+
+    def test_live_1_vcpu(self) -> None:
+        self._move_live(1)
+
+    def test_live_2_vcpus(self) -> None:
+        self._move_live(2)
+
+    def test_live_8_vcpus(self) -> None:
+        self._move_live(8)
+
+    # --- ready, or not ---
+
+    def test_guest_that_is_not_ready_blocks_migration(self) -> None:
+        with self.vm('never', ready=False) as vm:
+            vm.watch_pages(1, ROUNDS)
+            self.assert_booted(vm)
+            self.assert_not_ready(vm)
+            vm.watch_pages(1, ROUNDS)
+
+    def test_reset_makes_pages_private_and_the_guest_not_ready(self) -> None:
+        """Also where it has arrived"""
+        with self.vm('before', cpus=2) as vm:
+            vm.watch_pages(2, ROUNDS)
+            vm.migrate('file:before.stream')
+        with self.vm('reset', '-S', '-incoming', 'defer', cpus=2) as vm:
+            vm.listen('file:before.stream')
+            self.assertEqual(vm.wait_migration()['status'], 'completed')
+            self.assertTrue(vm.queried_pages())
+            self.assertNotIn('blocked-reasons', vm.qmp('query-migrate'))
+            self.reset(vm)
+            self.assertEqual(vm.queried_pages(), set())
+            self.assert_not_ready(vm)
+            vm.qmp('cont')
+            vm.watch_pages(2, ROUNDS)
+            self.assert_booted(vm, 2)
+            vm.migrate('file:after.stream')
+            self.assert_list(vm, 2)
+
+    def test_word_that_is_taken_back_ends_a_migration(self) -> None:
+        """No blocker can be added then: it fails, and the next one at once."""
+        with self.vm('taken') as vm, \
+             self.vm('target', '-incoming', 'defer') as target:
+            vm.watch_pages(1, ROUNDS)
+            for peer in target, vm:
+                peer.set_capabilities(['return-path',
+                                       'pause-before-switchover'])
+            target.listen('unix:taken.socket')
+            vm.qmp('migrate', uri='unix:taken.socket')
+            self.await_status(vm, 'pre-switchover')
+            self.reset(vm, 'finish-migrate')
+            self.assertNotIn('blocked-reasons', vm.qmp('query-migrate'))
+            vm.qmp('migrate-continue', state='pre-switchover')
+            info = vm.wait_migration()
+            self.assertEqual((info['status'], info['error-desc']),
+                             ('failed', NOT_READY))
+            # Where it was not lost, it boots, and is ready again.
+            vm.watch_pages(1, ROUNDS)
+            self.assert_booted(vm, 2)
+            vm.migrate('file:taken.stream')
+
+    # --- contract, and what is refused ---
+
+    def test_destination_without_the_option_refuses_by_name(self) -> None:
+        with self.vm('with') as vm:
+            vm.watch_pages(1, ROUNDS)
+            vm.migrate('file:with.stream')
+        with self.vm('without', '-incoming', 'defer',
+                     machine='pc,guest-abi=on') as vm:
+            vm.listen('file:with.stream')
+            info = vm.wait_migration()
+            self.assertEqual(info['status'], 'failed')
+            for text in (
+                    r"features 'kvm-hc-map-gpa-range', 'kvm-migration-control' "
+                    r'\(CPUID leaf 40000001 EAX = 0x[0-9a-f]+\), which this VM '
+                    r'does not have \(0x[0-9a-f]+\); start this QEMU with -cpu '
+                    r"host, and with the source's -machine shared-pages",
+                    'incoming VM has shared-pages=on, this VM has '
+                    "shared-pages=off; start this QEMU with the source's "
+                    '-machine shared-pages=on'):
+                self.assertRegex(info['error-desc'], text)
+
+    def test_stock_machine_has_none_of_it(self) -> None:
+        with self.vm('stock', machine='pc') as vm:
+            vm.watch_pages(1, ROUNDS)
+            results = vm.pages_results()
+            self.assertEqual(results['features'] >> 16 & 3, 0)
+            self.assertNotEqual(results['features'], 0)
+            self.assertFalse(vm.qmp('query-shared-pages')['enabled'])
+            self.assertNotIn('blocked-reasons', vm.qmp('query-migrate'))
+            vm.migrate('file:stock.stream')
+
+    def test_other_options_that_contradict_are_refused(self) -> None:
+        for machine, options, text in (
+                ('pc,shared-pages=on', ('-cpu', 'host,kvm=off'),
+                 'shared-pages: -cpu ...,kvm=off hides from the guest how it '
+                 'shares pages; leave out kvm=off, or shared-pages'),
+                ('pc,shared-pages=on,guest-abi=off', (),
+                 'guest-abi=off contradicts shared-pages=on: what a guest was '
+                 'promised has to be in its migration stream; leave out '
+                 'guest-abi=off, or shared-pages')):
+            with self.subTest(text), self.assertRaises(VmEnded) as caught, \
+                 self.vm('refused', *options, machine=machine):
+                pass
+            self.assertIn(text, caught.exception.messages)
+
+    def test_kernel_without_the_call_is_refused(self) -> None:
+        try:
+            kernel = kernels.one(OLD_KERNEL, 'amd64')
+        except LabError as error:
+            self.skipTest(str(error))
+        with self._host(kernel) as host:
+            vm = PagesVm(host, 'old')
+            with self.assertRaises(VmEnded) as caught:
+                vm.begin()
+        self.assertIn("shared-pages: this host's kernel does not hand over "
+                      'KVM_HC_MAP_GPA_RANGE (KVM_CAP_EXIT_HYPERCALL is 0x0, '
+                      'needed: bit 12), by which a guest shares pages; use '
+                      'Linux 5.14 or later, or leave out shared-pages',
+                      caught.exception.messages)
+
+
 def skip_reason(build: Path) -> str:
     """Why the tests cannot run on this machine, or ''"""
     if platform.machine() != 'x86_64':
         return 'the programs that were built do not run on an x86 host'
     for name in ('qemu/qemu-system-x86_64', 'stock/qemu-system-x86_64',
-                 'guests/xsave-guest.bin'):
+                 'guests/xsave-guest.bin', 'guests/pages-guest.bin'):
         if not (build / name).is_file():
             return f'there is no {name} in the build directory'
     return ''
@@ -203,18 +472,20 @@ def run_x86(args: argparse.Namespace) -> int:
     except LabError as error:
         tap.skip_all(error)
         return 0
-    XsaveTest.build = args.build
-    XsaveTest.kernel = kernel
-    return tap.run(XsaveTest)
+    for case in XsaveTest, SharedPagesTest:
+        case.build = args.build
+        case.kernel = kernel
+    return tap.run(XsaveTest, SharedPagesTest)
 
 
 COMMAND = (run_x86, cli.kernel('6.12'),
-           'XSAVE components of x86 guests, as TAP',
+           'XSAVE components and shared pages of x86 guests, as TAP',
            'Two amd64 hosts, with and without protection keys (kvm-amd under '
            "TCG's SVM). What\nthe first saves, the second loads, or refuses by "
-           'name, where an unpatched QEMU\nends. Inside run the programs of '
-           'BUILD/qemu and BUILD/stock. Skipped without a\nkernel, and on '
-           'other machines than x86-64.')
+           'name, where an unpatched QEMU\nends. In a third host guests share '
+           'pages and are moved. Inside run the programs of\nBUILD/qemu and '
+           'BUILD/stock. Skipped without a kernel, and on other machines '
+           'than\nx86-64.')
 
 
 def main():

@@ -69,6 +69,10 @@ NOT_IN_MANUAL = {
         'the build for tests has PCI',
     "shared-pages=enforce is for devices whose accesses QEMU makes itself":
         'vhost and VFIO, which are refused when they are added',
+    'shared-pages: the memory of this guest is in guest_memfd':
+        'of guests with SEV-SNP, which takes a CPU that has it',
+    "shared-pages: this host's kernel does not let QEMU have":
+        'no kernel offers it and then fails',
     "shared-pages: what this VM's guest shares needs more than":
         'of a guest with 64 TiB of memory or more',
 }
@@ -221,8 +225,8 @@ def tests_texts():
     # QMP
     others = [TESTS / name for name in (
         'test_interop_arm.py', 'test_fixes.py', 'test_kvm_lab.py',
-        'test_xsave_load.py', 'test_xsave_contract.py',
-        'test_shared_pages_enforce.py')]
+        'test_kvm_lab_x86.py', 'test_pages_guest.py', 'test_xsave_load.py',
+        'test_xsave_contract.py', 'test_shared_pages_enforce.py')]
     return {**found, **{path: python_texts(path) for path in others}}
 
 
@@ -410,6 +414,7 @@ class Produced:
         with Vm(self.qemu, FITTING, '-S') as vm:
             for name, value in (('hvc-services', 'linux-6.1'),
                                 ('kernel-floor', 'linux-6.1'),
+                                ('shared-pages', 'on'),
                                 ('guest-abi', True)):
                 try:
                     vm.command('qom-set', path='/machine', property=name,

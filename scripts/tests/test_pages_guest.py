@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""x86 machines with and without -machine shared-pages; prints TAP.
+
+What guests share pages by is KVM's: with them test_kvm_lab_x86.py runs the guest
+of these tests. Here, under TCG, it finds no KVM, writes its pages and reads
+them, also where it was moved to.
+"""
+
+from pathlib import Path
+import tempfile
+import unittest
+
+from qemu_hvc import tap
+from qemu_hvc.pages_guest import IMAGE, PagesVm
+from qemu_hvc.qmp import QemuError
+from qemu_hvc.vm import Vm as AnyVm
+
+CPUS = (1, 2, 8)
+ROUNDS = 20
+
+
+class Vm(AnyVm):
+    """Without a guest"""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-accel', 'tcg', '-S', '-nodefaults', '-display', 'none')
+
+
+class PagesGuest(unittest.TestCase):
+    """VMs under TCG"""
+
+    build = None
+
+    def setUp(self):
+        self.qemu = self.build / 'qemu/qemu-system-x86_64'
+        self.image = self.build / 'guests' / IMAGE
+
+    def vm(self, *options, **how):
+        if not self.image.is_file():
+            self.skipTest('there is no compiler for its guest')
+        return PagesVm(self.qemu, 'pc', self.image, *options, **how)
+
+    def test_guest_goes_on_where_it_was_moved_to(self):
+        for cpus in CPUS:
+            with self.subTest(cpus=cpus), \
+                 tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / 'stream'
+                with self.vm(cpus=cpus) as vm:
+                    states = vm.watch_pages(cpus, ROUNDS)
+                    results = vm.pages_results()
+                    vm.save(path)
+                self.assertEqual(results['features'], 0)
+                self.assertEqual(results['boots'], 1)
+                for state in states:
+                    self.assertEqual((state.hostile, sum(state.shared)),
+                                     (0, 0))
+                with self.vm('-incoming', 'defer', cpus=cpus) as vm:
+                    info = vm.load(path)
+                    self.assertEqual(info['status'], 'completed', info)
+                    later = vm.watch_pages(cpus, ROUNDS)
+                    self.assertEqual(vm.pages_results(), results)
+                for before, after in zip(states, later):
+                    self.assertGreater(after.rounds, before.rounds)
+
+    def test_tcg_has_no_such_call(self):
+        for machine in 'pc', 'q35', 'microvm':
+            with self.subTest(machine):
+                with self.assertRaises(QemuError) as caught:
+                    with Vm(self.qemu, f'{machine},shared-pages=on'):
+                        pass
+                self.assertRegex(
+                    str(caught.exception), "shared-pages=on: guests of machine "
+                    f"type '[^']*{machine}[^']*' have no way to share pages "
+                    'here; needed: an x86 machine with -accel kvm, ')
+
+    def test_other_contracts_are_refused(self):
+        """That of a VM whose guest shares pages, by each of its entries"""
+        with Vm(self.qemu, 'pc,guest-abi=on') as vm:
+            told = {entry['name']: entry['value'] for entry in
+                    vm.command('query-guest-abi')['entries']}
+            self.assertNotIn('x86.shared-pages', told)
+            kvm = 'x86.cpuid-40000001-eax'
+            verdicts = vm.command('check-guest-abi', entries=[
+                {'name': name, 'value': value} for name, value in
+                {**told, 'x86.shared-pages': 1,
+                 kvm: told.get(kvm, 0) | 3 << 16}.items()])
+        refused = {verdict['name']: verdict['error'] for verdict in verdicts
+                   if not verdict['ok']}
+        self.assertEqual(sorted(refused), [kvm, 'x86.shared-pages'])
+        self.assertEqual(
+            refused['x86.shared-pages'],
+            'guest-abi: incoming VM has shared-pages=on, this VM has '
+            "shared-pages=off; start this QEMU with the source's -machine "
+            'shared-pages=on')
+        self.assertRegex(
+            refused[kvm], r"^guest-abi: incoming VM has CPU features "
+            r"'kvm-hc-map-gpa-range', 'kvm-migration-control' \(CPUID leaf "
+            r'40000001 EAX = 0x[0-9a-f]+\), which this VM does not have '
+            r'\(0x[0-9a-f]+\); start this QEMU with -cpu \w+, and with the '
+            r"source's -machine shared-pages$")
+
+    def test_stock_machines_have_no_list(self):
+        with self.vm() as vm:
+            self.assertFalse(vm.command('query-shared-pages')['enabled'])
+            self.assertNotIn('blocked-reasons', vm.command('query-migrate'))
+
+
+def main():
+    PagesGuest.build = tap.arguments(__doc__, build=True).build.resolve()
+    return tap.run(PagesGuest)
