@@ -29,8 +29,8 @@
 /* In the source's error, by which guest_abi_explain() knows it */
 #define TOLD "the destination refused this VM: "
 
-/* How the text of a reason begins that this VM has found itself */
-#define OURS "guest-abi: "
+/* How the texts of reasons begin that this VM has found itself */
+static const char *const ours[] = { "guest-abi: ", "shared-pages: " };
 
 /*
  * MIG_RP_MSG_REQ_PAGES_ID of migration.c: offset (64 bits) and length (32) of
@@ -144,6 +144,16 @@ static bool can_be_refused(void)
            migrate_get_current()->state != MIGRATION_STATUS_CANCELLING;
 }
 
+static bool is_ours(const Error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+        if (g_str_has_prefix(error_get_pretty(err), ours[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Where a reason is that the destination has not sent */
 static void add_hint(Error **kept, const Error *err)
 {
@@ -166,8 +176,7 @@ void guest_abi_explain(Error **kept, const Error *err)
         error_free(*kept);
         *kept = NULL;
         error_setg(kept, "%s", told);
-    } else if (!*kept && can_be_refused() &&
-               !g_str_has_prefix(error_get_pretty(err), OURS)) {
+    } else if (!*kept && can_be_refused() && !is_ours(err)) {
         add_hint(kept, err);
     }
 }
