@@ -11,6 +11,7 @@
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
 #include "migration/guest-abi-cpu.h"
+#include "migration/qemu-compat.h"
 #include "qom/object.h"
 #include "cpu-option.h"
 
@@ -38,6 +39,8 @@ static bool is_chosen(const Option *option, const CpuidItem *item,
     const CPUX86State *env = &option->cpu->env;
     const CPUX86State *model = &option->model->env;
     uint64_t mask = BIT_ULL(bit);
+    /* A vCPU without KVM's leaf has none of its features. */
+    bool hidden = item->word == FEAT_KVM && !option->cpu->expose_kvm;
 
     if (qdev_find_global_prop(OBJECT(option->cpu), cpuid_feature(item, bit))) {
         return true;
@@ -47,13 +50,34 @@ static bool is_chosen(const Option *option, const CpuidItem *item,
     }
     /* Accelerators choose some features of each model, too. */
     return !(model->user_features[item->word] & mask) ||
-           (env->features[item->word] ^ model->features[item->word]) & mask;
+           (!hidden && (env->features[item->word] ^
+                        model->features[item->word]) & mask);
+}
+
+/*
+ * KVM's leaf is there, or is not, by an option of its own. Returns what is in
+ * it then, without others.
+ */
+static uint64_t set_kvm(Option *option, const CpuidItem *item, uint64_t wanted)
+{
+    uint64_t supported = cpuid_item_supported(item);
+
+    if ((wanted != 0) == option->cpu->expose_kvm) {
+        return cpuid_item_value(item, option->cpu);
+    }
+    set(option, "kvm", ",kvm=%s", wanted ? "on" : "off");
+    if (!wanted) {
+        return 0;
+    }
+    return x86_max_features(option->cpu) ? supported :
+           option->model->env.features[item->word] & supported;
 }
 
 static void set_features(Option *option, const CpuidItem *item)
 {
-    uint64_t here = cpuid_item_value(item, option->cpu);
     uint64_t wanted = option->wanted(item);
+    uint64_t here = kvm_enabled() && item->word == FEAT_KVM ?
+        set_kvm(option, item, wanted) : cpuid_item_value(item, option->cpu);
     uint64_t differs = (here ^ wanted) & ~cpuid_item_from_topology(item);
 
     for (unsigned bit = 0; bit < 64; bit++) {

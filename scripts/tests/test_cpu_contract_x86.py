@@ -13,9 +13,10 @@ import re
 
 from qemu_hvc import tap
 from qemu_hvc.paths import ROOT
+from qemu_hvc.qmp import QemuError
 from qemu_hvc.stream import Stream
 from qemu_hvc.vm import Vm
-from cpu_case import CpuCase
+from cpu_case import CpuCase, refused
 
 PAGE = ROOT / 'docs/system/i386/cpu-contract.rst'
 ON = 'pc,guest-abi=on'
@@ -23,6 +24,10 @@ MODELS = ('qemu64', 'qemu32', 'Nehalem', 'Skylake-Server', 'EPYC', 'max')
 OPTIONS = ('max', 'max,-xsaveopt,-aes', 'max,-pku', 'max,-xsave',
            'max,level=0x10', 'max,phys-bits=36', 'max,-la57',
            'max,family=6,model=42,stepping=1,vendor=GenuineIntel')
+# Bits of physical addresses, the most that there are
+WIDEST = 52
+# In a text that only a VM under KVM can say
+ON_KVM = 'has physical addresses'
 # XSAVE components: where the two vendors have PKRU
 PKRU = 'x86.cpuid-d.9'
 AMD_PKRU = 8 | 0x980 << 32
@@ -34,6 +39,13 @@ class CpuidVm(Vm):
     MACHINE_OPTIONS = ''
     OPTIONS = ('-accel', 'tcg', '-m', '16', '-nodefaults', '-display', 'none',
                '-S')
+
+
+class KvmVm(Vm):
+    """The same under the KVM of this machine"""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-accel', 'kvm', *CpuidVm.OPTIONS[2:])
 
 
 class CpuContractX86(CpuCase):
@@ -329,13 +341,69 @@ class CpuContractX86(CpuCase):
                 vm.command('qom-set', path='/machine',
                            property='guest-abi-profile', value='x')
 
+    def kvm_contracts(self, *cpus):
+        """Those of VMs under the KVM of this machine, if there is one that runs
+        them"""
+        contracts = []
+        for cpu in cpus:
+            try:
+                with KvmVm(self.build / 'qemu/qemu-system-x86_64', ON, '-cpu',
+                           cpu) as vm:
+                    contracts.append(vm.command('query-guest-abi'))
+            except QemuError as error:
+                self.skipTest(f'-cpu {cpu} under the KVM of this machine: '
+                              + str(error).splitlines()[0])
+        return contracts
+
+    def test_kvms_leaf_has_an_option(self):
+        """Without it a guest sees no leaf, and not one without features."""
+        for model in 'host,-arch-capabilities', 'qemu64':
+            options = [f'{model},kvm={kvm}' for kvm in ('on', 'off')]
+            contracts = self.kvm_contracts(*options)
+            for source, here, contract in zip(options, reversed(options),
+                                              contracts):
+                with self.subTest(source), \
+                     KvmVm(self.build / 'qemu/qemu-system-x86_64', ON, '-cpu',
+                           here) as vm:
+                    bad = refused(vm.command('check-guest-abi',
+                                             entries=contract['entries'],
+                                             parts=contract['parts']))
+                    self.assertEqual(
+                        [(verdict['name'], verdict['remedy'])
+                         for verdict in bad],
+                        [('x86.cpuid-40000001-eax',
+                          f'start this QEMU with -cpu {source}')])
+
+    def test_profile_with_wider_addresses(self):
+        cpu = 'host,-arch-capabilities'
+        contract, = self.kvm_contracts(cpu)
+        for entry in contract['entries']:
+            if entry['name'] == 'x86.cpuid-80000008-eax':
+                here = entry['value'] & 0xff
+                entry['value'] += WIDEST - here
+                del entry['hex']
+        if here == WIDEST:
+            self.skipTest(f'this host has {here} bits, as many as QEMU takes')
+        path = self.profile(contract)
+        with self.assertRaises(QemuError) as caught:
+            with KvmVm(self.build / 'qemu/qemu-system-x86_64',
+                       f'pc,guest-abi-profile={path}', '-cpu', cpu):
+                pass
+        text = re.search(r'guest-abi-profile=.*', str(caught.exception))[0]
+        self.assertIn(f'{path} {ON_KVM} of {WIDEST} bits, this host has '
+                      f'{here}; use a profile ', text)
+        self.said.append(text.replace(str(path), 'FILE'))
+
     def test_z_the_manual_has_real_texts(self):
-        """After the other tests: each text of the page was said."""
+        """After the other tests: each text of the page was said, but for that
+        of KVM on a machine without."""
         blocks = re.findall(r'\.\. code-block:: text\n\n((?:   .*\n|\n)+)',
                             PAGE.read_text(encoding='utf-8'))
         self.assertGreaterEqual(len(blocks), 6)
         said = [' '.join(text.split()) for text in self.said]
         for block in blocks:
+            if ON_KVM in block and not any(ON_KVM in text for text in said):
+                continue
             with self.subTest(block):
                 pattern = '.*?'.join(map(re.escape,
                                          ' '.join(block.split()).split('…')))
