@@ -4,7 +4,8 @@
 
 What guests share pages by is KVM's: with them test_kvm_lab_x86.py runs the guest
 of these tests. Here, under TCG, it finds no KVM, writes its pages and reads
-them, also where it was moved to.
+them, also where it was moved to. VMs under the KVM of this machine, if it has
+one, do not run.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from qemu_hvc import tap
 from qemu_hvc.pages_guest import IMAGE, PagesVm
 from qemu_hvc.qmp import QemuError
 from qemu_hvc.vm import Vm as AnyVm
+from test_kvm_lab_x86 import NOT_READY
 
 CPUS = (1, 2, 8)
 ROUNDS = 20
@@ -27,8 +29,17 @@ class Vm(AnyVm):
     OPTIONS = ('-accel', 'tcg', '-S', '-nodefaults', '-display', 'none')
 
 
+class KvmVm(AnyVm):
+    """The same under the KVM of this machine"""
+
+    MACHINE_OPTIONS = ''
+    # A nested KVM may not let QEMU write what it says of this MSR.
+    OPTIONS = ('-accel', 'kvm', '-cpu', 'host,-arch-capabilities',
+               *Vm.OPTIONS[2:])
+
+
 class PagesGuest(unittest.TestCase):
-    """VMs under TCG"""
+    """VMs whose guests cannot share pages, or have not begun to"""
 
     build = None
 
@@ -99,6 +110,49 @@ class PagesGuest(unittest.TestCase):
             r'40000001 EAX = 0x[0-9a-f]+\), which this VM does not have '
             r'\(0x[0-9a-f]+\); start this QEMU with -cpu \w+, and with the '
             r"source's -machine shared-pages$")
+
+    def kvm_vm(self, machine, *options):
+        """Skips the test where KVM runs no VM of that type at all."""
+        stock = machine.partition(',')[0]
+        try:
+            with KvmVm(self.qemu, stock):
+                pass
+        except QemuError as error:
+            self.skipTest(f'{stock} under the KVM of this machine: '
+                          + str(error).splitlines()[0])
+        return KvmVm(self.qemu, machine, *options)
+
+    def test_guest_under_kvm_that_has_not_booted(self):
+        for machine in 'pc', 'q35', 'microvm':
+            with self.subTest(machine), \
+                 self.kvm_vm(f'{machine},shared-pages=on',
+                             '-only-migratable') as vm:
+                told = {entry['name']: entry['value'] for entry in
+                        vm.command('query-guest-abi')['entries']}
+                self.assertEqual((told['x86.shared-pages'],
+                                  told['x86.cpuid-40000001-eax'] >> 16 & 3),
+                                 (1, 3))
+                info = vm.command('query-shared-pages')
+                self.assertEqual((info['enabled'], info['pages']), (True, 0))
+                self.assertEqual(vm.command('query-migrate'),
+                                 {'blocked-reasons': [NOT_READY]})
+                with self.assertRaises(QemuError) as caught:
+                    vm.command('migrate', uri='file:never')
+                self.assertEqual(str(caught.exception),
+                                 f'migrate: {NOT_READY}')
+
+    def test_options_that_contradict_are_refused(self):
+        for options, text in (
+                ((',guest-abi=off',),
+                 'guest-abi=off contradicts shared-pages=on: '),
+                (('', '-cpu', 'host,-arch-capabilities,kvm=off'),
+                 'shared-pages: -cpu ...,kvm=off hides from the guest how ')):
+            with self.subTest(text):
+                with self.assertRaises(QemuError) as caught:
+                    with self.kvm_vm('pc,shared-pages=on' + options[0],
+                                     *options[1:]) as vm:
+                        vm.command('query-status')
+                self.assertIn(text, str(caught.exception))
 
     def test_stock_machines_have_no_list(self):
         with self.vm() as vm:
