@@ -107,7 +107,7 @@ gdt_pointer:
         .long   gdt
 
         /* Where a CPU begins, 16 bytes below the end */
-        .section .text.reset, "ax"
+        .section .reset, "ax"
         .code16
 reset:
         ljmp    $(ROM >> 4), $(start16 - ROM)
