@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "exec/cpu-common.h"
+#include "hw/resettable.h"
 #include "migration/vmstate.h"
 #include "qemu-compat.h"
 #include "guest-abi.h"
@@ -231,10 +232,34 @@ static bool is_received(Error **errp)
     return vm.received;
 }
 
-static void shared_pages_reset(void *opaque)
-{
-    SharedPages *pages = opaque;
+/**
+ * SharedPagesReset: what is called at a reset, and told of which kind it is
+ */
+#define TYPE_SHARED_PAGES_RESET "shared-pages-reset"
+OBJECT_DECLARE_SIMPLE_TYPE(SharedPagesReset, SHARED_PAGES_RESET)
 
+struct SharedPagesReset {
+    Object parent;
+    ResettableState state;
+};
+
+OBJECT_DEFINE_SIMPLE_TYPE_WITH_INTERFACES(SharedPagesReset, shared_pages_reset,
+                                          SHARED_PAGES_RESET, OBJECT,
+                                          { TYPE_RESETTABLE_INTERFACE }, { })
+
+static ResettableState *shared_pages_reset_state(Object *obj)
+{
+    return &SHARED_PAGES_RESET(obj)->state;
+}
+
+static void shared_pages_reset_hold(Object *obj, ResetType type)
+{
+    SharedPages *pages = &vm;
+
+    /* A guest that sleeps in its memory goes on, and tells of nothing again. */
+    if (type == RESET_TYPE_WAKEUP) {
+        return;
+    }
     /* system_reset between the log and the rest of a stream */
     if (pages->received && runstate_check(RUN_STATE_INMIGRATE)) {
         return;
@@ -242,6 +267,22 @@ static void shared_pages_reset(void *opaque)
     pages->received = false;
     shared_pages_set_ready(false);
     shared_pages_log_reset(pages->log);
+}
+
+static void shared_pages_reset_init(Object *obj)
+{
+}
+
+static void shared_pages_reset_finalize(Object *obj)
+{
+}
+
+static void shared_pages_reset_class_init(ObjectClass *oc, ClassInitData *data)
+{
+    ResettableClass *rc = RESETTABLE_CLASS(oc);
+
+    rc->get_state = shared_pages_reset_state;
+    rc->phases.hold = shared_pages_reset_hold;
 }
 
 static const char *mode_name(uint64_t enforced)
@@ -293,7 +334,7 @@ void shared_pages_enable(void)
     assert(!vm.log);
     vm.log = shared_pages_log_new(&ops);
     memory_listener_register(&listener, &address_space_memory);
-    qemu_register_reset(shared_pages_reset, &vm);
+    qemu_register_resettable(object_new(TYPE_SHARED_PAGES_RESET));
     vmstate_register(NULL, 0, &vmstate_shared_pages, &vm);
     guest_abi_set_complete(is_received);
     promise_enforced();

@@ -4,18 +4,20 @@
 
 What guests share pages by is KVM's: with them test_kvm_lab_x86.py runs the guest
 of these tests. Here, under TCG, it finds no KVM, writes its pages and reads
-them, also where it was moved to. VMs under the KVM of this machine, if it has
-one, do not run.
+them, also where it was moved to. Under the KVM of this machine, if it has one,
+most VMs do not run: a nested KVM may run guests in real mode only.
 """
 
 from pathlib import Path
 import tempfile
+import time
 import unittest
 
 from qemu_hvc import tap
 from qemu_hvc.pages_guest import IMAGE, PagesVm
-from qemu_hvc.qmp import QemuError
+from qemu_hvc.qmp import PATIENCE_S, QemuError
 from qemu_hvc.vm import Vm as AnyVm
+from qemu_hvc.xsave_guest import RESULTS
 from test_kvm_lab_x86 import NOT_READY
 
 CPUS = (1, 2, 8)
@@ -140,6 +142,32 @@ class PagesGuest(unittest.TestCase):
                     vm.command('migrate', uri='file:never')
                 self.assertEqual(str(caught.exception),
                                  f'migrate: {NOT_READY}')
+
+    def await_true(self, condition):
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_guest_under_kvm_that_sleeps_is_ready_when_it_wakes(self):
+        """A reset makes it not ready, which this is to QEMU's devices."""
+        image = self.build / 'guests/sleep-guest.bin'
+        if not image.is_file():
+            self.skipTest('there is no compiler for its guest')
+        with self.kvm_vm('q35,shared-pages=on', '-bios', image) as vm:
+            def came():
+                return int.from_bytes(vm.read_memory(RESULTS, 8), 'little')
+
+            vm.command('cont')
+            self.await_true(lambda: vm.state() == 'suspended')
+            self.assertEqual(vm.command('query-migrate'), {})
+            vm.command('system_wakeup')
+            self.await_true(lambda: came() == 2)
+            self.assertEqual(vm.command('query-migrate'), {})
+            vm.command('system_reset')
+            self.await_true(lambda: came() == 3)
+            self.assertEqual(vm.command('query-migrate'),
+                             {'blocked-reasons': [NOT_READY]})
 
     def test_options_that_contradict_are_refused(self):
         for options, text in (

@@ -7,8 +7,8 @@ usage() {
     cat <<END
 usage: scripts/guests/xsave/build.sh OUT_DIR
 
-Builds xsave-guest.bin and pages-guest.bin, -bios images for x86 machines, or
-says that there is no compiler for them.
+Builds xsave-guest.bin, pages-guest.bin and sleep-guest.bin, -bios images for
+x86 machines, or says that there is no compiler for them.
 END
 }
 
@@ -29,12 +29,13 @@ x86_64) ;;
     ;;
 esac
 if ! command -v "$compiler" >/dev/null; then
-    echo "skipped xsave-guest.bin and pages-guest.bin: no $compiler" >&2
+    echo "skipped the guests of x86 machines: no $compiler" >&2
     exit 0
 fi
 mkdir -p "$out"
-for guest in xsave:main pages:pages; do
-    name=${guest%:*}-guest
+build() {
+    name=$1-guest
+    shift
     "$compiler" -std=gnu11 -O2 -g -Wall -Wextra -Werror -m64 -march=x86-64 \
         -mgeneral-regs-only -mno-red-zone -mcmodel=small -ffreestanding \
         -fno-builtin -fno-tree-loop-distribute-patterns -fno-pic -fno-pie \
@@ -42,8 +43,11 @@ for guest in xsave:main pages:pages; do
         -fno-asynchronous-unwind-tables -fcf-protection=none -static \
         -nostdlib -nostartfiles -no-pie -Wl,--build-id=none \
         -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-        -T "$source/guest.ld" -o "$out/$name.elf" \
-        "$source/start.S" "$source/${guest#*:}.c"
+        -T "$source/guest.ld" -o "$out/$name.elf" "$@"
     "$objcopy" -O binary "$out/$name.elf" "$out/$name.bin"
     echo "built $name.bin"
-done
+}
+
+build xsave "$source/start.S" "$source/main.c"
+build pages "$source/start.S" "$source/pages.c"
+build sleep "$source/sleep.S"
