@@ -18,7 +18,8 @@ from .linux_guest import BOOT_TIMEOUT, Guest, fields_of
 # are, and compresses them.
 DISK_BYTES = 96 << 20
 DISK_OPTIONS = ('-device', 'virtio-blk-pci,drive=swap')
-HIBERNATE_TIMEOUT = 180
+# Of a host that may be busy
+HIBERNATE_TIMEOUT = RESUME_TIMEOUT = 300
 
 
 def drive(path: str | Path) -> tuple[str, str]:
@@ -81,7 +82,7 @@ class HibernatingGuest(Guest):
         """The answer to "resume" is of "hibernate" if the guest goes on."""
         self.console.read_until(f'{self.tag} ready', BOOT_TIMEOUT)
         self.run('. /hibernate.sh')
-        self.run('resume', BOOT_TIMEOUT)
+        self.run('resume', RESUME_TIMEOUT)
         self.report = fields_of(self.run('report'))
 
     def recall(self) -> dict[str, str]:

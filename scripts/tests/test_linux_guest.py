@@ -16,6 +16,9 @@ import subprocess
 import sys
 
 from qemu_hvc.console import GuestError
+from qemu_hvc.hibernation import HibernatingGuest
+from qemu_hvc.lab import kernels, modules
+from qemu_hvc.lab.common import LabError
 from qemu_hvc.linux_guest import (
     CommandError, Guest, Kernel, QemuExit, ptp_program)
 from qemu_hvc.paths import CROSS_CC, FetchError, fetch
@@ -56,6 +59,7 @@ class Boot:
     psci_version: str | None = None
     cpu: str = 'max'
     machine: str = 'virt'
+    guest: type[Guest] = Guest
 
     def names(self) -> Iterator[str]:
         for name, _ in self.points:
@@ -239,6 +243,39 @@ def reboot(guest: Guest) -> None:
 REBOOT = ('a reboot inside the guest keeps it all', reboot)
 
 
+# The function id of a 64-bit caller, and not SYSTEM_OFF's
+SYSTEM_OFF2 = 0xc4000015
+OFF = {'guest': True, 'reason': 'guest-shutdown'}
+
+
+def hibernation(guest: HibernatingGuest) -> str:
+    before = guest.report
+    guest.run('remember')
+    memory = guest.recall()
+    expect(memory['goes_on'] == '1', f'it does not remember: {memory}')
+    event = guest.hibernate()
+    expect(event == OFF, f'the event SHUTDOWN has {event}, expected {OFF}')
+    after = guest.recall()
+    expect(after == memory, f'it knew {memory}, then {after}')
+    expect(guest.report == before,
+           f'it reported {before}, then {guest.report}')
+    return f'boot {after["boot_id"]}, secret {after["secret"]}'
+
+
+def off_by(*functions: int) -> Point:
+    def check(guest: HibernatingGuest) -> None:
+        found = guest.functions
+        expect(found == list(functions), 'it was turned off by '
+               + (', '.join(f'{number:#x}' for number in found) or 'nothing'))
+    return (f'off by {", ".join(f"{number:#x}" for number in functions)}',
+            check)
+
+
+HIBERNATION = ('hibernates, and a process goes on in a new QEMU', hibernation)
+# Its disk works in the new QEMU, too.
+HIBERNATION_AGAIN = (f'{HIBERNATION[0]}, again', hibernation)
+
+
 def offers(*services: str) -> Point:
     def check(guest: Guest) -> None:
         found = guest.offer.services
@@ -325,6 +362,26 @@ MIXED = [
 # Debian's kernel for the cloud, without the driver of TRNG
 MIXED_KERNEL = '6.16'
 
+HIBERNATING = [
+    Boot('linux-6.18, cpu cortex-a72',
+         [psci('1.3'), HIBERNATION, off_by(SYSTEM_OFF2), PTP_TIME,
+          HIBERNATION_AGAIN, off_by(SYSTEM_OFF2, SYSTEM_OFF2)],
+         services='linux-6.18', cpu='cortex-a72', machine='virt-hvc-10.0',
+         guest=HibernatingGuest),
+]
+# The first that resumes on every CPU is 7.0.
+HIBERNATING_KERNEL = '7.3'
+# Kernels of the lab's, and what they are asked
+OTHERS = {MIXED_KERNEL: MIXED, HIBERNATING_KERNEL: HIBERNATING}
+
+
+def lab_kernel(series: str) -> Kernel:
+    """LabError if it cannot be had"""
+    kernel = kernels.one(series)
+    drivers = modules.of(kernel, 'arm64', modules.DISKS) \
+        if series == HIBERNATING_KERNEL else ()
+    return Kernel(kernel.image, tuple(drivers))
+
 
 # --- the program ---
 
@@ -341,8 +398,8 @@ def run_boot(tap: Tap, boot: Boot, qemu: Path, kernel: Kernel) -> None:
     names = list(boot.names())
     checks = [check for _, check in boot.points]
     try:
-        with Guest(qemu, kernel, boot.services, boot.psci_version,
-                   cpu=boot.cpu, machine=boot.machine) as guest:
+        with boot.guest(qemu, kernel, boot.services, boot.psci_version,
+                        cpu=boot.cpu, machine=boot.machine) as guest:
             while checks:
                 judge(tap, names[0], checks[0], guest)
                 del names[0], checks[0]
@@ -372,10 +429,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--qemu', type=Path, required=True,
                         help='the qemu-system-aarch64 to test')
-    parser.add_argument('--kernel', choices=('6.1', '6.12', MIXED_KERNEL),
-                        default='6.12', help="Debian 12's or 13's kernel, or "
-                        'one that asks for implementation CPUs (default: '
-                        '6.12)')
+    parser.add_argument('--kernel', choices=('6.1', '6.12', *OTHERS),
+                        default='6.12', help="Debian 12's or 13's kernel, one "
+                        'that asks for implementation CPUs, or one that '
+                        'hibernates (default: 6.12)')
     parser.add_argument('--stock', action='store_true',
                         help='QEMU is an unpatched one: nothing to be found')
     args = parser.parse_args()
@@ -389,17 +446,17 @@ def main() -> int:
     # Let "with" run, so that no QEMU stays behind when a test is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     args = arguments()
-    mixed = args.kernel == MIXED_KERNEL
-    boots = UNPINNED if args.stock else MIXED if mixed else PINNED + UNPINNED
+    boots = UNPINNED if args.stock else \
+        OTHERS.get(args.kernel, PINNED + UNPINNED)
     names = [name for boot in boots for name in boot.names()]
     if args.stock:
         names.append(REFUSED)
     tap = Tap(len(names))
     try:
-        kernel = Kernel.at(fetch('lab-kernel', args.kernel) / 'vmlinuz'
-                           if mixed else fetch('kernel', args.kernel))
+        kernel = lab_kernel(args.kernel) if args.kernel in OTHERS \
+            else Kernel.at(fetch('kernel', args.kernel))
         fetch('busybox')
-    except FetchError as error:
+    except (FetchError, LabError) as error:
         for name in names:
             tap.point(name, skip=str(error))
         return 0
