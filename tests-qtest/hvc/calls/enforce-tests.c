@@ -744,6 +744,7 @@ static void test_msi(const void *opaque)
 
 void guest_enforce_tests(void)
 {
+    static const char *const buses[] = { "pci", "mmio" };
     Case c = {
         .setup = {
             .services = SERVICES, .machine = ENFORCE,
@@ -753,10 +754,9 @@ void guest_enforce_tests(void)
 
     case_add(test_hostile, &c, "enforce/hostile");
     case_add(test_msi, &c, "enforce/msi");
-    for (unsigned mmio = 0; mmio < 2; mmio++) {
-        c.flags = mmio;
-        case_add(test_disk, &c, "enforce/disk/%s", mmio ? "mmio" : "pci");
-        case_add(test_in_flight, &c, "enforce/in-flight/%s",
-                 mmio ? "mmio" : "pci");
+    for (unsigned i = 0; i < ARRAY_SIZE(buses); i++) {
+        c.flags = i;
+        case_add(test_disk, &c, "enforce/disk/%s", buses[i]);
+        case_add(test_in_flight, &c, "enforce/in-flight/%s", buses[i]);
     }
 }
