@@ -18,6 +18,9 @@
 
 #define PSCI_FEATURES       0x8400000a
 #define PSCI_LAST           0x20
+#define SYSTEM_RESET2       0x84000012
+#define SYSTEM_OFF2         0x84000015
+#define SMC64               0x40000000ull
 #define ARCH_FEATURES       0x80000001
 #define VENDOR_PTP          0x86000001
 
@@ -66,67 +69,109 @@ static const uint64_t *call_by_smc(uint32_t vcpu, uint64_t function)
 /**
  * Call: a function to ask
  * @name: what the report calls it
- * @function: its id
- * @argument: its x1
+ * @values: x0, which is its id, to x3
  * @results: how many of its results are the same each time
  */
 struct Call {
     const char *name;
-    uint64_t function;
-    uint64_t argument;
+    uint64_t values[4];
     uint32_t results;
 };
 
 static const struct Call calls[] = {
-    { "PSCI_VERSION", 0x84000000, 0, 1 },
-    { "SMCCC_VERSION", 0x80000000, 0, 1 },
-    { "ARCH_FEATURES_VERSION", ARCH_FEATURES, 0x80000000, 1 },
-    { "ARCH_FEATURES_FEATURES", ARCH_FEATURES, ARCH_FEATURES, 1 },
-    { "ARCH_FEATURES_SOC_ID", ARCH_FEATURES, 0x80000002, 1 },
-    { "ARCH_FEATURES_WORKAROUND_1", ARCH_FEATURES, 0x80008000, 1 },
-    { "ARCH_FEATURES_WORKAROUND_2", ARCH_FEATURES, 0x80007fff, 1 },
-    { "ARCH_FEATURES_WORKAROUND_3", ARCH_FEATURES, 0x80003fff, 1 },
-    { "ARCH_FEATURES_WORKAROUND_4", ARCH_FEATURES, 0x80000004, 1 },
-    { "ARCH_FEATURES_TRNG_VERSION", ARCH_FEATURES, 0x84000050, 1 },
-    { "ARCH_FEATURES_PV_TIME", ARCH_FEATURES, 0xc5000020, 1 },
-    { "ARCH_FEATURES_PV_TIME_ST", ARCH_FEATURES, 0xc5000021, 1 },
-    { "ARCH_FEATURES_VENDOR", ARCH_FEATURES, 0x86000000, 1 },
-    { "ARCH_FEATURES_PTP", ARCH_FEATURES, VENDOR_PTP, 1 },
-    { "TRNG_VERSION", 0x84000050, 0, 1 },
-    { "TRNG_FEATURES_VERSION", 0x84000051, 0x84000050, 1 },
-    { "TRNG_FEATURES_RND32", 0x84000051, 0x84000053, 1 },
-    { "TRNG_FEATURES_RND64", 0x84000051, 0xc4000053, 1 },
-    { "TRNG_UUID", 0x84000052, 0, 4 },
-    { "TRNG_RND32", 0x84000053, 32, 1 },
-    { "TRNG_RND64", 0xc4000053, 64, 1 },
-    { "TRNG_RND64_TOO_MANY", 0xc4000053, 193, 1 },
-    { "TRNG_UNKNOWN", 0x84000054, 0, 4 },
-    { "PV_TIME_FEATURES", 0xc5000020, 0xc5000020, 1 },
-    { "PV_TIME_FEATURES_ST", 0xc5000020, 0xc5000021, 1 },
-    { "PV_TIME_UNKNOWN", 0xc5000022, 0, 4 },
-    { "VENDOR_UID", 0x8600ff01, 0, 4 },
-    { "VENDOR_FEATURES", 0x86000000, 0, 4 },
-    { "VENDOR_UNKNOWN_2", 0x86000002, 0, 4 },
-    { "DISCOVER_IMPL_VER", 0xc6000040, 0, 3 },
-    { "DISCOVER_IMPL_CPU_0", 0xc6000041, 0, 4 },
-    { "DISCOVER_IMPL_CPU_1", 0xc6000041, 1, 4 },
-    { "DISCOVER_IMPL_CPU_2", 0xc6000041, 2, 4 },
-    { "DISCOVER_IMPL_CPU_NONE", 0xc6000041, NOT_SUPPORTED, 1 },
+    { "PSCI_VERSION", { 0x84000000 }, 1 },
+    /* Of PSCI_FEATURES' x1, the low word only is the id. */
+    { "PSCI_FEATURES_SMCCC", { PSCI_FEATURES, 0x80000000 }, 4 },
+    { "PSCI_FEATURES_TRNG", { PSCI_FEATURES, 0x84000050 }, 4 },
+    { "PSCI_FEATURES_HIGH_WORD", { PSCI_FEATURES, 0x184000008 }, 4 },
+    /* What may not turn the machine off, nor reset it: INVALID_PARAMETERS */
+    { "SYSTEM_RESET2_32_TYPE_1", { SYSTEM_RESET2, 1 }, 4 },
+    { "SYSTEM_RESET2_32_TYPE_LAST", { SYSTEM_RESET2, 0x7fffffff }, 4 },
+    { "SYSTEM_RESET2_64_TYPE_1", { SYSTEM_RESET2 | SMC64, 1 }, 4 },
+    { "SYSTEM_RESET2_64_TYPE_LAST", { SYSTEM_RESET2 | SMC64, 0x7fffffff }, 4 },
+    { "SYSTEM_OFF2_32_TYPE_2", { SYSTEM_OFF2, 2 }, 4 },
+    { "SYSTEM_OFF2_32_TYPE_LAST", { SYSTEM_OFF2, NOT_SUPPORTED }, 4 },
+    { "SYSTEM_OFF2_32_COOKIE", { SYSTEM_OFF2, 1, 1 }, 4 },
+    { "SYSTEM_OFF2_32_DEFAULT_COOKIE", { SYSTEM_OFF2, 0, 1 }, 4 },
+    { "SYSTEM_OFF2_64_TYPE_2", { SYSTEM_OFF2 | SMC64, 2 }, 4 },
+    { "SYSTEM_OFF2_64_TYPE_LAST", { SYSTEM_OFF2 | SMC64, NOT_SUPPORTED }, 4 },
+    { "SYSTEM_OFF2_64_COOKIE", { SYSTEM_OFF2 | SMC64, 1, 1 }, 4 },
+    { "SYSTEM_OFF2_64_DEFAULT_COOKIE", { SYSTEM_OFF2 | SMC64, 0, 1 }, 4 },
+    { "SYSTEM_OFF2_64_COOKIE_HIGH_WORD",
+      { SYSTEM_OFF2 | SMC64, 1, 1ull << 32 }, 4 },
+    { "SMCCC_VERSION", { 0x80000000 }, 1 },
+    { "ARCH_FEATURES_VERSION", { ARCH_FEATURES, 0x80000000 }, 1 },
+    { "ARCH_FEATURES_FEATURES", { ARCH_FEATURES, ARCH_FEATURES }, 1 },
+    { "ARCH_FEATURES_SOC_ID", { ARCH_FEATURES, 0x80000002 }, 1 },
+    { "ARCH_FEATURES_WORKAROUND_1", { ARCH_FEATURES, 0x80008000 }, 1 },
+    { "ARCH_FEATURES_WORKAROUND_2", { ARCH_FEATURES, 0x80007fff }, 1 },
+    { "ARCH_FEATURES_WORKAROUND_3", { ARCH_FEATURES, 0x80003fff }, 1 },
+    { "ARCH_FEATURES_WORKAROUND_4", { ARCH_FEATURES, 0x80000004 }, 1 },
+    { "ARCH_FEATURES_TRNG_VERSION", { ARCH_FEATURES, 0x84000050 }, 1 },
+    { "ARCH_FEATURES_PV_TIME", { ARCH_FEATURES, 0xc5000020 }, 1 },
+    { "ARCH_FEATURES_PV_TIME_ST", { ARCH_FEATURES, 0xc5000021 }, 1 },
+    { "ARCH_FEATURES_VENDOR", { ARCH_FEATURES, 0x86000000 }, 1 },
+    { "ARCH_FEATURES_PTP", { ARCH_FEATURES, VENDOR_PTP }, 1 },
+    { "TRNG_VERSION", { 0x84000050 }, 1 },
+    { "TRNG_FEATURES_VERSION", { 0x84000051, 0x84000050 }, 1 },
+    { "TRNG_FEATURES_RND32", { 0x84000051, 0x84000053 }, 1 },
+    { "TRNG_FEATURES_RND64", { 0x84000051, 0xc4000053 }, 1 },
+    { "TRNG_UUID", { 0x84000052 }, 4 },
+    { "TRNG_RND32", { 0x84000053, 32 }, 1 },
+    { "TRNG_RND64", { 0xc4000053, 64 }, 1 },
+    { "TRNG_RND64_TOO_MANY", { 0xc4000053, 193 }, 1 },
+    { "TRNG_UNKNOWN", { 0x84000054 }, 4 },
+    { "PV_TIME_FEATURES", { 0xc5000020, 0xc5000020 }, 1 },
+    { "PV_TIME_FEATURES_ST", { 0xc5000020, 0xc5000021 }, 1 },
+    { "PV_TIME_UNKNOWN", { 0xc5000022 }, 4 },
+    { "VENDOR_UID", { 0x8600ff01 }, 4 },
+    { "VENDOR_FEATURES", { 0x86000000 }, 4 },
+    { "VENDOR_UNKNOWN_2", { 0x86000002 }, 4 },
+    { "DISCOVER_IMPL_VER", { 0xc6000040 }, 3 },
+    { "DISCOVER_IMPL_CPU_0", { 0xc6000041 }, 4 },
+    { "DISCOVER_IMPL_CPU_1", { 0xc6000041, 1 }, 4 },
+    { "DISCOVER_IMPL_CPU_2", { 0xc6000041, 2 }, 4 },
+    { "DISCOVER_IMPL_CPU_NONE", { 0xc6000041, NOT_SUPPORTED }, 1 },
 };
 
-static void report_call(uint32_t vcpu, const struct Call *ask)
+static void emit_results(uint32_t vcpu, const char *conduit, const char *group,
+                         const struct Call *ask, const uint64_t *x)
 {
-    const uint64_t *x = call(vcpu, ask->function, ask->argument, 0, 0);
-
-    if (x[0] == NOT_SUPPORTED) {
-        return;
-    }
+    emit(vcpu, conduit);
+    emit(vcpu, group);
     emit(vcpu, ask->name);
     for (uint32_t i = 0; i < ask->results; i++) {
         emit(vcpu, i ? "," : "=");
         emit_hex(vcpu, x[i]);
     }
     emit(vcpu, "\n");
+}
+
+/*
+ * By HVC, and by SMC if that answers and says something else. Whether SMC
+ * answers at all is in the line "SMC". The report has the group before the
+ * name.
+ */
+static void report_call(uint32_t vcpu, const char *group,
+                        const struct Call *ask)
+{
+    uint64_t hvc[4];
+    const uint64_t *x = call_by(false, vcpu, ask->values);
+    bool same = true;
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(hvc); i++) {
+        hvc[i] = x[i];
+    }
+    if (hvc[0] != NOT_SUPPORTED) {
+        emit_results(vcpu, "", group, ask, hvc);
+    }
+    x = call_by(true, vcpu, ask->values);
+    for (uint32_t i = 0; i < ask->results; i++) {
+        same = same && x[i] == hvc[i];
+    }
+    if (x[0] != NOT_SUPPORTED && !same) {
+        emit_results(vcpu, "SMC_", group, ask, x);
+    }
 }
 
 /* What PSCI says about every function that it may have */
@@ -136,14 +181,13 @@ static void report_psci(uint32_t vcpu)
 
     for (uint32_t b = 0; b < ARRAY_SIZE(bases); b++) {
         for (uint32_t i = 0; i <= PSCI_LAST; i++) {
-            uint64_t x0 = call(vcpu, PSCI_FEATURES, bases[b] + i,
-                               0, 0)[0];
+            char digits[17];
+            struct Call ask = {
+                .values = { PSCI_FEATURES, bases[b] + i }, .results = 1
+            };
 
-            if (x0 != NOT_SUPPORTED) {
-                emit(vcpu, "PSCI_FEATURES_");
-                emit_hex(vcpu, bases[b] + i);
-                emit_value(vcpu, "", x0);
-            }
+            ask.name = hex(digits, bases[b] + i);
+            report_call(vcpu, "PSCI_FEATURES_", &ask);
         }
     }
 }
@@ -172,7 +216,6 @@ static void report_ptp(uint32_t vcpu, const char *name,
 /* --- calls without arguments: all of them --- */
 
 #define FAST   0x80000000ull
-#define SMC64  0x40000000ull
 #define OWNERS 8
 
 /* Function numbers that some specification or kernel gives away, with room. */
@@ -596,7 +639,7 @@ static void report_gic(uint32_t vcpu)
 void look(uint32_t vcpu)
 {
     for (uint32_t i = 0; i < ARRAY_SIZE(calls); i++) {
-        report_call(vcpu, &calls[i]);
+        report_call(vcpu, "", &calls[i]);
     }
     report_psci(vcpu);
     report_ptp(vcpu, "PTP_VIRTUAL", 0);
