@@ -845,6 +845,25 @@ class LabRules(unittest.TestCase):
                 self.assertEqual(matrix.problem(Cell(
                     machine, 'a', target, Verdict(kind, text))), problem)
 
+    def test_problems_with_a_nic(self):
+        text = '; '.join(f'after a reboot: nic: {name}: off, then on'
+                         for name in ('host-uso', 'ring-reset'))
+        matrix = Matrix(Hardware(Path()), Path(), 'patched', (), [],
+                        kind=nic.kind(nic.PLACES['amd64'], Path()))
+        for machine, text, problem in (
+                ('q35', text, ''),
+                ('q35,guest-abi=on', text, ''),
+                ('q35,guest-abi=on', f'{text}; after a reboot: x',
+                 'a silent change'),
+                ('q35,guest-abi=on', text.replace('after a reboot: ', ''),
+                 'a silent change'),
+                ('q35,guest-abi=on,kernel-floor=linux-6.1', text,
+                 'a silent change'),
+                ('q35,kernel-floor=linux-6.1', text, 'a silent change')):
+            with self.subTest(machine, text=text):
+                self.assertEqual(matrix.problem(Cell(
+                    machine, 'a', 'b', Verdict(Kind.CHANGED, text))), problem)
+
     def test_mixed_options(self):
         def cpus(*words):
             args = cli.parse(cli.COMMANDS, ['matrix', *words])

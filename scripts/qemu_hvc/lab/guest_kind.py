@@ -42,10 +42,17 @@ class AnsweringGuest(Protocol):
 class GuestKind:
     """files: a host's, beside QEMU; options: QEMU's, for a machine and a number
     of CPUs; name: '' for the usual kind; judges: modules that say what differs,
-    beside those that all results depend on"""
+    beside those that all results depend on; device: the beginning of an answer's
+    name, of what a device offers when the guest boots"""
     files: Callable[[], dict[str, Path]]
     options: Callable[[str, int], list[str]]
     vm: Callable[[Host, str], Vm]
     guest: Callable[[Vm], AnsweringGuest]
     name: str = ''
     judges: tuple[ModuleType, ...] = ()
+    device: str = ''
+
+    def is_offered_at_boot(self, change: str) -> bool:
+        """Of a verdict's text"""
+        return bool(self.device) and \
+            change.startswith(f'after a reboot: {self.device}: ')

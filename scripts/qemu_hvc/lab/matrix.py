@@ -338,6 +338,12 @@ class Matrix:
     def problem(self, cell: Cell) -> str:
         """What must not be, also in comparison with the other cells. '' if it
         may"""
+        # What devices offer at a boot is the host's, unless there is a floor.
+        if CONTRACT in cell.machine and FLOOR not in cell.machine and \
+           cell.verdict.kind is Kind.CHANGED and \
+           all(map(self.kind.is_offered_at_boot,
+                   cell.verdict.text.split('; '))):
+            return ''
         if FLEET_PROFILE in cell.machine and \
            cell.verdict.kind is not Kind.OK and \
            any({cell.source, cell.target} <= set(profile.hosts)

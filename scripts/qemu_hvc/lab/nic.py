@@ -186,4 +186,5 @@ def kind(place: Place, build: Path, device: str = '') -> GuestKind:
 
     return GuestKind(files, options,
                      functools.partial(NicVm, device=device), NicGuest,
-                     f'{NAME} ({device})' if device else NAME)
+                     f'{NAME} ({device})' if device else NAME,
+                     device='nic')
