@@ -62,8 +62,9 @@ def wait(args):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(boot, range(2)))
 
-# A shell that puts us into the background has it ignored.
+# Who puts us into the background, a shell or nohup, may have them ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 cli.main({{'wait': (wait, lambda parser: None, '', '')}}, ['wait'])
 """
 # One that never says that it is ready

@@ -412,7 +412,7 @@ class Produced:
         with Vm(self.qemu, FITTING, '-S') as vm:
             for name, value in (('hvc-services', 'linux-6.1'),
                                 ('kernel-floor', 'linux-6.1'),
-                                ('shared-pages', 'on'),
+                                ('shared-pages', 'off'),
                                 ('guest-abi', True)):
                 try:
                     vm.command('qom-set', path='/machine', property=name,

@@ -342,12 +342,13 @@ static char *make_image(void)
     return path;
 }
 
+/* What blkdebug prints on stdout is no TAP. */
 static char *disk_options(bool mmio, const char *image)
 {
     return g_strdup_printf(
         "-drive if=none,id=disk,driver=raw,file.driver=blkdebug,"
         "file.image.driver=file,file.image.filename=%s "
-        "-device %s,drive=disk,id=d0", image,
+        "-device %s,drive=disk,id=d0 1>&2", image,
         mmio ? "virtio-blk-device" : "virtio-blk-pci,addr=4");
 }
 
