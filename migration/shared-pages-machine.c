@@ -34,6 +34,15 @@ bool shared_pages_mode_is_given(void)
     return given;
 }
 
+void shared_pages_refuse_mode(SharedPagesMode incoming, SharedPagesMode here,
+                              Error **errp)
+{
+    error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
+               "shared-pages=%s; start this QEMU with the source's -machine "
+               "shared-pages=%s", SharedPagesMode_str(incoming),
+               SharedPagesMode_str(here), SharedPagesMode_str(incoming));
+}
+
 void shared_pages_set_enforcer(void (*prepare)(MachineState *machine))
 {
     prepare_enforcer = prepare;

@@ -30,6 +30,15 @@ SharedPagesMode shared_pages_mode(void);
 bool shared_pages_mode_is_given(void);
 
 /**
+ * shared_pages_refuse_mode: refuse a VM whose guest can do something else
+ * @incoming: what its guest can do
+ * @here: what this VM's guest can do, another mode
+ * @errp: gets the refusal
+ */
+void shared_pages_refuse_mode(SharedPagesMode incoming, SharedPagesMode here,
+                              Error **errp);
+
+/**
  * shared_pages_set_enforcer: have "enforce" in this QEMU
  * @prepare: called when -machine shared-pages=enforce is given, before any
  *           device is made; maybe more than once

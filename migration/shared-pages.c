@@ -285,19 +285,15 @@ static void shared_pages_reset_class_init(ObjectClass *oc, ClassInitData *data)
     rc->phases.hold = shared_pages_reset_hold;
 }
 
-static const char *mode_name(uint64_t enforced)
+static SharedPagesMode mode_of(uint64_t enforced)
 {
-    return SharedPagesMode_str(enforced ? SHARED_PAGES_MODE_ENFORCE
-                                        : SHARED_PAGES_MODE_ON);
+    return enforced ? SHARED_PAGES_MODE_ENFORCE : SHARED_PAGES_MODE_ON;
 }
 
 static void refuse_enforced(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp)
 {
-    error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
-               "shared-pages=%s; start this QEMU with the source's -machine "
-               "shared-pages=%s", mode_name(incoming), mode_name(here),
-               mode_name(incoming));
+    shared_pages_refuse_mode(mode_of(incoming), mode_of(here), errp);
 }
 
 /*

@@ -13,18 +13,21 @@
 #include "cpu.h"
 #include "migration/guest-abi.h"
 #include "migration/qemu-compat.h"
+#include "migration/shared-pages-machine.h"
 #include "migration/shared-pages.h"
 #include "cpuid-contract.h"
 #include "cpuid-profile.h"
 #include "xsave-mask.h"
 
+static SharedPagesMode mode_of(uint64_t shares)
+{
+    return shares ? SHARED_PAGES_MODE_ON : SHARED_PAGES_MODE_OFF;
+}
+
 static void refuse_shared_pages(const GuestAbiDefinition *definition,
                                 uint64_t incoming, uint64_t here, Error **errp)
 {
-    error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
-               "shared-pages=%s; start this QEMU with the source's -machine "
-               "shared-pages=%s", incoming ? "on" : "off", here ? "on" : "off",
-               incoming ? "on" : "off");
+    shared_pages_refuse_mode(mode_of(incoming), mode_of(here), errp);
 }
 
 static void promise_shared_pages(void)
