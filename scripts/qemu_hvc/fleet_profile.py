@@ -37,6 +37,13 @@ IDENTITY_SINCE = [6, 15]
 # changed it
 MMFR2, EVT_SHIFT = 'arm.id-aa64mmfr2-el1', 56
 
+# Number of the PMU's event counters, which a guest can have fewer of from this
+# kernel on
+COUNTERS = 'arm.pmcr-el0.n'
+COUNTERS_SINCE = [6, 7]
+# Of registers whose fields have a bit each
+BITS = {'arm.id-aa64fpfr0-el1'}
+
 # Kernels up to this one show guests an ID register in one way only.
 FIXED_UNTIL = [6, 1]
 NEWER = 'Linux 6.12 or later'
@@ -217,6 +224,35 @@ class Merger:
             f'{wanted:#x} ({fields}), {why}; needed: {needed}; update it, or '
             'make a fleet of its own')
 
+    def bits(self, name):
+        """Those that all hosts can show"""
+        result = self.all_of(name)
+        for host in self.hosts:
+            if host.contract.value(name) != result and \
+               host.takes(name, result) is False:
+                self.refuse_bits(host, name, result)
+        return result
+
+    def refuse_bits(self, host, name, wanted):
+        self.refusals.append(
+            f'{host.name()}: {register_name(name)} = '
+            f'{host.contract.value(name):#x} cannot be {wanted:#x}, its kernel '
+            f'does not let QEMU change it so; needed: {NEWER}; update it, or '
+            'make a fleet of its own')
+
+    def counters(self, name):
+        """Of guests whose hosts have a PMU: as many as the smallest has"""
+        result = min(self.values(name))
+        for host in self.hosts:
+            value = host.contract.value(name)
+            if value != result and host.age[:2] < COUNTERS_SINCE:
+                self.refusals.append(
+                    f'{host.name()}: guests have {value} event counters '
+                    f'(PMCR_EL0.N) and cannot have {result}; needed: Linux 6.7 '
+                    'or later; update it, probe all hosts with --cpu '
+                    'host,pmu=off, or make a fleet of its own')
+        return result
+
     def ctr(self, name):
         """Of CPUs that differ, what they have in common; and if guests of some
         would read something else nevertheless, a value that KVM is told, so
@@ -232,11 +268,7 @@ class Merger:
             wanted -= 1 << line[0] if line else 0
         for host in self.hosts:
             if host.takes(name, wanted) is False:
-                self.refusals.append(
-                    f'{host.name()}: {register_name(name)} = '
-                    f'{host.contract.value(name):#x} cannot be {wanted:#x}, '
-                    'its kernel does not let QEMU change it so; needed: Linux '
-                    '6.12 or later; update it, or make a fleet of its own')
+                self.refuse_bits(host, name, wanted)
         return wanted
 
     def x86_addresses(self, name):
@@ -258,6 +290,10 @@ class Merger:
             return self.identity(name)
         if name in REGISTERS:
             return self.arm_register(name)
+        if name in BITS:
+            return self.bits(name)
+        if name == COUNTERS:
+            return self.counters(name)
         if name == CTR:
             return self.ctr(name)
         if OF_OLDEST.fullmatch(name) or name == X86_SIGNATURE:

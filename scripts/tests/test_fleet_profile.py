@@ -488,6 +488,33 @@ class Arm(Case):
                 'does not let QEMU change it so; needed: Linux 6.12 or later; '
                 'update it, or make a fleet of its own'])
 
+    def counters(self, kernel):
+        return [self.host(name, [*arm(), entry('arm.pmcr-el0.n', value,
+                                               'accepted')], kernel)
+                for name, value in (('a710', 20), ('n2', 6))]
+
+    def test_event_counters(self):
+        """As many as the smallest PMU has, where a kernel can take some away"""
+        self.assertEqual(self.profile(*self.counters('6.7.1'))[
+            'arm.pmcr-el0.n'], 6)
+        self.assertEqual(self.refused(*self.counters('6.6.30')), [
+            'a710: guests have 20 event counters (PMCR_EL0.N) and cannot have '
+            '6; needed: Linux 6.7 or later; update it, probe all hosts with '
+            '--cpu host,pmu=off, or make a fleet of its own'])
+
+    def fpfr0(self, mask):
+        return [self.host(name, arm(fpfr0=value), '6.18.15', facts=facts(
+            {'S3_0_C0_C4_7': mask})) for name, value in
+                (('max', 0xfc000003), ('v1', 0x84000000))]
+
+    def test_register_of_single_bits(self):
+        self.assertEqual(self.profile(*self.fpfr0(0xfc000003))[
+            'arm.id-aa64fpfr0-el1'], 0x84000000)
+        self.assertEqual(self.refused(*self.fpfr0(0)), [
+            'max: ID_AA64FPFR0_EL1 = 0xfc000003 cannot be 0x84000000, its '
+            'kernel does not let QEMU change it so; needed: Linux 6.12 or '
+            'later; update it, or make a fleet of its own'])
+
     def test_facts_that_are_none(self):
         """Of a file that somebody has changed"""
         for bad in ({'writable': 1}, {'writable': {'masks': {}}},

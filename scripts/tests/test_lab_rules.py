@@ -306,6 +306,12 @@ class LabRules(unittest.TestCase):
         self.assertEqual(len(self.told(shown('2001011'), shown('1010'))[0]), 1)
         self.assertEqual(len(self.told(shown('2001011'), {})[0]), 1)
 
+    def test_number_of_counters_is_not_the_drivers(self):
+        def shown(value):
+            return {'PMCR_EL0': value}
+        self.assertEqual(self.told(shown('413041'), shown('3041'))[0], [])
+        self.assertEqual(len(self.told(shown('a041'), shown('3041'))[0]), 1)
+
     def test_one_text_for_a_reason(self):
         before = {'PMCR_EL0': '1', 'PMCEID0_EL0': '1', 'CTR_EL0': '1'}
         after = {name: '2' for name in before}

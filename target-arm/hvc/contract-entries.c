@@ -36,6 +36,9 @@ static void refuse_revision(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp);
 static void refuse_device(const GuestAbiDefinition *definition,
                           uint64_t incoming, uint64_t here, Error **errp);
+static void refuse_counters(const GuestAbiDefinition *definition,
+                            uint64_t incoming, uint64_t here, Error **errp);
+static bool can_be_left_out(const GuestAbiDefinition *definition);
 static void refuse_register(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp);
 
@@ -44,7 +47,7 @@ static void refuse_register(const GuestAbiDefinition *definition,
  * @id: the register
  * @entry: its name in the stream, which never changes
  * @rule: how an incoming value is compared
- * @decode, @refuse: as GuestAbiDefinition has them
+ * @decode, @refuse, @needed: as GuestAbiDefinition has them
  */
 typedef struct Row {
     uint64_t id;
@@ -53,6 +56,7 @@ typedef struct Row {
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
                    uint64_t here, Error **errp);
+    bool (*needed)(const GuestAbiDefinition *definition);
 } Row;
 
 static const Row rows[] = {
@@ -66,6 +70,8 @@ static const Row rows[] = {
       GUEST_ABI_RULE_EXACT, decode_frequency, refuse_frequency },
     { HVC_KVM_SVE_VLS, "arm.sve-vector-lengths",
       GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
+    { HVC_KVM_PMU_COUNTERS, "arm.pmcr-el0.n",
+      GUEST_ABI_RULE_ACCEPTED, NULL, refuse_counters, can_be_left_out },
     { HVC_TCG_SME_VLS, "arm.sme-vector-lengths",
       GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
     { HVC_TCG_EL2, "arm.el2", GUEST_ABI_RULE_EXACT, NULL, refuse_register },
@@ -277,6 +283,23 @@ static void refuse_device(const GuestAbiDefinition *definition,
                DEVICE_REMEDY, name, incoming, here);
 }
 
+static void refuse_counters(const GuestAbiDefinition *definition,
+                            uint64_t incoming, uint64_t here, Error **errp)
+{
+    error_setg(errp, "guest-abi: the PMU of the incoming VM has %" PRIu64
+               " event counters (PMCR_EL0.N), that of this VM has %" PRIu64
+               " and its kernel and CPU give it no other number; start the "
+               "source VM with guest-abi-profile=FILE, FILE being "
+               "query-guest-abi of a VM on this host, or use a host like the "
+               "source", incoming, here);
+}
+
+/* A contract without the entry says nothing of it: 0 would be no counters. */
+static bool can_be_left_out(const GuestAbiDefinition *definition)
+{
+    return true;
+}
+
 /* What else differs than the GIC that the kernel shows */
 static bool differs_in_more(uint64_t id, uint64_t incoming, uint64_t here)
 {
@@ -341,6 +364,7 @@ GuestAbiDefinition hvc_contract_definition(const HvcPromise *promise,
         definition.rule = row->rule;
         definition.decode = row->decode;
         definition.refuse = row->refuse;
+        definition.needed = row->needed;
     } else if (is_unknown_firmware(promise->id)) {
         definition.rule = GUEST_ABI_RULE_AT_LEAST;
         definition.refuse = refuse_unknown;

@@ -46,6 +46,12 @@
 #define HVC_KVM_GITS_IIDR         HVC_KVM_DEVICE(8, 0x4)
 
 /*
+ * A part of a register that describes the hardware, while the rest of it is the
+ * guest's: PMCR_EL0.N, the number of event counters of its PMU
+ */
+#define HVC_KVM_PMU_COUNTERS      0xd000000000000000ULL
+
+/*
  * What a guest under TCG can have and KVM has no register for: vector lengths
  * of SME, as HVC_KVM_SVE_VLS has them; 1 if there is the exception level.
  */
@@ -104,7 +110,8 @@ typedef struct HvcKvm HvcKvm;
  * HvcKvm: one vCPU, as the kernel gives access to it
  * @list: all registers of the vCPU, ascending (KVM_GET_REG_LIST); the caller
  *        frees @ids with g_free(). Returns their number, or a negative errno.
- * @get: read a register of 4 or 8 bytes, HVC_KVM_SVE_VLS, or one of the GIC.
+ * @get: read a register of 4 or 8 bytes, HVC_KVM_SVE_VLS,
+ *       HVC_KVM_PMU_COUNTERS, or one of the GIC.
  *       Returns 0 or a negative errno: -ENOENT for a register that the VM does
  *       not have.
  * @set: write one. Returns 0 or a negative errno: -EINVAL for a value that the

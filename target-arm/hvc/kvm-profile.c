@@ -124,11 +124,14 @@ static bool check_all_listed(const HvcKvmProfile *profile,
     return true;
 }
 
-/* Registers that a VM is made with, and that no later write changes */
-static bool is_made(uint64_t id)
+/*
+ * What a profile without the entry says nothing of: what a VM is made with, and
+ * no later write changes, and the PMU's counters, of which 0 would be none
+ */
+static bool can_be_left_out(uint64_t id)
 {
     return id == HVC_CNTFRQ_EL0 || id == HVC_KVM_SVE_VLS ||
-           HVC_KVM_IS_DEVICE(id);
+           id == HVC_KVM_PMU_COUNTERS || HVC_KVM_IS_DEVICE(id);
 }
 
 bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
@@ -149,7 +152,7 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
         const GuestAbiValue *value = profile_value(profile, entry);
 
         if (hvc_contract_is_level(id) ||
-            (!value && (hvc_is_ccsidr(id) || is_made(id)))) {
+            (!value && (hvc_is_ccsidr(id) || can_be_left_out(id)))) {
             /*
              * A cache that the profile's CLIDR_EL1 does not have, which no
              * guest looks at, or hardware that is as this VM's options say.

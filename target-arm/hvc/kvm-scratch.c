@@ -16,6 +16,7 @@
 /* Registers of the contract that KVM_GET_REG_LIST leaves out */
 static const uint64_t unlisted[] = {
     HVC_CNTFRQ_EL0,
+    HVC_KVM_PMU_COUNTERS,
     HVC_KVM_GICD_IIDR,
     HVC_KVM_GICD_TYPER2,
     HVC_KVM_ICC_CTLR_EL1,
@@ -66,22 +67,47 @@ static bool read_contract(const HvcKvm *kvm, HvcTruth *truth, Error **errp)
 }
 
 /*
- * Linux 6.3 to 6.9 takes another CLIDR_EL1, and forgets it when a vCPU is
- * reset: by QEMU, which gives it again, but also inside of the kernel, when the
- * guest turns a CPU on. The guest then reads what the kernel has of itself.
+ * Some kernels take another value of these, and forget it when a vCPU is reset:
+ * by QEMU, which gives it again, but also inside of the kernel, when the guest
+ * turns a CPU on. The guest then reads what the kernel has of itself.
  */
-static bool read_clidr_again(const HvcVm *vm, const HvcKvm *kvm,
+static const uint64_t forgotten[] = {
+    HVC_CLIDR_EL1,        /* Linux 6.3 to 6.9 */
+    HVC_KVM_PMU_COUNTERS, /* Linux 6.6 and earlier */
+};
+
+static bool read_again(const HvcKvm *kvm, uint64_t id,
+                       const HvcContract *wanted, HvcTruth *truth,
+                       Error **errp)
+{
+    uint64_t before = hvc_contract_value(&truth->contract, id);
+    uint64_t now = 0;
+
+    if (!hvc_contract_find(wanted, id) ||
+        !hvc_contract_find(&truth->contract, id)) {
+        return true;
+    }
+    if (!hvc_kvm_read(kvm, id, &now, errp)) {
+        return false;
+    }
+    if (id == HVC_CLIDR_EL1) {
+        truth->keeps_caches = now == before;
+    }
+    return hvc_contract_set(&truth->contract, id, now, errp);
+}
+
+static bool read_after_reset(const HvcVm *vm, const HvcKvm *kvm,
                              const HvcContract *wanted, HvcTruth *truth,
                              Error **errp)
 {
-    uint64_t clidr = hvc_contract_value(&truth->contract, HVC_CLIDR_EL1);
-    uint64_t now = 0;
+    bool any = false;
     int ret;
 
     truth->keeps_caches = true;
-    if (vm->recipe.cpus == 1 || !wanted ||
-        !hvc_contract_find(wanted, HVC_CLIDR_EL1) ||
-        !hvc_contract_find(&truth->contract, HVC_CLIDR_EL1)) {
+    for (size_t i = 0; wanted && i < ARRAY_SIZE(forgotten); i++) {
+        any |= hvc_contract_find(wanted, forgotten[i]) != NULL;
+    }
+    if (vm->recipe.cpus == 1 || !any) {
         return true;
     }
     ret = kvm->reset(kvm);
@@ -90,11 +116,12 @@ static bool read_clidr_again(const HvcVm *vm, const HvcKvm *kvm,
                          "like those of this VM");
         return false;
     }
-    if (!hvc_kvm_read(kvm, HVC_CLIDR_EL1, &now, errp)) {
-        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(forgotten); i++) {
+        if (!read_again(kvm, forgotten[i], wanted, truth, errp)) {
+            return false;
+        }
     }
-    truth->keeps_caches = now == clidr;
-    return hvc_contract_set(&truth->contract, HVC_CLIDR_EL1, now, errp);
+    return true;
 }
 
 static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
@@ -119,7 +146,7 @@ static bool try_on(const HvcVm *vm, const HvcKvm *kvm,
     }
     return hvc_kvm_list(kvm, &truth->ids, &truth->count, errp) &&
            read_contract(kvm, truth, errp) &&
-           read_clidr_again(vm, kvm, wanted, truth, errp);
+           read_after_reset(vm, kvm, wanted, truth, errp);
 }
 
 bool hvc_scratch_try(const HvcVm *vm, const HvcContract *wanted,

@@ -312,6 +312,7 @@ const HvcSysreg hvc_sysregs[] = {
     { .id = HVC_KVM_FW_FEAT(2), .name = "VENDOR_HYP_BMAP" },
     { .id = HVC_KVM_FW_FEAT(3), .name = "VENDOR_HYP_BMAP_2" },
     { .id = HVC_KVM_SVE_VLS, .name = "SVE_VLS" },
+    { .id = HVC_KVM_PMU_COUNTERS, .name = "PMCR_EL0.N" },
     { .id = HVC_TCG_SME_VLS, .name = "SME_VLS" },
     { .id = HVC_TCG_EL2, .name = "EL2" },
     { .id = HVC_TCG_EL3, .name = "EL3" },

@@ -51,15 +51,18 @@ class Own:
         return source if self.leaves else source != target
 
 
+PMCR_N = 0x1f << 11
+
 # The contract page of the manual has the same rows.
 KERNELS_OWN = (
     # 6.1 lets a guest read the hardware's but tells QEMU the sanitised one, so
     # that no later kernel can be given it.
     Own('CTR_EL0', 'up to 6.3 the hardware shows through', before='6.4',
         either=True),
-    # A VMM can take events (KVM_ARM_VCPU_PMU_V3_FILTER) and counters
-    # (PMCR_EL0.N) away, which QEMU does not.
-    Own('PMCR_EL0|PMCEID[01]_EL0', "the PMU's driver decides"),
+    # A VMM can take events away (KVM_ARM_VCPU_PMU_V3_FILTER), which QEMU does
+    # not.
+    Own('PMCEID[01]_EL0', "the PMU's driver decides"),
+    Own('PMCR_EL0', "the PMU's driver decides", bits=0xffffffff & ~PMCR_N),
     # Features that no guest has. QEMU warns where a migration changes one.
     Own('ID_AA64PFR0_EL1', 'MPAM shows by mistake', bits=0xf << 40),
     Own('ID_AA64PFR1_EL1', 'MPAM_frac or MTE_frac shows by mistake',
@@ -74,6 +77,8 @@ KERNELS_OWN = (
     Own('SMPRI_EL1|SMIDR_EL1|TPIDR2_EL0|GCS(CR|PR|CRE0)_EL[01]',
         'up to 6.12 some registers of features that a guest does not have are '
         'not trapped'),
+    Own('S3_3_C2_C4_[01]', 'RNDR and RNDRRS are there on a CPU with FEAT_RNG '
+        'for a guest without it, too: nothing traps them'),
     Own('S3_3_C4_C2_7', 'TCO is there on a CPU with MTE for a guest without '
         'it, too: nothing traps it'),
     Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',
@@ -122,6 +127,16 @@ class Change:
         return f'{self.name}: {self.old}, then {self.new}'
 
 
+# The pages that each vCPU of the guest shares: pages.c of lab-guest
+PAGES_AT = 0x43000000
+PAGES = 64
+PAGE_SIZE = 0x1000
+# With it a guest has a disk, whose driver it is: disk.c there
+ENFORCE = 'shared-pages=enforce'
+# An empty disk, reads of which are written nevertheless
+DISK = ('-blockdev', 'null-co,node-name=disk,size=1M,read-zeroes=on',
+        '-device', 'virtio-blk-device,drive=disk,id=disk0')
+
 # Where the guest leaves its reports: CALLS_REPORT of tests-qtest/hvc/guest, and
 # behind the report's size; each vCPU's is so far from the one before.
 REPORT = 0x42000000 + 4
@@ -133,7 +148,8 @@ def options(machine: str, cpus: int = 1) -> list[str]:
     if 'gic-version=' not in machine:
         machine += ',gic-version=3'
     return ['-machine', machine, '-smp', str(cpus),
-            '-m', '64', '-device', 'loader,file=guest,cpu-num=0']
+            '-m', '64', '-device', 'loader,file=guest,cpu-num=0',
+            *(DISK if ENFORCE in machine else ())]
 
 
 class LabGuest:
@@ -204,6 +220,28 @@ class LabGuest:
     def hostile(self) -> Answers:
         """What calls at random answer, the same calls each time"""
         return self._report('x', 'HOSTILE')
+
+    def share(self) -> None:
+        """All CPUs share pages from now on, write them and take them back."""
+        self.vm.write('s')
+        self.vm.expect('SHARING')
+
+    def kept_pages(self) -> tuple[set[int], dict[str, int]]:
+        """The end of that, or a pause: the addresses that are shared now, and
+        how many calls changed something, were refused rightly, or went wrong"""
+        report = {name: int(value, 16) for name, value in
+                  self._report('k', 'KEPT').items()}
+        pages = {PAGES_AT + (page * MAX_CPUS + cpu) * PAGE_SIZE
+                 for cpu in range(MAX_CPUS) for page in range(PAGES)
+                 if report[f'SHARED_{cpu}'] >> page & 1}
+        return pages, {name: sum(report[f'{name}_{cpu}']
+                                 for cpu in range(MAX_CPUS))
+                       for name in ('CHANGES', 'REFUSED', 'WRONG')}
+
+    def use_disk(self) -> Answers:
+        """What a disk does with buffers that are shared, taken back, and shared
+        again"""
+        return self._report('d', 'DISK')
 
     def times(self) -> dict[str, float]:
         """The seconds that one call takes, by its function"""

@@ -135,7 +135,8 @@ static int fake_list(const HvcKvm *kvm, uint64_t **ids)
 static bool size_is_known(uint64_t id)
 {
     return (id & SIZE_MASK) == SIZE_U32 || (id & SIZE_MASK) == SIZE_U64 ||
-           id == FAKE_SVE_VLS || HVC_KVM_IS_DEVICE(id);
+           id == FAKE_SVE_VLS || id == FAKE_PMU_COUNTERS ||
+           HVC_KVM_IS_DEVICE(id);
 }
 
 static int fake_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
@@ -208,6 +209,7 @@ static int check_value(const FakeKvm *fake, const FakeRegister *reg,
         break;
     case FAKE_STATE:
     case FAKE_COUNTER:
+    case FAKE_LESS:
     case FAKE_SET:
     case FAKE_CLEAR:
     case FAKE_ALIAS:
@@ -242,6 +244,9 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     }
     if (reg->kind == FAKE_SET) {
         value |= reg->value;
+    }
+    if (reg->kind == FAKE_LESS && (fake->has_run || value > reg->limit)) {
+        value = reg->value;
     }
     ret = check_value(fake, reg, value);
     if (!ret && reg->kind != FAKE_LEVEL) {
@@ -322,8 +327,8 @@ static int fake_reset(const HvcKvm *kvm)
     if (fake->reset_errno) {
         return -fake->reset_errno;
     }
-    if (fake->forgets_clidr) {
-        fake_kvm_register(fake, FAKE_CLIDR)->value = fake->clidr;
+    if (fake->forgets) {
+        fake_kvm_register(fake, fake->forgets)->value = fake->forgotten;
     }
     return 0;
 }
@@ -409,7 +414,7 @@ FakeKvm *fake_kvm_new_empty(void)
 FakeKvm *fake_kvm_clone(const FakeKvm *fake)
 {
     FakeKvm *clone = fake_kvm_new_empty();
-    const FakeRegister *clidr = fake_kvm_register(fake, FAKE_CLIDR);
+    const FakeRegister *forgotten = fake_kvm_register(fake, fake->forgets);
 
     g_array_append_vals(clone->registers, fake->registers->data,
                         fake->registers->len);
@@ -419,8 +424,8 @@ FakeKvm *fake_kvm_clone(const FakeKvm *fake)
     clone->hand_over_errno = fake->hand_over_errno;
     clone->hand_over_fails = fake->hand_over_fails;
     clone->recipe = fake->recipe;
-    clone->forgets_clidr = fake->forgets_clidr;
-    clone->clidr = clidr ? clidr->value : 0;
+    clone->forgets = fake->forgets;
+    clone->forgotten = forgotten ? forgotten->value : 0;
     clone->list_errno = fake->list_errno;
     clone->run_errno = fake->run_errno;
     clone->reset_errno = fake->reset_errno;

@@ -59,6 +59,7 @@
 #define FAKE_CNTP_CTL      0x603000000013df11ULL
 #define FAKE_CNTP_CVAL     0x603000000013df12ULL
 #define FAKE_SVE_VLS       0x606000000015ffffULL
+#define FAKE_PMU_COUNTERS  0xd000000000000000ULL
 #define FAKE_GICD_IIDR     0xe000000100000008ULL
 #define FAKE_GICD_TYPER2   0xe00000010000000cULL
 #define FAKE_ICC_CTLR      0xe00000060000c664ULL
@@ -99,6 +100,8 @@ typedef enum FakeKernel {
  * @FAKE_LEVEL: a number up to its own, which it keeps
  * @FAKE_CACHE: 32 bits, lines not shorter than those of @limit
  * @FAKE_COUNTER: any value; each read finds it one higher
+ * @FAKE_LESS: a number up to @limit, before the first run; any other write
+ *             succeeds and changes nothing
  * @FAKE_REVISION: GICD_IIDR: any Revision up to that of @limit, but not 1
  * @FAKE_SET: a PMU's SET register as on 6.12: a write sets bits, clears none
  * @FAKE_CLEAR: a PMU's CLR register as on 6.12: shows the register with the id
@@ -115,6 +118,7 @@ typedef enum FakeKind {
     FAKE_LEVEL,
     FAKE_CACHE,
     FAKE_COUNTER,
+    FAKE_LESS,
     FAKE_REVISION,
     FAKE_SET,
     FAKE_CLEAR,
@@ -179,9 +183,9 @@ typedef struct FakeEdit {
  * @hand_over_fails: this function
  * @recipe: how the VM was made
  * @has_run: the VM has run
- * @forgets_clidr: a reset gives CLIDR_EL1 back the value that it had when the
- *                 VM was made
- * @clidr: that value
+ * @forgets: a reset gives this register back the value that it had when the VM
+ *           was made; 0: none
+ * @forgotten: that value
  * @list_errno: list fails with it, if not 0
  * @create_errno: create fails with it, if not 0
  * @run_errno: run fails with it, if not 0
@@ -205,8 +209,8 @@ struct FakeKvm {
     uint32_t hand_over_fails;
     HvcVmRecipe recipe;
     bool has_run;
-    bool forgets_clidr;
-    uint64_t clidr;
+    uint64_t forgets;
+    uint64_t forgotten;
     int list_errno;
     int create_errno;
     int run_errno;

@@ -552,10 +552,29 @@ static void test_accept_not_kept(void)
                             "Ctype1 3 -> 1"));
     check_value("arm.clidr-el1", 0x82000021, NULL);
     /* Or forgets it as soon as the guest turns a CPU on */
-    fake->forgets_clidr = true;
+    fake->forgets = FAKE_CLIDR;
     check_value("arm.clidr-el1", 0x82000021,
                 OTHER_VALUE("CLIDR_EL1", "0x82000021", "0x2000021",
                             "ICB 2 -> 0"));
+}
+
+/* The PMU's counters; a contract without them is one of another VMM's. */
+static void test_accept_pmu_counters(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+    fake_kvm_add(fake, &(FakeRegister) {
+        FAKE_PMU_COUNTERS, FAKE_LESS, 6, 6, .unlisted = true,
+    });
+    promise(fake);
+    g_assert_cmphex(promised("arm.pmcr-el0.n"), ==, 6);
+    check_value("arm.pmcr-el0.n", 4, NULL);
+    check_value("arm.pmcr-el0.n", 20, "guest-abi: the PMU of the incoming VM "
+                "has 20 event counters (PMCR_EL0.N), that of this VM has 6 and "
+                "its kernel and CPU give it no other number; start the source "
+                "VM with guest-abi-profile=FILE, FILE being query-guest-abi of "
+                "a VM on this host, or use a host like the source");
+    g_assert_true(can_be_missing("arm.pmcr-el0.n"));
 }
 
 #define MMFR3_S1PIE 0x100ULL
@@ -846,6 +865,7 @@ static const Test tests[] = {
     { "/hvc-kvm-contract/promise/implementations-profile-refused",
       test_implementations_profile_refused },
     { "/hvc-kvm-contract/promise/made", test_made },
+    { "/hvc-kvm-contract/accept/pmu-counters", test_accept_pmu_counters },
     { "/hvc-kvm-contract/accept/others", test_accept },
     { "/hvc-kvm-contract/accept/refused", test_accept_refused },
     { "/hvc-kvm-contract/accept/not-kept", test_accept_not_kept },

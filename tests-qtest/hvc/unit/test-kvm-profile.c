@@ -862,7 +862,7 @@ static void test_is_kept(void)
         g_autoptr(FakeKvm) fake = fake_kvm_new(kernel);
 
         g_test_message("Linux %s", fake_kvm_name(kernel));
-        fake->forgets_clidr = true;
+        fake->forgets = FAKE_CLIDR;
         if (kernel == FAKE_6_1) {
             /* Its own is the profile's. */
             check_applies(profile, fake);

@@ -194,7 +194,7 @@ static void test_forgets(void)
     HvcContract wanted = contract_of(FAKE_CLIDR, 0x82000023);
     g_auto(HvcTruth) truth = { }, alone = { }, other = { };
 
-    fake->forgets_clidr = true;
+    fake->forgets = FAKE_CLIDR;
     g_assert_true(hvc_scratch_try(vm, &wanted, &truth, &error_abort));
     g_assert_false(truth.keeps_caches);
     g_assert_cmphex(hvc_contract_value(&truth.contract, FAKE_CLIDR), ==,
@@ -209,6 +209,31 @@ static void test_forgets(void)
     wanted = contract_of(FAKE_CLIDR, 0x02000021);
     g_assert_true(hvc_scratch_try(vm, &wanted, &other, &error_abort));
     g_assert_true(other.keeps_caches);
+}
+
+/* PMCR_EL0.N: Linux 6.7 and later take less, older ones forget it. */
+static void test_pmu_counters(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+    g_autoptr(HvcVm) vm = fake_vm_new(fake);
+    HvcContract less = contract_of(FAKE_PMU_COUNTERS, 4);
+    HvcContract more = contract_of(FAKE_PMU_COUNTERS, 20);
+    g_auto(HvcTruth) without = { };
+
+    /* A VM without a PMU, and one with it */
+    g_assert_true(hvc_scratch_try(vm, &less, &without, &error_abort));
+    g_assert_null(hvc_contract_find(&without.contract, FAKE_PMU_COUNTERS));
+    fake_kvm_add(fake, &(FakeRegister) {
+        FAKE_PMU_COUNTERS, FAKE_LESS, 6, 6, .unlisted = true,
+    });
+    g_assert_cmphex(truth_of(vm, NULL, FAKE_PMU_COUNTERS), ==, 6);
+    g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 4);
+    g_assert_cmphex(truth_of(vm, &more, FAKE_PMU_COUNTERS), ==, 6);
+    fake_kvm_register(fake, FAKE_PMU_COUNTERS)->kind = FAKE_STATE;
+    fake->forgets = FAKE_PMU_COUNTERS;
+    g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 6);
+    vm->recipe.cpus = 1;
+    g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 4);
 }
 
 /* Registers that no list has: of the GIC, and the counter's frequency */
@@ -326,6 +351,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-scratch/list-follows", test_list_follows);
     g_test_add_func("/hvc-kvm-scratch/refused", test_refused);
     g_test_add_func("/hvc-kvm-scratch/forgets", test_forgets);
+    g_test_add_func("/hvc-kvm-scratch/pmu-counters", test_pmu_counters);
     g_test_add_func("/hvc-kvm-scratch/unlisted", test_unlisted);
     g_test_add_func("/hvc-kvm-scratch/fails", test_fails);
     g_test_add_func("/hvc-kvm-scratch/many", test_many);
