@@ -34,13 +34,17 @@ bool shared_pages_mode_is_given(void)
     return given;
 }
 
-void shared_pages_refuse_mode(SharedPagesMode incoming, SharedPagesMode here,
-                              Error **errp)
+void shared_pages_refuse_mode(bool shares, Error **errp)
 {
+    SharedPagesMode incoming = !shares ? SHARED_PAGES_MODE_OFF :
+        guest_abi_judged_value(SHARED_PAGES_ENFORCED_ENTRY) ?
+        SHARED_PAGES_MODE_ENFORCE : SHARED_PAGES_MODE_ON;
+
     error_setg(errp, "guest-abi: incoming VM has shared-pages=%s, this VM has "
                "shared-pages=%s; start this QEMU with the source's -machine "
                "shared-pages=%s", SharedPagesMode_str(incoming),
-               SharedPagesMode_str(here), SharedPagesMode_str(incoming));
+               SharedPagesMode_str(shared_pages_mode()),
+               SharedPagesMode_str(incoming));
 }
 
 void shared_pages_set_enforcer(void (*prepare)(MachineState *machine))

@@ -30,13 +30,16 @@ SharedPagesMode shared_pages_mode(void);
 bool shared_pages_mode_is_given(void);
 
 /**
- * shared_pages_refuse_mode: refuse a VM whose guest can do something else
- * @incoming: what its guest can do
- * @here: what this VM's guest can do, another mode
+ * shared_pages_refuse_mode: refuse a VM with another mode than this one's
+ * @shares: its guest can share pages
  * @errp: gets the refusal
+ *
+ * To be called while its contract is judged, which says whether it is enforced.
  */
-void shared_pages_refuse_mode(SharedPagesMode incoming, SharedPagesMode here,
-                              Error **errp);
+void shared_pages_refuse_mode(bool shares, Error **errp);
+
+/* The entry of a contract: 1 with shared-pages=enforce */
+#define SHARED_PAGES_ENFORCED_ENTRY "machine.shared-pages-enforced"
 
 /**
  * shared_pages_set_enforcer: have "enforce" in this QEMU

@@ -285,15 +285,10 @@ static void shared_pages_reset_class_init(ObjectClass *oc, ClassInitData *data)
     rc->phases.hold = shared_pages_reset_hold;
 }
 
-static SharedPagesMode mode_of(uint64_t enforced)
-{
-    return enforced ? SHARED_PAGES_MODE_ENFORCE : SHARED_PAGES_MODE_ON;
-}
-
 static void refuse_enforced(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp)
 {
-    shared_pages_refuse_mode(mode_of(incoming), mode_of(here), errp);
+    shared_pages_refuse_mode(true, errp);
 }
 
 /*
@@ -305,7 +300,7 @@ static void promise_enforced(void)
     bool enforced = shared_pages_mode() == SHARED_PAGES_MODE_ENFORCE;
 
     guest_abi_add(&(GuestAbiDefinition) {
-        .name = "machine.shared-pages-enforced",
+        .name = SHARED_PAGES_ENFORCED_ENTRY,
         .rule = GUEST_ABI_RULE_EXACT,
         .value = enforced,
         .origin = GUEST_ABI_ORIGIN_OPTION,

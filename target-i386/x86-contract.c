@@ -19,15 +19,10 @@
 #include "cpuid-profile.h"
 #include "xsave-mask.h"
 
-static SharedPagesMode mode_of(uint64_t shares)
-{
-    return shares ? SHARED_PAGES_MODE_ON : SHARED_PAGES_MODE_OFF;
-}
-
 static void refuse_shared_pages(const GuestAbiDefinition *definition,
                                 uint64_t incoming, uint64_t here, Error **errp)
 {
-    shared_pages_refuse_mode(mode_of(incoming), mode_of(here), errp);
+    shared_pages_refuse_mode(incoming, errp);
 }
 
 static void promise_shared_pages(void)

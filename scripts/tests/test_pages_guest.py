@@ -106,6 +106,16 @@ class PagesGuest(unittest.TestCase):
             'guest-abi: incoming VM has shared-pages=on, this VM has '
             "shared-pages=off; start this QEMU with the source's -machine "
             'shared-pages=on')
+        with Vm(self.qemu, 'pc,guest-abi=on') as vm:
+            verdicts = vm.command('check-guest-abi', entries=[
+                {'name': name, 'value': value} for name, value in
+                {**told, 'x86.shared-pages': 1,
+                 'machine.shared-pages-enforced': 1}.items()])
+        self.assertIn(
+            'guest-abi: incoming VM has shared-pages=enforce, this VM has '
+            "shared-pages=off; start this QEMU with the source's -machine "
+            'shared-pages=enforce',
+            [verdict.get('error') for verdict in verdicts])
         self.assertRegex(
             refused[kvm], r"^guest-abi: incoming VM has CPU features "
             r"'kvm-hc-map-gpa-range', 'kvm-migration-control' \(CPUID leaf "

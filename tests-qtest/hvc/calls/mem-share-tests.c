@@ -193,6 +193,31 @@ static void test_unplug(const void *opaque)
     pages_assert_shared(vm->qts, "0x80002000+0x1000 ");
 }
 
+/* virtio-mem's memory comes and goes in parts, so that none of it is shared. */
+static void test_virtio_mem(const void *opaque)
+{
+    const Setup setup = {
+        .services = "linux-6.12:+mem-share",
+        .extra = "-m size=64M,maxmem=1G "
+                 "-object memory-backend-ram,id=m,size=128M "
+                 "-device virtio-mem-pci,memdev=m,requested-size=128M,"
+                 "memaddr=" stringify(DIMM),
+    };
+    g_autoptr(Calls) calls = calls_new(1);
+    g_autoptr(Vm) vm = NULL;
+    unsigned its, rams;
+
+    if (case_missing(&setup)) {
+        return;
+    }
+    its = calls_call(calls, MEM_SHARE, DIMM + PAGE);
+    rams = calls_call(calls, MEM_SHARE, FREE_PAGES);
+    vm = vm_run(&setup, calls);
+    vm_expect(vm, 0, its, DENIED, 0, 0, 0);
+    vm_expect(vm, 0, rams, 0, 0, 0, 0);
+    pages_assert_shared(vm->qts, "0x43000000+0x1000 ");
+}
+
 static uint64_t hostile_address(GRand *rand, unsigned vcpu)
 {
     static const uint64_t edges[] = {
@@ -261,6 +286,7 @@ void guest_mem_share_tests(void)
     case_add(test_reset, &c, "mem-share/reset");
     case_add(test_query, &c, "mem-share/query");
     case_add(test_unplug, &c, "mem-share/unplug");
+    case_add(test_virtio_mem, &c, "mem-share/virtio-mem");
     for (unsigned i = 0; i < case_modes_count; i++) {
         c.setup.accel = case_modes[i].accel;
         c.setup.extra = case_modes[i].extra;
