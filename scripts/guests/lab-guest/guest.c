@@ -18,6 +18,12 @@
  *      else to do.
  *   e  end of it: "CALM CALLS... WRONG", one number of calls per vCPU, and how
  *      many answers were wrong.
+ *   s  share: "SHARING"; then all vCPUs share pages of their own, write them and
+ *      take them back whenever they have nothing else to do.
+ *   k  keep: the end of it, until the next "s"; then "KEPT SIZE", of vCPU 0's
+ *      report, which has the pages of all.
+ *   d  disk: read it with buffers that are shared, and that are not; then
+ *      "DISK SIZE", of vCPU 0's report.
  *   h  hibernate: SYSTEM_OFF2. The machine stops; else "AWAKE".
  *   x  calls at random, whose report is vCPU 0's; then "HOSTILE SIZE".
  *   t  calls are timed, the same; then "TIMES SIZE".
@@ -49,6 +55,7 @@ struct Slot {
     uint32_t alive;     /* how often it started */
     uint32_t wanted;    /* the report that it is to make */
     uint32_t reported;  /* the last one that it made */
+    uint32_t rests;     /* how often it had nothing else to do */
     uint32_t go_off;
 };
 
@@ -224,13 +231,36 @@ static void end_flood(void)
     print("\n");
 }
 
+/* Whether pages are being shared */
+static uint32_t sharing;
+
+static void begin_sharing(void)
+{
+    prepare_pages();
+    print("SHARING\n");
+    store(&sharing, 1);
+}
+
+static void end_sharing(void)
+{
+    store(&sharing, 0);
+    for (uint32_t i = 1; i < online; i++) {
+        if (!is_off(i)) {
+            await(&slots[i].rests, load(&slots[i].rests) + 1);
+        }
+    }
+}
+
 static void rest(uint32_t vcpu)
 {
     if (load(&flooding)) {
         flood(vcpu);
+    } else if (load(&sharing)) {
+        share_pages(vcpu);
     } else {
         doze(vcpu);
     }
+    store(&slots[vcpu].rests, slots[vcpu].rests + 1);
 }
 
 static void hibernate(void)
@@ -252,6 +282,17 @@ static void report_by(void (*make)(void), const char *name)
 static void make_hostile_calls(void)
 {
     report_by(report_hostile, "HOSTILE");
+}
+
+static void keep_pages(void)
+{
+    end_sharing();
+    report_by(report_pages, "KEPT");
+}
+
+static void use_disk(void)
+{
+    report_by(report_disk, "DISK");
 }
 
 static void time_calls(void)
@@ -291,6 +332,9 @@ static const struct {
     { 'p', use_physical_timer },
     { 'f', begin_flood },
     { 'e', end_flood },
+    { 's', begin_sharing },
+    { 'k', keep_pages },
+    { 'd', use_disk },
     { 'h', hibernate },
     { 'x', make_hostile_calls },
     { 't', time_calls },

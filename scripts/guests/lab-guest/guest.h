@@ -204,6 +204,32 @@ uint32_t flood_wrong(uint32_t vcpu);
  */
 void report_hostile(void);
 
+/* --- pages.c: pages that vCPUs share --- */
+
+/**
+ * prepare_pages: once, before any vCPU shares pages
+ */
+void prepare_pages(void);
+
+/**
+ * share_pages: share some pages of vCPU @vcpu, write them, take them back
+ */
+void share_pages(uint32_t vcpu);
+
+/**
+ * report_pages: append to the report of vCPU 0 what each has shared; nobody may
+ * be sharing
+ */
+void report_pages(void);
+
+/* --- disk.c: a device that reaches shared pages --- */
+
+/**
+ * report_disk: append to the report of vCPU 0 what a disk does with buffers
+ * that are shared, taken back, and shared again
+ */
+void report_disk(void);
+
 /* --- timing.c: how long calls take --- */
 
 /**

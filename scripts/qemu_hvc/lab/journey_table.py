@@ -242,4 +242,22 @@ SERIES = (
             'multifd', 2, profile='A'),
 )
 
-JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *MIXED, *NICS, *SERIES)
+# Pages that a guest shares, also while it is moved
+SHARING = 'virt-hvc-10.0,hvc-services=linux-6.12:+mem-share'
+SHARED_PAGES = (
+    *(Journey(f'shared pages, there and back by {by}, {cpus} CPUs', (LTS, NEW),
+              'A share B keep reset share keep A share keep', by, cpus,
+              machine=SHARING, quick=cpus == 8)
+      for by, cpus in (('file', 1), ('mapped-ram', 2), ('socket', 8),
+                       ('multifd', 2), ('postcopy', 2))),
+    *(Journey(f'shared pages and a snapshot, {site.kernel}', (site,),
+              'A share save keep share load keep reset load keep', cpus=2,
+              machine=SHARING)
+      for site in (LTS, NEW)),
+    Journey('devices that reach shared pages only, there and back', (LTS, NEW),
+            'A disk share B keep disk reset disk A disk', 'socket', 2,
+            machine=f'{SHARING},shared-pages=enforce'),
+)
+
+JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *MIXED, *NICS, *SERIES,
+            *SHARED_PAGES)

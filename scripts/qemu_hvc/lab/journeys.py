@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-from .common import LabError, say
+from .common import LabError, run_tool, say
 from .guest_kind import AnsweringGuest, Answers
 from .host import Host
 from .moves import HIBERNATION, LIVE, WAYS, Move
@@ -29,6 +29,17 @@ from .verdict import (OURS, Guest, Kind, Preflight, Verdict, contract_of,
 from .vm import Vm, VmEnded
 
 PROFILE = 'profile.json'
+# What the guest's driver finds where devices reach shared pages only: a sector
+# of zeros, a device that is broken, and one that is not any more
+USED_DISK = {
+    'DISK': '1', 'FEATURES': '3',
+    'SHARED_USED': '1', 'SHARED_RESULT': '0', 'SHARED_WORDS': '40',
+    'SHARED_NEEDS_RESET': '0', 'TAKEN_BACK': '1',
+    'PRIVATE_USED': '0', 'PRIVATE_RESULT': 'ff', 'PRIVATE_WORDS': '0',
+    'PRIVATE_NEEDS_RESET': '1', 'SHARED_AGAIN': '1',
+    'AGAIN_USED': '1', 'AGAIN_RESULT': '0', 'AGAIN_WORDS': '40',
+    'AGAIN_NEEDS_RESET': '0',
+}
 # SHUTDOWN's "data" for a guest that powers itself off
 OFF = {'guest': True, 'reason': 'guest-shutdown'}
 
@@ -130,6 +141,7 @@ class Traveller:
         self.fresh: Guest
         self.said: Answers
         self.random: Answers = {}
+        self.refused = 0
         self.asides: list[str] = []
         self.notes: list[str] = []
 
@@ -182,7 +194,7 @@ class Traveller:
     def reset(self) -> Verdict | None:
         self.guest.reboot()
         self.told = self.fresh
-        verdict = self.check()
+        verdict = self._all_private() or self.check()
         # What starts here has no past.
         self.told = replace(self.told, kernel=self.vm.host.kernel,
                             answers=self.said)
@@ -241,6 +253,72 @@ class Traveller:
                    if self.random.get(name) != answers.get(name)]
         return Verdict(Kind.CHANGED, '; '.join(changed)) if changed \
             else self.check()
+
+    def share(self) -> Verdict | None:
+        """All CPUs share pages from now on."""
+        self.guest.share()
+        return self.check()
+
+    def keep(self) -> Verdict | None:
+        """They do not, until the next "share": the guest and QEMU have the same
+        list."""
+        pages, counts = self.guest.kept_pages()
+        listed = self._shared_pages()
+        if counts['WRONG'] or not counts['CHANGES'] or not counts['REFUSED']:
+            return Verdict(Kind.CHANGED, f'sharing of pages went wrong: {counts}')
+        if pages != listed:
+            return Verdict(Kind.CHANGED, f'of {len(pages)} pages that the guest '
+                           'shares, QEMU does not list '
+                           f'{sorted(map(hex, pages - listed))}, and it lists '
+                           f'{sorted(map(hex, listed - pages))} as well')
+        return self.check()
+
+    def _shared_pages(self) -> set[int]:
+        """The addresses that QEMU's list has"""
+        info = self.vm.qmp('query-shared-pages', **{'max-ranges': 65536})
+        return {address for item in info['ranges'] for address in
+                range(item['address'], item['address'] + item['size'],
+                      info['granule'])}
+
+    def _all_private(self) -> Verdict | None:
+        """Of a guest that has just booted"""
+        pages = self._shared_pages()
+        return Verdict(Kind.CHANGED, f'{len(pages)} pages are shared after a '
+                       'reset') if pages else None
+
+    def save(self) -> Verdict | None:
+        """A snapshot, of a guest that goes on"""
+        name = f'{self.vm.name}.qcow2'
+        image = self.shared / name
+        run_tool(self.places.build / 'qemu/qemu-img', 'create', '-q', '-f',
+                 'qcow2', image, '1M')
+        self.vm.host.bring(name, image)
+        self.vm.qmp('blockdev-add', **{
+            'driver': 'qcow2', 'node-name': 'snapshots',
+            'file': {'driver': 'file', 'filename': name}})
+        return self._snapshot('savevm')
+
+    def load(self) -> Verdict | None:
+        """Back to that"""
+        return self._snapshot('loadvm')
+
+    def _snapshot(self, command: str) -> Verdict | None:
+        said = self.vm.qmp('human-monitor-command',
+                           **{'command-line': f'{command} journey'})
+        return Verdict(Kind.FAILED, one_line(said)) if said else self.check()
+
+    def disk(self) -> Verdict | None:
+        """A device reaches what the guest shares, and nothing else."""
+        answers = self.guest.use_disk()
+        if answers != USED_DISK:
+            return Verdict(Kind.CHANGED, f'the disk: {answers}; needed: '
+                           f'{USED_DISK}')
+        refused = self.vm.qmp('query-shared-pages')['refused']
+        if refused != self.refused + 1:
+            return Verdict(Kind.CHANGED, f'{refused} accesses of the disk were '
+                           f'refused; needed: {self.refused + 1}')
+        self.refused = refused
+        return self.check()
 
     def hibernate(self) -> Verdict | None:
         """SYSTEM_OFF2, and what that is to QEMU; then a new start."""
@@ -335,6 +413,11 @@ EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'calm': Traveller.calm,
     'hibernate': Traveller.hibernate,
     'hostile': Traveller.hostile,
+    'share': Traveller.share,
+    'keep': Traveller.keep,
+    'save': Traveller.save,
+    'load': Traveller.load,
+    'disk': Traveller.disk,
 }
 
 
