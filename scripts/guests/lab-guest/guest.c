@@ -352,6 +352,21 @@ static void obey(char name)
     hold_state();
 }
 
+/* QEMU's loader leaves .bss as it was at a reset. */
+static void forget(void)
+{
+    store(&flooding, 0);
+    store(&sharing, 0);
+    for (uint32_t i = 0; i < CALLS_VCPUS; i++) {
+        store(&slots[i].alive, 0);
+        store(&slots[i].wanted, 0);
+        store(&slots[i].reported, 0);
+        store(&slots[i].rests, 0);
+        store(&slots[i].go_off, 0);
+    }
+    forget_pages();
+}
+
 /**
  * engine: what start-a64.S calls on every vCPU, with a stack of its own
  * @context: 0 on the first vCPU, else what CPU_ON was given
@@ -361,6 +376,7 @@ void engine(uint64_t context)
     if (context) {
         be_secondary(context & (CALLS_VCPUS - 1));
     }
+    forget();
     prepare_look();
     fill_state(0);
     start_work(0);

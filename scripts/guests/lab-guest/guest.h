@@ -207,7 +207,12 @@ void report_hostile(void);
 /* --- pages.c: pages that vCPUs share --- */
 
 /**
- * prepare_pages: once, before any vCPU shares pages
+ * forget_pages: once, when the machine boots, which shares nothing
+ */
+void forget_pages(void);
+
+/**
+ * prepare_pages: before any vCPU shares pages; does nothing if it has been done
  */
 void prepare_pages(void);
 

@@ -50,6 +50,11 @@ static struct Sharing {
 
 static bool prepared;
 
+void forget_pages(void)
+{
+    prepared = false;
+}
+
 static uint64_t address_of(uint32_t vcpu, uint32_t page)
 {
     return PAGES_AT + (uint64_t)(page * CALLS_VCPUS + vcpu) * PAGE_SIZE;
@@ -122,6 +127,17 @@ static void read_page(struct Sharing *own, uint64_t address, uint32_t page)
     }
 }
 
+static void forget_all(struct Sharing *own)
+{
+    for (uint32_t page = 0; page < PAGES; page++) {
+        own->written[page] = 0;
+    }
+    own->shared = 0;
+    own->changes = 0;
+    own->refused = 0;
+    own->wrong = 0;
+}
+
 void prepare_pages(void)
 {
     if (prepared) {
@@ -132,6 +148,7 @@ void prepare_pages(void)
         write64(at, 0);
     }
     for (uint32_t vcpu = 0; vcpu < CALLS_VCPUS; vcpu++) {
+        forget_all(&sharing[vcpu]);
         sharing[vcpu].random = 88172645463325252 + vcpu;
     }
     prepared = true;

@@ -233,6 +233,7 @@ void start_work(uint32_t vcpu)
     if (!vcpu) {
         start_stolen_time(vcpu);
         counter_distance = distance();
+        physical_timer = false;
     }
 }
 
