@@ -134,7 +134,7 @@ PAGE_SIZE = 0x1000
 # With it a guest has a disk, whose driver it is: disk.c there
 ENFORCE = 'shared-pages=enforce'
 # An empty disk, reads of which are written nevertheless
-DISK = ('-blockdev', 'null-co,node-name=disk,size=1M,read-zeroes=on',
+DISK = ('-blockdev', 'null-co,node-name=disk,size=1048576,read-zeroes=on',
         '-device', 'virtio-blk-device,drive=disk,id=disk0')
 
 # Where the guest leaves its reports: CALLS_REPORT of tests-qtest/hvc/guest, and
