@@ -24,6 +24,8 @@
  *      report, which has the pages of all.
  *   d  disk: read it with buffers that are shared, and that are not; then
  *      "DISK SIZE", of vCPU 0's report.
+ *   m  memory: share a page of a DIMM; then "DIMM SIZE", the same.
+ *   j  eject the DIMM; then "EJECTED".
  *   h  hibernate: SYSTEM_OFF2. The machine stops; else "AWAKE".
  *   x  calls at random, whose report is vCPU 0's; then "HOSTILE SIZE".
  *   t  calls are timed, the same; then "TIMES SIZE".
@@ -295,6 +297,17 @@ static void use_disk(void)
     report_by(report_disk, "DISK");
 }
 
+static void share_dimm(void)
+{
+    report_by(report_dimm, "DIMM");
+}
+
+static void eject(void)
+{
+    eject_dimm();
+    print("EJECTED\n");
+}
+
 static void time_calls(void)
 {
     report_by(report_times, "TIMES");
@@ -335,6 +348,8 @@ static const struct {
     { 's', begin_sharing },
     { 'k', keep_pages },
     { 'd', use_disk },
+    { 'm', share_dimm },
+    { 'j', eject },
     { 'h', hibernate },
     { 'x', make_hostile_calls },
     { 't', time_calls },

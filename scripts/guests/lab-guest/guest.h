@@ -227,6 +227,17 @@ void share_pages(uint32_t vcpu);
  */
 void report_pages(void);
 
+/**
+ * report_dimm: share a page of a DIMM that was plugged, and append to the
+ * report of vCPU 0 whether that went well, and was refused when done again
+ */
+void report_dimm(void);
+
+/**
+ * eject_dimm: let it be unplugged, as QEMU has asked
+ */
+void eject_dimm(void);
+
 /* --- disk.c: a device that reaches shared pages --- */
 
 /**

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * Pages: each vCPU shares some of its own, writes them and takes them back
+ * Pages: each vCPU shares some of its own, writes them and takes them back; and
+ * one of memory that comes and goes
  *
  * By what it has told its host so far a vCPU knows what each call answers, so
  * that a state that was lost on the way shows, in this file's counts and in
@@ -23,6 +24,12 @@
 /* Words of a page that are written and read */
 #define WORDS       8
 #define WORD_STEP   (PAGE_SIZE / WORDS)
+
+/* A DIMM behind the RAM, and ACPI's registers for it (QEMU's acpi_mem_hotplug) */
+#define DIMM        0x80000000
+#define DIMM_SLOT   0x09070000
+#define DIMM_FLAGS  0x09070014
+#define DIMM_EJECT  0x8
 
 /* Calls between two looks at what else there is to do */
 #define BURST       16
@@ -194,4 +201,17 @@ void report_pages(void)
         emit_own("REFUSED_", vcpu, own->refused);
         emit_own("WRONG_", vcpu, own->wrong);
     }
+}
+
+void report_dimm(void)
+{
+    emit_value(0, "SHARED", tell(DIMM + PAGE_SIZE, true, 0));
+    emit_value(0, "AGAIN", tell(DIMM + PAGE_SIZE, true, DENIED));
+}
+
+void eject_dimm(void)
+{
+    write32(DIMM_SLOT, 0);
+    dmb();
+    write32(DIMM_FLAGS, DIMM_EJECT);
 }

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 import re
 
 from ..arm_registers import public_name
@@ -131,6 +132,11 @@ class Change:
 PAGES_AT = 0x43000000
 PAGES = 64
 PAGE_SIZE = 0x1000
+# A page of a DIMM that the guest can share, where its machine has ACPI
+DIMM_AT = 0x80000000
+DIMM_PAGE = DIMM_AT + PAGE_SIZE
+DIMM_OPTIONS = ('-m', 'size=64M,slots=1,maxmem=1G', '-bios', 'firmware')
+ACPI = 'acpi=on'
 # With it a guest has a disk, whose driver it is: disk.c there
 ENFORCE = 'shared-pages=enforce'
 # An empty disk, reads of which are written nevertheless
@@ -148,7 +154,8 @@ def options(machine: str, cpus: int = 1) -> list[str]:
     if 'gic-version=' not in machine:
         machine += ',gic-version=3'
     return ['-machine', machine, '-smp', str(cpus),
-            '-m', '64', '-device', 'loader,file=guest,cpu-num=0',
+            *(DIMM_OPTIONS if ACPI in machine else ('-m', '64')),
+            '-device', 'loader,file=guest,cpu-num=0',
             *(DISK if ENFORCE in machine else ())]
 
 
@@ -238,6 +245,14 @@ class LabGuest:
                                  for cpu in range(MAX_CPUS))
                        for name in ('CHANGES', 'REFUSED', 'WRONG')}
 
+    def share_dimm(self) -> Answers:
+        """Whether it could share DIMM_PAGE, and not twice"""
+        return self._report('m', 'DIMM')
+
+    def eject_dimm(self) -> None:
+        self.vm.write('j')
+        self.vm.expect('EJECTED')
+
     def use_disk(self) -> Answers:
         """What a disk does with buffers that are shared, taken back, and shared
         again"""
@@ -293,5 +308,11 @@ def asides(before: Answers, after: Answers, source: Kernel,
     return [f'{", ".join(texts)} ({why})' for why, texts in groups.items()]
 
 
-BARE = GuestKind(files=lambda: {'guest': programs.guest()}, options=options,
+def files() -> dict[str, Path]:
+    """firmware: of no use, but a machine without one has no ACPI"""
+    program = programs.guest()
+    return {'guest': program, 'firmware': program}
+
+
+BARE = GuestKind(files=files, options=options,
                  vm=Vm, guest=LabGuest)

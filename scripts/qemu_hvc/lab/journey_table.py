@@ -254,6 +254,9 @@ SHARED_PAGES = (
               'A share save keep share load keep reset load keep', cpus=2,
               machine=SHARING)
       for site in (LTS, NEW)),
+    Journey('shared pages of memory that is plugged and unplugged', (LTS, NEW),
+            'A share dimm B dimm keep reset dimm share keep', 'socket', 2,
+            machine=f'{SHARING},acpi=on'),
     Journey('devices that reach shared pages only, there and back', (LTS, NEW),
             'A disk share B keep disk reset disk A disk', 'socket', 2,
             machine=f'{SHARING},shared-pages=enforce'),

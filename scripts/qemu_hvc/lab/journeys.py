@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 
+from .bare_guest import DIMM_AT, DIMM_PAGE
 from .common import LabError, run_tool, say
 from .guest_kind import AnsweringGuest, Answers
 from .host import Host
@@ -40,6 +41,7 @@ USED_DISK = {
     'AGAIN_USED': '1', 'AGAIN_RESULT': '0', 'AGAIN_WORDS': '40',
     'AGAIN_NEEDS_RESET': '0',
 }
+DIMM_SIZE = 128 << 20
 # SHUTDOWN's "data" for a guest that powers itself off
 OFF = {'guest': True, 'reason': 'guest-shutdown'}
 
@@ -307,6 +309,29 @@ class Traveller:
                            **{'command-line': f'{command} journey'})
         return Verdict(Kind.FAILED, one_line(said)) if said else self.check()
 
+    def dimm(self) -> Verdict | None:
+        """Memory that is plugged, shared, unplugged and plugged again; none of it
+        is shared then."""
+        for number in range(2):
+            self.vm.qmp('object-add', **{'qom-type': 'memory-backend-ram',
+                                         'id': f'memory{number}',
+                                         'size': DIMM_SIZE})
+            self.vm.qmp('device_add', driver='pc-dimm', id=f'dimm{number}',
+                        memdev=f'memory{number}', addr=DIMM_AT)
+            answers = self.guest.share_dimm()
+            listed = DIMM_PAGE in self._shared_pages()
+            if answers != {'SHARED': '1', 'AGAIN': '1'} or not listed:
+                return Verdict(Kind.CHANGED, f'a page of a DIMM: {answers}, '
+                               f'listed: {listed}')
+            self.vm.qmp('device_del', id=f'dimm{number}')
+            self.guest.eject_dimm()
+            if self.vm.qmp('query-memory-devices') or \
+               DIMM_PAGE in self._shared_pages():
+                return Verdict(Kind.CHANGED, 'a DIMM that was ejected is there, '
+                               'or its page is shared')
+            self.vm.qmp('object-del', id=f'memory{number}')
+        return self.check()
+
     def disk(self) -> Verdict | None:
         """A device reaches what the guest shares, and nothing else."""
         answers = self.guest.use_disk()
@@ -417,6 +442,7 @@ EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'keep': Traveller.keep,
     'save': Traveller.save,
     'load': Traveller.load,
+    'dimm': Traveller.dimm,
     'disk': Traveller.disk,
 }
 
