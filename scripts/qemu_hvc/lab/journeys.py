@@ -143,7 +143,6 @@ class Traveller:
         self.fresh: Guest
         self.said: Answers
         self.random: Answers = {}
-        self.refused = 0
         self.asides: list[str] = []
         self.notes: list[str] = []
 
@@ -334,16 +333,19 @@ class Traveller:
 
     def disk(self) -> Verdict | None:
         """A device reaches what the guest shares, and nothing else."""
+        before = self._refused()
         answers = self.guest.use_disk()
         if answers != USED_DISK:
             return Verdict(Kind.CHANGED, f'the disk: {answers}; needed: '
                            f'{USED_DISK}')
-        refused = self.vm.qmp('query-shared-pages')['refused']
-        if refused != self.refused + 1:
+        refused = self._refused() - before
+        if refused != 1:
             return Verdict(Kind.CHANGED, f'{refused} accesses of the disk were '
-                           f'refused; needed: {self.refused + 1}')
-        self.refused = refused
+                           'refused; needed: 1')
         return self.check()
+
+    def _refused(self) -> int:
+        return self.vm.qmp('query-shared-pages')['refused']
 
     def hibernate(self) -> Verdict | None:
         """SYSTEM_OFF2, and what that is to QEMU; then a new start."""
