@@ -250,10 +250,12 @@ SHARED_PAGES = (
               machine=SHARING, quick=cpus == 8)
       for by, cpus in (('file', 1), ('mapped-ram', 2), ('socket', 8),
                        ('multifd', 2), ('postcopy', 2))),
+    # A VM that has run counts no events after loadvm, up to Linux 6.14: such a
+    # kernel sets the PMU going when a VM runs for the first time only.
     *(Journey(f'shared pages and a snapshot, {site.kernel}', (site,),
-              'A share save keep share load keep reset load keep', cpus=2,
+              f'A share save keep share {load} keep reset {load} keep', cpus=2,
               machine=SHARING)
-      for site in (LTS, NEW)),
+      for site, load in ((LTS, 'load'), (NEW, 'back'))),
     Journey('shared pages of memory that is plugged and unplugged', (LTS, NEW),
             'A share dimm B dimm keep reset dimm share keep', 'socket', 2,
             machine=f'{SHARING},acpi=on'),

@@ -41,6 +41,7 @@ USED_DISK = {
     'AGAIN_USED': '1', 'AGAIN_RESULT': '0', 'AGAIN_WORDS': '40',
     'AGAIN_NEEDS_RESET': '0',
 }
+SNAPSHOTS = 'snapshots.qcow2'
 DIMM_SIZE = 128 << 20
 # SHUTDOWN's "data" for a guest that powers itself off
 OFF = {'guest': True, 'reason': 'guest-shutdown'}
@@ -289,18 +290,28 @@ class Traveller:
 
     def save(self) -> Verdict | None:
         """A snapshot, of a guest that goes on"""
-        name = f'{self.vm.name}.qcow2'
-        image = self.shared / name
+        image = self.shared / SNAPSHOTS
         run_tool(self.places.build / 'qemu/qemu-img', 'create', '-q', '-f',
                  'qcow2', image, '1M')
-        self.vm.host.bring(name, image)
+        self.vm.host.bring(SNAPSHOTS, image)
         self.vm.qmp('blockdev-add', **{
             'driver': 'qcow2', 'node-name': 'snapshots',
-            'file': {'driver': 'file', 'filename': name}})
+            'file': {'driver': 'file', 'filename': SNAPSHOTS}})
         return self._snapshot('savevm')
 
     def load(self) -> Verdict | None:
-        """Back to that"""
+        """Back to that, in a new VM"""
+        site = self.journey.sites[0]
+        self.moves += 1
+        self.vm.quit()
+        self.vm = self.kind.vm(self.places.get(site), f'journey{self.moves}')
+        self.vm.start(*self.options(site, self.vm.host),
+                      '-blockdev', 'qcow2,node-name=snapshots,file.driver=file,'
+                      f'file.filename={SNAPSHOTS}', '-loadvm', 'journey')
+        return self.check()
+
+    def back(self) -> Verdict | None:
+        """Back to that, in the same VM"""
         return self._snapshot('loadvm')
 
     def _snapshot(self, command: str) -> Verdict | None:
@@ -444,6 +455,7 @@ EVENTS: dict[str, Callable[[Traveller], Verdict | None]] = {
     'keep': Traveller.keep,
     'save': Traveller.save,
     'load': Traveller.load,
+    'back': Traveller.back,
     'dimm': Traveller.dimm,
     'disk': Traveller.disk,
 }
