@@ -247,7 +247,7 @@ SHARING = 'virt-hvc-10.0,hvc-services=linux-6.12:+mem-share'
 SHARED_PAGES = (
     *(Journey(f'shared pages, there and back by {by}, {cpus} CPUs', (LTS, NEW),
               'A share B keep reset share keep A share keep', by, cpus,
-              machine=SHARING, quick=cpus == 8)
+              machine=SHARING)
       for by, cpus in (('file', 1), ('mapped-ram', 2), ('socket', 8),
                        ('multifd', 2), ('postcopy', 2))),
     # A VM that has run counts no events after loadvm, up to Linux 6.14: such a
@@ -261,7 +261,7 @@ SHARED_PAGES = (
             machine=f'{SHARING},acpi=on'),
     Journey('devices that reach shared pages only, there and back', (LTS, NEW),
             'A disk share B keep disk reset disk A disk', 'socket', 2,
-            machine=f'{SHARING},shared-pages=enforce'),
+            machine=f'{SHARING},shared-pages=enforce', quick=True),
 )
 
 JOURNEYS = (*GENERAL, *REFUSED, *FAULTS, *SERVED, *MIXED, *NICS, *SERIES,
