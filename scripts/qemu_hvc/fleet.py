@@ -160,6 +160,7 @@ class Fleet:
 
     profile_out: the file that gets a profile of all hosts, if any
     mixed: their CPUs differ, and the profile has all of them
+    notes: what whoever uses the profile has to know
     kinds: Alike, for each different file
     order: the floors, from the lowest to the highest
     refusers: for each floor, Alike -> refusal of those that do not give it
@@ -168,6 +169,7 @@ class Fleet:
     def __init__(self, paths, profile_out=None):
         self.profile_out = profile_out
         self.mixed = False
+        self.notes = []
         self.kinds = read_hosts(paths)
         check_comparable(self.kinds)
         # Each QEMU lists its floors from the lowest to the highest.
@@ -188,10 +190,11 @@ class Fleet:
                          if obstacle.kind in (CPU, KERNEL)]
         self.obstacles = obstacles
 
-    def use_profile(self, document):
+    def use_profile(self, profile):
         """With the profile of all hosts, fewer things are in the way."""
         self.mixed = any(entry['name'].startswith(LIST)
-                         for entry in document['return']['entries'])
+                         for entry in profile.reply['return']['entries'])
+        self.notes = profile.notes
         self._compare()
 
     def _refusers_of(self, floor):
@@ -337,6 +340,7 @@ class Fleet:
             'groups': [labels_of(group) for group in self.groups],
             'obstacles': [obstacle.as_object() for obstacle in self.obstacles],
             'profile': self.profile(),
+            'notes': self.notes,
             'machine': self.machine(),
             'both-ways': self.is_done(),
         }

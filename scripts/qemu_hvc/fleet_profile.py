@@ -37,6 +37,8 @@ IDENTITY_SINCE = [6, 15]
 # changed it
 MMFR2, EVT_SHIFT = 'arm.id-aa64mmfr2-el1', 56
 
+# Levels of the firmware's
+MITIGATION = re.compile(r'arm\.smccc-arch-workaround-\d')
 # Number of the PMU's event counters, which a guest can have fewer of from this
 # kernel on
 COUNTERS = 'arm.pmcr-el0.n'
@@ -101,13 +103,14 @@ class Merger:
     """Contracts of hosts, of which one is made
 
     @refusals: what stands in the way
+    @notes: what whoever uses the profile has to know
     """
 
     def __init__(self, hosts):
         self.hosts = hosts
         self.oldest = min(hosts, key=lambda host: host.age)
         self.refusals = []
-        self.common = {}
+        self.notes = []
 
     def values(self, name):
         return [host.contract.value(name) for host in self.hosts]
@@ -253,6 +256,20 @@ class Merger:
                     'host,pmu=off, or make a fleet of its own')
         return result
 
+    def mitigation(self, name):
+        """A level of the firmware's, which no kernel changes: guests may find
+        more than they were told, and not less"""
+        result = min(self.values(name))
+        lowest = [label for host in self.hosts for label in host.labels
+                  if host.contract.value(name) == result]
+        if len(set(self.values(name))) > 1:
+            register = register_name(name)
+            self.notes.append(
+                f'{register} is {result} in {names(lowest)}, and more in the '
+                'others: start guests there; they go to the others and home, '
+                'unless they are reset on one of the others')
+        return result
+
     def ctr(self, name):
         """Of CPUs that differ, what they have in common; and if guests of some
         would read something else nevertheless, a value that KVM is told, so
@@ -290,6 +307,8 @@ class Merger:
             return self.identity(name)
         if name in REGISTERS:
             return self.arm_register(name)
+        if MITIGATION.fullmatch(name):
+            return self.mitigation(name)
         if name in BITS:
             return self.bits(name)
         if name == COUNTERS:
@@ -341,8 +360,16 @@ class Merger:
         return made
 
 
+@dataclass
+class Profile:
+    """reply: a contract that all hosts can give, as query-guest-abi has it;
+    notes: what whoever uses it has to know"""
+    reply: dict
+    notes: list
+
+
 def merged(hosts):
-    """A contract that all hosts can give; ProfileRefused if there is none"""
+    """ProfileRefused if there is none"""
     merger = Merger(hosts)
     order = {}
     for host in [merger.oldest, *hosts]:
@@ -357,14 +384,14 @@ def merged(hosts):
     if merger.refusals:
         raise ProfileRefused('\n'.join(merger.refusals))
     first = merger.oldest.contract
-    return {'return': {
+    return Profile({'return': {
         'machine': first.machine or '', 'migrated': first.migrated,
         # An entry that is not there is 0; those of x86 are never there as 0.
         'entries': [entry for entry in entries
                     if entry['value'] or (entry['name'] in first.entries and
                                           not entry['name'].startswith(
                                               'x86.'))],
-        'parts': []}}
+        'parts': []}}, merger.notes)
 
 
 def profile_of(fleet):

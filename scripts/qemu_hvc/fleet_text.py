@@ -109,4 +109,5 @@ def fleet_lines(fleet, verbose=False):
     if len(fleet.groups) > 1:
         for group in fleet.groups:
             yield 'a fleet of its own: ' + names(labels_of(group), verbose)
+    yield from (f'note: {note}' for note in fleet.notes)
     yield from option_lines(fleet)

@@ -132,6 +132,8 @@ class Case(unittest.TestCase):
         Contract('p', document)
         self.entries = {row['name']: row for row in contract['entries']}
         self.status = status
+        self.notes = [line.removeprefix('note: ') for line in lines
+                      if line.startswith('note: ')]
         self.option = next((line.removeprefix('use: -machine ')
                             for line in lines if line.startswith('use: ')),
                            None)
@@ -526,16 +528,26 @@ class Arm(Case):
             self.assertEqual(status, 2, bad)
             self.assertIn('make the file again', err)
 
-    def test_levels_and_frequency(self):
+    def test_frequency(self):
         found = self.refused(
-            self.host('a', arm() + [
-                entry('arm.smccc-arch-workaround-3', 1, 'at-least'),
-                entry('arm.cntfrq-el0', 1000000000)]),
-            self.host('b', arm() + [
-                entry('arm.smccc-arch-workaround-3', 2, 'at-least'),
-                entry('arm.cntfrq-el0', 62500000)]))
+            self.host('a', arm() + [entry('arm.cntfrq-el0', 1000000000)]),
+            self.host('b', arm() + [entry('arm.cntfrq-el0', 62500000)]))
         self.assertEqual([line.split()[0] for line in found],
-                         ['arm.smccc-arch-workaround-3', 'arm.cntfrq-el0'])
+                         ['arm.cntfrq-el0'])
+
+    def test_mitigations(self):
+        """Guests that were told less go to hosts that have more."""
+        hosts = [self.host(name, arm() + [
+            entry('arm.smccc-arch-workaround-3', level, 'at-least')])
+            for name, level in (('a', 2), ('b', 1), ('c', 1))]
+        self.assertEqual(self.profile(*hosts)['arm.smccc-arch-workaround-3'],
+                         1)
+        self.assertEqual(self.notes, [
+            'SMCCC_ARCH_WORKAROUND_3 is 1 in b, c, and more in the others: '
+            'start guests there; they go to the others and home, unless they '
+            'are reset on one of the others'])
+        self.profile(*hosts[1:])
+        self.assertEqual(self.notes, [])
 
     def test_unknown_register(self):
         """Nobody knows what is less of it."""

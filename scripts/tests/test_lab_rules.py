@@ -22,7 +22,7 @@ import unittest.mock
 
 from qemu_hvc import arm_registers, tap
 from qemu_hvc.bench import kvm as bench_kvm, served
-from qemu_hvc.fleet_profile import ProfileRefused
+from qemu_hvc.fleet_profile import Profile, ProfileRefused
 from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           downtime, hibernating, journey_set, journey_table, journeys, kept,
                           kernels, linux_kind, matrix_set, matrix_table,
@@ -763,7 +763,8 @@ class LabRules(unittest.TestCase):
                    if path.name.partition(' ')[0] in refused]
             if bad:
                 raise ProfileRefused(f'{bad[0]}: no\n{bad[-1]}: nor here')
-            return {'return': {'entries': [path.name for path in paths]}}
+            return Profile({'return': {'entries': [path.name
+                                                   for path in paths]}}, [])
 
         with unittest.mock.patch.multiple(spots, Fleet=list,
                                           profile_of=profile_of), \

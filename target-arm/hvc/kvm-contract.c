@@ -10,6 +10,7 @@
 #include "qemu/error-report.h"
 #include "migration/guest-abi.h"
 #include "migration/misc.h"
+#include "migration/qemu-compat.h"
 #include "contract-entries.h"
 #include "kvm-contract.h"
 #include "kvm-scratch.h"
@@ -317,7 +318,9 @@ static bool check_profile(const HvcVm *vm, const HvcContract *wanted,
                           const HvcTruth *truth, Error **errp)
 {
     return hvc_kvm_profile_check(vm->profile, wanted, truth, errp) &&
-           hvc_kvm_profile_check_levels(vm->profile, &truth->contract, errp) &&
+           hvc_kvm_profile_check_levels(vm->profile, &truth->contract,
+                                        runstate_check(RUN_STATE_INMIGRATE),
+                                        errp) &&
            hvc_kvm_profile_check_discovery(vm->profile,
                                            discovers_pv_time(truth), errp);
 }

@@ -256,9 +256,21 @@ static void refuse_host(const HvcKvmProfile *profile, const char *name,
                profile->file, name, wanted, given);
 }
 
+/* A guest that was told less elsewhere may find more here. */
+static void refuse_start(const HvcKvmProfile *profile, const char *name,
+                         uint64_t wanted, uint64_t given, Error **errp)
+{
+    error_setg(errp, "guest-abi-profile=%s has '%s' = %" PRIu64 ", this host "
+               "has %" PRIu64 ", which cannot be chosen; a VM that is started "
+               "here could not go to hosts with %" PRIu64 "; start it on one "
+               "of these, from where it can come here and go home, or leave "
+               "out the profile", profile->file, name, wanted, given, wanted);
+}
+
 /* Neither an option nor a register changes the firmware's levels. */
 bool hvc_kvm_profile_check_levels(const HvcKvmProfile *profile,
-                                  const HvcContract *truth, Error **errp)
+                                  const HvcContract *truth, bool incoming,
+                                  Error **errp)
 {
     unsigned count = guest_abi_incoming_count(profile->contract);
 
@@ -268,8 +280,15 @@ bool hvc_kvm_profile_check_levels(const HvcKvmProfile *profile,
         const GuestAbiValue *value = profile_value(profile, entry);
         uint64_t wanted = value ? value->value : 0;
 
-        if (hvc_contract_is_level(promise->id) && promise->value != wanted) {
+        if (!hvc_contract_is_level(promise->id) || promise->value == wanted) {
+            continue;
+        }
+        if (promise->value < wanted) {
             refuse_host(profile, entry, wanted, promise->value, errp);
+            return false;
+        }
+        if (!incoming) {
+            refuse_start(profile, entry, wanted, promise->value, errp);
             return false;
         }
     }

@@ -90,15 +90,18 @@ bool hvc_kvm_profile_check(const HvcKvmProfile *profile,
  * hvc_kvm_profile_check_levels: is a guest told what a profile says?
  * @profile: the profile
  * @truth: what a guest here reads
+ * @incoming: the guest has been told already, on another host
  * @errp: which level of the firmware's is another one on this host
  *
- * Of what cannot be chosen a guest here must be told the same: less, and it
- * cannot come from there; more, and it cannot go there.
+ * Of what cannot be chosen a guest that starts here must be told the same:
+ * less, and it cannot come from there; more, and it cannot go there. One that
+ * comes may find more here, as it goes by what it was told.
  *
  * Returns: true if it is.
  */
 bool hvc_kvm_profile_check_levels(const HvcKvmProfile *profile,
-                                  const HvcContract *truth, Error **errp);
+                                  const HvcContract *truth, bool incoming,
+                                  Error **errp);
 
 /**
  * hvc_kvm_profile_check_discovery: does a guest discover the same?

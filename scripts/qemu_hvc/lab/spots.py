@@ -17,6 +17,8 @@ from .kernels import Kernel
 
 # What a name of a CPU has before that by which it is known
 FAMILY = re.compile(r'max,|cortex-|neoverse-')
+# What makes hosts fast, or their clocks alike, and is nothing of a CPU's
+FOR_THE_LAB = ('lpa2=', 'cntfrq=')
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Spot:
     @property
     def model(self) -> str:
         """The CPU in few letters"""
-        prefix = FAMILY.match(self.cpu)
-        return self.cpu[prefix.end():] if prefix else self.cpu
+        cpu = ','.join(word for word in self.cpu.split(',')
+                       if not word.startswith(FOR_THE_LAB))
+        prefix = FAMILY.match(cpu)
+        return cpu[prefix.end():] if prefix else cpu
 
     @property
     def name(self) -> str:
@@ -86,7 +90,7 @@ def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
         files = {spot.name: path for spot, path in probed.items()
                  if spot.kernel.number >= oldest}
         try:
-            contract = profile_of(Fleet(list(files.values())))
+            contract = profile_of(Fleet(list(files.values()))).reply
         except ProfileRefused as error:
             text = str(error)
             for name, path in files.items():

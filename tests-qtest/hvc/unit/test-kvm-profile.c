@@ -878,7 +878,8 @@ static void test_is_kept(void)
 /* Where test_check() is: a kernel with a level that is not known */
 static bool shows_pv_time;
 
-static bool check_rest(const HvcKvmProfile *profile, Error **errp)
+static bool check_rest(const HvcKvmProfile *profile, bool incoming,
+                       Error **errp)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_7_3);
     g_autoptr(HvcVm) vm = fake_vm_new(fake);
@@ -886,21 +887,28 @@ static bool check_rest(const HvcKvmProfile *profile, Error **errp)
 
     fake_kvm_add(fake, &(FakeRegister) { FAKE_FIRMWARE(4), FAKE_LEVEL });
     g_assert_true(hvc_scratch_try(vm, NULL, &truth, &error_abort));
-    return hvc_kvm_profile_check_levels(profile, &truth.contract, errp) &&
+    return hvc_kvm_profile_check_levels(profile, &truth.contract, incoming,
+                                        errp) &&
            hvc_kvm_profile_check_discovery(profile, shows_pv_time, errp);
 }
 
-static void check_host(const HvcKvmProfile *profile, const char *rest)
+static void check_vm(const HvcKvmProfile *profile, bool incoming,
+                     const char *rest)
 {
     g_autofree char *refusal = g_strconcat("guest-abi-profile=",
                                            profile->file, rest, NULL);
     Error *err = NULL;
-    bool ok = check_rest(profile, &err);
+    bool ok = check_rest(profile, incoming, &err);
 
     g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==,
                     rest ? refusal : NULL);
     g_assert_true(ok == !rest);
     error_free(err);
+}
+
+static void check_host(const HvcKvmProfile *profile, const char *rest)
+{
+    check_vm(profile, false, rest);
 }
 
 #define OTHER_HOST(entry, value, here) \
@@ -910,23 +918,30 @@ static void check_host(const HvcKvmProfile *profile, const char *rest)
 #define OTHER_LEVEL(number, value, here) \
     OTHER_HOST("arm.smccc-arch-workaround-" number, value, here)
 
+#define NOT_HERE(number, value, here) \
+    " has 'arm.smccc-arch-workaround-" number "' = " value ", this host has " \
+    here ", which cannot be chosen; a VM that is started here could not go to " \
+    "hosts with " value "; start it on one of these, from where it can come " \
+    "here and go home, or leave out the profile"
+
 /* This VM: see check_rest() */
 static void test_check(void)
 {
     static const struct {
         Entry entry;
         const char *refusal;
+        bool comes; /* A guest that was started elsewhere does. */
     } cases[] = {
         /* Less than here, and more */
-        { { "arm.smccc-arch-workaround-1", 0 }, OTHER_LEVEL("1", "0", "2") },
-        { { "arm.smccc-arch-workaround-1", 1 }, OTHER_LEVEL("1", "1", "2") },
+        { { "arm.smccc-arch-workaround-1", 0 }, NOT_HERE("1", "0", "2"), true },
+        { { "arm.smccc-arch-workaround-1", 1 }, NOT_HERE("1", "1", "2"), true },
         { { "arm.smccc-arch-workaround-1", 2 } },
         { { "arm.smccc-arch-workaround-1", 3 }, OTHER_LEVEL("1", "3", "2") },
         { { "arm.smccc-arch-workaround-2", 0 } },
         { { "arm.smccc-arch-workaround-2", 1 }, OTHER_LEVEL("2", "1", "0") },
         { { "arm.smccc-arch-workaround-2", UINT64_MAX },
           OTHER_LEVEL("2", "18446744073709551615", "0") },
-        { { "arm.smccc-arch-workaround-3", 0 }, OTHER_LEVEL("3", "0", "1") },
+        { { "arm.smccc-arch-workaround-3", 0 }, NOT_HERE("3", "0", "1"), true },
         { { "arm.smccc-arch-workaround-3", 1 } },
         { { "arm.smccc-arch-workaround-3", 2 }, OTHER_LEVEL("3", "2", "1") },
         { { "arm.firmware-register-4", 0 } },
@@ -952,6 +967,7 @@ static void test_check(void)
 
         g_test_message("%s", cases[i].entry.name);
         check_host(profile, cases[i].refusal);
+        check_vm(profile, true, cases[i].comes ? NULL : cases[i].refusal);
     }
 }
 
