@@ -18,8 +18,8 @@
  *      else to do.
  *   e  end of it: "CALM CALLS... WRONG", one number of calls per vCPU, and how
  *      many answers were wrong.
- *   s  share: "SHARING"; then all vCPUs share pages of their own, write them and
- *      take them back whenever they have nothing else to do.
+ *   s  share: "SHARING"; then all vCPUs share pages of their own, write them
+ *      and take them back whenever they have nothing else to do.
  *   k  keep: the end of it, until the next "s"; then "KEPT SIZE", of vCPU 0's
  *      report, which has the pages of all.
  *   d  disk: read it with buffers that are shared, and that are not; then

@@ -17,7 +17,7 @@
 #define DENIED      (~0ull - 2)
 
 #define PAGE_SIZE   0x1000
-/* Of each vCPU, as many as report_pages() has bits in a line; they take turns */
+/* Of each vCPU, as many as a line of the report has bits; they take turns */
 #define PAGES       64
 #define PAGES_AT    (CALLS_RAM + 0x03000000)
 #define RAM_END     (CALLS_RAM + CALLS_RAM_SIZE)
@@ -25,7 +25,7 @@
 #define WORDS       8
 #define WORD_STEP   (PAGE_SIZE / WORDS)
 
-/* A DIMM behind the RAM, and ACPI's registers for it (QEMU's acpi_mem_hotplug) */
+/* A DIMM behind the RAM, and ACPI's registers for it */
 #define DIMM        0x80000000
 #define DIMM_SLOT   0x09070000
 #define DIMM_FLAGS  0x09070014
