@@ -80,6 +80,10 @@ KERNELS_OWN = (
         'not trapped'),
     Own('S3_3_C2_C4_[01]', 'RNDR and RNDRRS are there on a CPU with FEAT_RNG '
         'for a guest without it, too: nothing traps them'),
+    Own('S3_3_C14_C0_[56]', 'CNTPCTSS_EL0 and CNTVCTSS_EL0 are there on a CPU '
+        'with FEAT_ECV for a guest without it, too: nothing traps them'),
+    Own('S3_0_C4_C3_0', 'ALLINT is there on a CPU with FEAT_NMI for a guest '
+        'without it, too: up to 7.3 nothing traps it'),
     Own('S3_3_C4_C2_7', 'TCO is there on a CPU with MTE for a guest without '
         'it, too: nothing traps it'),
     Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',

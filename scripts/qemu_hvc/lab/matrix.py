@@ -347,6 +347,7 @@ class Matrix:
         if FLEET_PROFILE in cell.machine and \
            cell.verdict.kind is not Kind.OK and \
            any({cell.source, cell.target} <= set(profile.hosts)
+               and not (profile.notes and cell.verdict.kind is Kind.START)
                for profile in self.profiles):
             return 'with a profile of both hosts, and it does not go'
         return cell.problem

@@ -89,7 +89,8 @@ def as_text(matrix: Matrix) -> str:
     for profile in matrix.profiles:
         lines += [*(f'no profile: {line}' for refusal in profile.refused
                     for line in refusal.splitlines()),
-                  f'a profile of {", ".join(profile.hosts)}', '']
+                  f'a profile of {", ".join(profile.hosts)}',
+                  *(f'  {note}' for note in profile.notes), '']
     # Hosts of one kernel may differ in their CPU, and of one CPU in the kernel.
     lines += ['kernels: ' + ', '.join(dict.fromkeys(
         spot.kernel.release for spot in matrix.spots))]

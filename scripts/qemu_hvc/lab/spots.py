@@ -62,21 +62,23 @@ class FleetProfile:
     """What guest-abi-diff --profile-out makes of hosts
 
     hosts: names of those that have it in common; refused: why others have not,
-    each a text of guest-abi-diff; contract: the profile
+    each a text of guest-abi-diff; contract: the profile; notes: on which hosts
+    guests are to be started, where not on all, texts of guest-abi-diff
     """
     hosts: tuple[str, ...]
     refused: tuple[str, ...]
     contract: dict
+    notes: tuple[str, ...] = ()
 
     def as_object(self) -> dict:
         return {'hosts': self.hosts, 'refused': self.refused,
-                'contract': self.contract}
+                'contract': self.contract, 'notes': self.notes}
 
     @classmethod
     def of(cls, values: dict) -> 'FleetProfile':
         """What as_object() gave"""
         return cls(tuple(values['hosts']), tuple(values['refused']),
-                   values['contract'])
+                   values['contract'], tuple(values.get('notes', ())))
 
 
 def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
@@ -89,15 +91,19 @@ def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
     for oldest in sorted({spot.kernel.number for spot in probed}):
         files = {spot.name: path for spot, path in probed.items()
                  if spot.kernel.number >= oldest}
-        try:
-            contract = profile_of(Fleet(list(files.values()))).reply
-        except ProfileRefused as error:
-            text = str(error)
+
+        def by_name(text: str, files: Mapping[str, Path] = files) -> str:
             for name, path in files.items():
                 text = text.replace(str(path), name)
-            refused.append(text)
+            return text
+
+        try:
+            profile = profile_of(Fleet(list(files.values())))
+        except ProfileRefused as error:
+            refused.append(by_name(str(error)))
             continue
-        return FleetProfile(tuple(files), tuple(refused), contract)
+        return FleetProfile(tuple(files), tuple(refused), profile.reply,
+                            tuple(map(by_name, profile.notes)))
     raise LabError(
         f'no profile of {", ".join(spot.name for spot in probed)}; needed: one '
         'of some kernels; guest-abi-diff says:\n' + '\n'.join(refused))
