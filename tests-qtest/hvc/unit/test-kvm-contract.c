@@ -333,14 +333,17 @@ static void test_implementations_refused(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
     g_autoptr(FakeKvm) old = fake_kvm_new(FAKE_6_12);
+    g_autoptr(HvcVm) not_told = new_mixed_vm(fake,
+        "0x410fd0b1/0x0/0x66:0x414fd0c1");
+    g_autoptr(HvcVm) not_given = new_mixed_vm(old, BOTH);
 
-    check_no_promise(new_mixed_vm(fake, "0x410fd0b1/0x0/0x66:0x414fd0c1"),
+    check_no_promise(not_told,
         "hvc-services=X: this host's CPU (" OWN_CPU ") is not one that the "
         "guest is told of, which are "
         "implementation-cpus=0x410fd0b1/0x0/0x66:0x414fd0c1/0x0/0x0; run the "
         "VM on a host with one of these, or add this host's to the list, on "
         "all hosts of the fleet");
-    check_no_promise(new_mixed_vm(old, BOTH),
+    check_no_promise(not_given,
         "hvc-services=X: this host's kernel cannot give a guest the CPU that "
         "is first in implementation-cpus (" OTHER_CPU_TEXT "), it gives its "
         "own (" OWN_CPU "); needed: Linux 6.15 or later; run the VM on such a "
@@ -425,9 +428,9 @@ static void test_implementations_profile_ctr(void)
 static void test_implementations_profile_ctr_refused(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    g_autoptr(HvcVm) vm = new_vm_of_shorter_line(fake);
 
-    check_no_promise(new_vm_of_shorter_line(fake),
-                     "guest-abi-profile=FILE has CTR_EL0 = 0x9444c003, "
+    check_no_promise(vm, "guest-abi-profile=FILE has CTR_EL0 = 0x9444c003, "
                      "this host's kernel and CPU have 0x9444c004 and take no "
                      "other value (IminLine 3 -> 4); use the profile of an "
                      "older kernel, made with the -cpu options of this VM");
@@ -436,7 +439,8 @@ static void test_implementations_profile_ctr_refused(void)
 static void test_implementations_profile_refused(void)
 {
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
-    HvcVm *vm = new_mixed_vm(fake, "0x414fd0c1/0x55:0x410fd0b1/0x0/0x66");
+    g_autoptr(HvcVm) vm = new_mixed_vm(fake,
+        "0x414fd0c1/0x55:0x410fd0b1/0x0/0x66");
 
     vm->recipe.chooses_identity = true;
     vm->profile = profile_of(PROFILE_OTHER_CPU);
