@@ -25,6 +25,25 @@ def with_machine_options(qemu, options, folder):
     return program
 
 
+def environment(build, program):
+    """The environment of a test
+
+    build: the directory that scripts/build-qemu built in
+    program: the QEMU under test
+    """
+    defaults = {
+        'MALLOC_PERTURB_': '85',
+        # Tests for which one of these is missing are skipped.
+        'HVC_GUEST_DIR': f'{build}/guests',
+        # Those of the tree that is built, which may be a distribution's
+        'HVC_GOLDEN_DIR': f'{build}/src/tests/qtest/hvc/golden',
+        'HVC_STOCK_QEMU': f'{build}/stock/qemu-system-aarch64',
+    }
+    return {**defaults, **os.environ, 'QTEST_QEMU_BINARY': str(program),
+            'QTEST_QEMU_IMG': f'{build}/qemu/qemu-img',
+            'PYTHON': '/usr/bin/python3'}
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -39,16 +58,14 @@ def main():
     parser.add_argument('arguments', metavar='ARGUMENT',
                         nargs=argparse.REMAINDER)
     args = parser.parse_args()
-    qemu = args.build.resolve() / 'qemu'
+    build = args.build.resolve()
+    qemu = build / 'qemu'
     program = qemu / f'qemu-system-{args.target}'
     if args.machine:
         program = with_machine_options(
             program, args.machine, qemu / ('with-' + args.machine))
     os.chdir(qemu)
-    os.environ.update(QTEST_QEMU_BINARY=str(program),
-                      QTEST_QEMU_IMG=f'{qemu}/qemu-img',
-                      PYTHON='/usr/bin/python3')
-    os.environ.setdefault('MALLOC_PERTURB_', '85')
     folder = '' if args.test.startswith('unit/') else 'qtest/'
     test = f'{qemu}/tests/{folder}{args.test}'
-    os.execv(test, [test, '--tap', '-k', *args.arguments])
+    os.execve(test, [test, '--tap', '-k', *args.arguments],
+              environment(build, program))
