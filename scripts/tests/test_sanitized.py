@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 qemu-hvc contributors
+"""Hostile guests, with sanitizers in all of the project's files; prints TAP.
+
+Builds qemu-system-aarch64 and the unit tests of BUILD once more, with
+AddressSanitizer and UndefinedBehaviorSanitizer in what the project adds to
+QEMU. Then runs all groups of hvc-guest-test with this QEMU, whose handlers
+serve under TCG, and the unit tests, some of which serve a played KVM's guest.
+A test point fails if a test does, or if a sanitizer has anything to report, in
+whichever process. Last, faults are planted, which have to be reported.
+
+What is built stays in BUILD/sanitized.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+import itertools
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from qemu_hvc import sanitized, tap
+from qemu_hvc import tree as qemu_tree
+import qtest
+
+QEMU = 'qemu-system-aarch64'
+GUESTS = 'qemu/tests/qtest/hvc-guest-test'
+GUESTS_PREFIX = '/aarch64/hvc/guest/'
+UNIT = 'tests/qtest/hvc/test-'
+# A call of a function that exists passes through, whoever serves.
+DISPATCH = 'target/arm/hvc/dispatch.c'
+CALL = 'function->handler(call);'
+PLANTED = CALL + '''
+        const char *fault = g_getenv("PLANTED_FAULT");
+        g_autofree int8_t *bytes = g_new0(int8_t, 4);
+        unsigned odd = call->function & 1;
+        if (!g_strcmp0(fault, "read")) {
+            call->result[3] += bytes[4 + odd];
+        } else if (!g_strcmp0(fault, "shift")) {
+            call->result[3] += 1 << (32 + odd);
+        }
+'''
+# A planted fault, and what the report of it has
+FAULTS = {'read': 'heap-buffer-overflow', 'shift': 'shift exponent'}
+# Programs with planted faults and their tests, which make such calls
+WITH_FAULTS = {QEMU: [GUESTS_PREFIX + 'hostile/1-vcpu'],
+               UNIT + 'hvc-kvm-call': []}
+# Of a report, what is needed to find the fault
+REPORT_LINES = 40
+
+
+class Programs:
+    """The sanitized programs of a build, and runs of them"""
+
+    def __init__(self, build):
+        self.build = build
+        self.folder = build / 'sanitized'
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        self.builder = sanitized.Builder(build / 'qemu', self.folder)
+        self.own = {name for name in qemu_tree.overlay_names().values()
+                    if name.endswith('.c')}
+        self.sources = {}       # of a program, those with sanitizers
+
+    def make(self, target, **options):
+        program, self.sources[target] = self.builder.program(
+            target, self.own.__contains__, **options)
+        return program
+
+    def with_faults(self, target):
+        """A program with the planted faults, in a folder of its own"""
+        folder = self.folder / 'planted'
+        folder.mkdir(exist_ok=True)
+        text = (self.build / 'src' / DISPATCH).read_text(encoding='utf-8')
+        if text.count(CALL) != 1:
+            raise RuntimeError(f'{DISPATCH} has not once: {CALL}')
+        planted = folder / Path(DISPATCH).name
+        planted.write_text(text.replace(CALL, PLANTED), encoding='utf-8')
+        return self.make(target, replaced={DISPATCH: planted}, folder=folder)
+
+    def run(self, program, paths=(), **variables):
+        """Returns the exit status, what was printed, and sanitizers' reports
+
+        program: one of ours, which is a test unless it is QEMU
+        paths: tests, all if there are none
+        """
+        test = program
+        if program.name == QEMU:
+            test = self.build / GUESTS
+        # At its end QEMU leaves it to the operating system to free a machine
+        # with its devices.
+        leaks = {'detect_leaks': 0} if program.name == QEMU else {}
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            result = subprocess.run(
+                [test, '--tap', '-k',
+                 *(word for path in paths for word in ('-p', path))],
+                cwd=self.build / 'qemu',
+                env={**qtest.environment(self.build, program), **variables,
+                     **sanitized.variables(folder, **leaks)},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                text=True, errors='replace')
+            return (result.returncode, result.stdout,
+                    sanitized.reports_in(folder))
+
+    def problems(self, program, paths=()):
+        """Runs tests that have to pass without a report"""
+        status, output, reports = self.run(program, paths)
+        for report in reports:
+            yield '\n'.join(report.splitlines()[:REPORT_LINES])
+        points = re.findall(r'^(?:not )?ok .*', output, re.M)
+        # GLib is silent on a path that it does not find.
+        if status or len(points) < max(1, len(paths)):
+            yield f'exit status {status} after {len(points)} test points'
+            yield from (point for point in points if point[0] == 'n')
+            yield '\n'.join(output.splitlines()[-REPORT_LINES:])
+        elif not reports and all(' # SKIP ' in point for point in points):
+            raise tap.Skip(points[0].partition(' # SKIP ')[2])
+
+    def unreported(self, program, paths, fault):
+        """Runs tests that have to end with the report of a planted fault"""
+        _, output, reports = self.run(program, paths, PLANTED_FAULT=fault)
+        if not reports and ' # SKIP ' in output:
+            raise tap.Skip(output.partition(' # SKIP ')[2].splitlines()[0])
+        if not any(FAULTS[fault] in report for report in reports):
+            yield f'no report has "{FAULTS[fault]}"'
+            yield from reports
+
+
+def guest_tests(build):
+    """The paths of hvc-guest-test, by group"""
+    names = subprocess.run(
+        [build / GUESTS, '-l'], check=True, capture_output=True, text=True,
+        env=qtest.environment(build, build / 'qemu' / QEMU)).stdout.split()
+    # -l names suites, too, in comments.
+    paths = [name for name in names if name.startswith(GUESTS_PREFIX)]
+    return {group: list(tests) for group, tests in itertools.groupby(
+        sorted(paths),
+        lambda path: path.removeprefix(GUESTS_PREFIX).split('/')[0])}
+
+
+def test_points(build):
+    """Names, and functions that return problems; after the first, which
+    builds, some are run at a time"""
+    programs = Programs(build)
+    made, planted = {}, {}
+
+    def make():
+        made.update({target: programs.make(target) for target in
+                     [QEMU, *programs.builder.targets(UNIT)]})
+        folders = {name.rpartition('/')[0] for name in programs.sources[QEMU]}
+        for folder in ('hw/arm/hvc', 'migration', 'target/arm/hvc'):
+            if folder not in folders:
+                yield f'{QEMU} has no file of {folder} with sanitizers'
+        planted.update({target: programs.with_faults(target)
+                        for target in WITH_FAULTS})
+
+    yield 'build', make
+    if not planted:
+        return
+    with ThreadPoolExecutor(sanitized.JOBS) as pool:
+        def later(function, *arguments):
+            return pool.submit(lambda: list(function(*arguments))).result
+
+        yield from [
+            *((f'guests {group}', later(programs.problems, made[QEMU], paths))
+              for group, paths in guest_tests(build).items()),
+            *((program.name, later(programs.problems, program))
+              for target, program in made.items() if target != QEMU),
+            *((f'planted {fault} in {program.name}',
+               later(programs.unreported, program, WITH_FAULTS[target], fault))
+              for target, program in planted.items() for fault in FAULTS)]
+
+
+def main():
+    arguments = tap.arguments(__doc__, build=True)
+    os.environ.pop('PLANTED_FAULT', None)
+    return tap.run_points(test_points(arguments.build.resolve()))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
