@@ -6,10 +6,11 @@ Builds qemu-system-aarch64 and the unit tests of BUILD once more, with
 AddressSanitizer and UndefinedBehaviorSanitizer in what the project adds to
 QEMU. Then runs all groups of hvc-guest-test with this QEMU, whose handlers
 serve under TCG, and the unit tests, some of which serve a played KVM's guest.
+With --migrations, runs hvc-migration-test instead, whose streams are hostile.
 A test point fails if a test does, or if a sanitizer has anything to report, in
 whichever process. Last, faults are planted, which have to be reported.
 
-What is built stays in BUILD/sanitized.
+What is built stays in BUILD/sanitized, or BUILD/sanitized-migrations.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,10 @@ from qemu_hvc import tree as qemu_tree
 import qtest
 
 QEMU = 'qemu-system-aarch64'
-GUESTS = 'qemu/tests/qtest/hvc-guest-test'
-GUESTS_PREFIX = '/aarch64/hvc/guest/'
+# The paths of tests that start QEMU, and the program that has them
+GUESTS = '/aarch64/hvc/guest/'
+MIGRATIONS = '/aarch64/hvc/migration/'
+QTESTS = {GUESTS: 'hvc-guest-test', MIGRATIONS: 'hvc-migration-test'}
 UNIT = 'tests/qtest/hvc/test-'
 # A call of a function that exists passes through, whoever serves.
 DISPATCH = 'target/arm/hvc/dispatch.c'
@@ -46,18 +49,26 @@ PLANTED = CALL + '''
 # A planted fault, and what the report of it has
 FAULTS = {'read': 'heap-buffer-overflow', 'shift': 'shift exponent'}
 # Programs with planted faults and their tests, which make such calls
-WITH_FAULTS = {QEMU: [GUESTS_PREFIX + 'hostile/1-vcpu'],
+WITH_FAULTS = {QEMU: [GUESTS + 'hostile/1-vcpu'],
                UNIT + 'hvc-kvm-call': []}
 # Of a report, what is needed to find the fault
 REPORT_LINES = 40
 
 
+def qtest_program(build, path):
+    """The program that has a test which starts QEMU"""
+    return next(build / 'qemu/tests/qtest' / program
+                for prefix, program in QTESTS.items()
+                if path.startswith(prefix))
+
+
 class Programs:
     """The sanitized programs of a build, and runs of them"""
 
-    def __init__(self, build):
+    def __init__(self, build, name):
+        """name: of the folder for what is built"""
         self.build = build
-        self.folder = build / 'sanitized'
+        self.folder = build / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         self.builder = sanitized.Builder(build / 'qemu', self.folder)
@@ -87,12 +98,12 @@ class Programs:
         program: one of ours, which is a test unless it is QEMU
         paths: tests, all if there are none
         """
-        test = program
+        test, leaks = program, {}
         if program.name == QEMU:
-            test = self.build / GUESTS
-        # At its end QEMU leaves it to the operating system to free a machine
-        # with its devices.
-        leaks = {'detect_leaks': 0} if program.name == QEMU else {}
+            test = qtest_program(self.build, paths[0])
+            # At its end QEMU leaves it to the operating system to free a
+            # machine with its devices.
+            leaks = {'detect_leaks': 0}
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             result = subprocess.run(
                 [test, '--tap', '-k',
@@ -129,27 +140,31 @@ class Programs:
             yield from reports
 
 
-def guest_tests(build):
-    """The paths of hvc-guest-test, by group"""
+def groups(build, prefix):
+    """The paths that begin so, of tests that start QEMU, by group"""
     names = subprocess.run(
-        [build / GUESTS, '-l'], check=True, capture_output=True, text=True,
+        [qtest_program(build, prefix), '-l'], check=True, capture_output=True,
+        text=True,
         env=qtest.environment(build, build / 'qemu' / QEMU)).stdout.split()
     # -l names suites, too, in comments.
-    paths = [name for name in names if name.startswith(GUESTS_PREFIX)]
+    paths = sorted(name for name in names if name.startswith(prefix))
     return {group: list(tests) for group, tests in itertools.groupby(
-        sorted(paths),
-        lambda path: path.removeprefix(GUESTS_PREFIX).split('/')[0])}
+        paths, lambda path: path.removeprefix(prefix).split('/')[0])}
 
 
-def test_points(build):
+def test_points(build, migrations):
     """Names, and functions that return problems; after the first, which
     builds, some are run at a time"""
-    programs = Programs(build)
+    kind, prefix, name = (
+        ('migrations', MIGRATIONS, 'sanitized-migrations') if migrations else
+        ('guests', GUESTS, 'sanitized'))
+    programs = Programs(build, name)
     made, planted = {}, {}
 
     def make():
-        made.update({target: programs.make(target) for target in
-                     [QEMU, *programs.builder.targets(UNIT)]})
+        units = [] if migrations else programs.builder.targets(UNIT)
+        made.update({target: programs.make(target)
+                     for target in [QEMU, *units]})
         folders = {name.rpartition('/')[0] for name in programs.sources[QEMU]}
         for folder in ('hw/arm/hvc', 'migration', 'target/arm/hvc'):
             if folder not in folders:
@@ -165,8 +180,8 @@ def test_points(build):
             return pool.submit(lambda: list(function(*arguments))).result
 
         yield from [
-            *((f'guests {group}', later(programs.problems, made[QEMU], paths))
-              for group, paths in guest_tests(build).items()),
+            *((f'{kind} {group}', later(programs.problems, made[QEMU], paths))
+              for group, paths in groups(build, prefix).items()),
             *((program.name, later(programs.problems, program))
               for target, program in made.items() if target != QEMU),
             *((f'planted {fault} in {program.name}',
@@ -175,9 +190,13 @@ def test_points(build):
 
 
 def main():
-    arguments = tap.arguments(__doc__, build=True)
+    parser = tap.parser(__doc__, build=True)
+    parser.add_argument('--migrations', action='store_true',
+                        help='incoming migrations, not guests and unit tests')
+    arguments = parser.parse_args()
     os.environ.pop('PLANTED_FAULT', None)
-    return tap.run_points(test_points(arguments.build.resolve()))
+    return tap.run_points(test_points(arguments.build.resolve(),
+                                      arguments.migrations))
 
 
 if __name__ == '__main__':
