@@ -39,11 +39,13 @@ BEGINNING = 1 << 20
 
 @dataclass(frozen=True)
 class X86Hardware:
-    """An emulated x86 host; see host.Hardware"""
+    """An emulated x86 host; see host.Hardware. thread: "multi" if each of its
+    CPUs has one, else "single" """
     outer: Path
     cpu: str = 'max'
     append: str = ''
     memory: str = '1G'
+    thread: str = 'multi'
     modules: tuple[str, ...] = ()
     initrd: Path = Path()
 
@@ -66,7 +68,7 @@ class X86Hardware:
             str(self.outer), '-nodefaults', '-display', 'none',
             '-monitor', 'none', '-no-reboot', '-machine', 'q35',
             '-cpu', self.cpu, '-smp', str(CPUS), '-m', self.memory,
-            '-accel', 'tcg,thread=multi,tb-size=512',
+            '-accel', f'tcg,thread={self.thread},tb-size=512',
             '-kernel', str(kernel.image), '-initrd', str(self.initrd),
             # Linux looks whether timer interrupts come, for a time that is too
             # short where this machine has much other work, and panics.
