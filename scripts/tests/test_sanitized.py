@@ -62,6 +62,16 @@ def qtest_program(build, path):
                 if path.startswith(prefix))
 
 
+def test_points_of(output):
+    return re.findall(r'^(?:not )?ok .*', output, re.M)
+
+
+def skip_if_all_are(points):
+    """Of a program's test points"""
+    if points and all(' # SKIP ' in point for point in points):
+        raise tap.Skip(points[0].partition(' # SKIP ')[2])
+
+
 class Programs:
     """The sanitized programs of a build, and runs of them"""
 
@@ -121,20 +131,20 @@ class Programs:
         status, output, reports = self.run(program, paths)
         for report in reports:
             yield '\n'.join(report.splitlines()[:REPORT_LINES])
-        points = re.findall(r'^(?:not )?ok .*', output, re.M)
+        points = test_points_of(output)
         # GLib is silent on a path that it does not find.
         if status or len(points) < max(1, len(paths)):
             yield f'exit status {status} after {len(points)} test points'
             yield from (point for point in points if point[0] == 'n')
             yield '\n'.join(output.splitlines()[-REPORT_LINES:])
-        elif not reports and all(' # SKIP ' in point for point in points):
-            raise tap.Skip(points[0].partition(' # SKIP ')[2])
+        elif not reports:
+            skip_if_all_are(points)
 
     def unreported(self, program, paths, fault):
         """Runs tests that have to end with the report of a planted fault"""
         _, output, reports = self.run(program, paths, PLANTED_FAULT=fault)
-        if not reports and ' # SKIP ' in output:
-            raise tap.Skip(output.partition(' # SKIP ')[2].splitlines()[0])
+        if not reports:
+            skip_if_all_are(test_points_of(output))
         if not any(FAULTS[fault] in report for report in reports):
             yield f'no report has "{FAULTS[fault]}"'
             yield from reports
