@@ -324,8 +324,9 @@ static void start_others(void)
     *spurious = APIC_ENABLED;
     *icr = TO_ALL_OTHERS | INIT;
     for (unsigned i = 0; i < 2; i++) {
-        for (unsigned pause = 0; pause < 100000; pause++) {
-            asm volatile("pause");
+        /* No PAUSE: each may be an exit, which gives way to the other CPUs. */
+        for (unsigned delay = 0; delay < 100000; delay++) {
+            asm volatile("");
         }
         *icr = TO_ALL_OTHERS | STARTUP | ROM >> 12;
     }
