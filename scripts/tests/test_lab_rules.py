@@ -306,6 +306,16 @@ class LabRules(unittest.TestCase):
         self.assertEqual(len(self.told(shown('2001011'), shown('1010'))[0]), 1)
         self.assertEqual(len(self.told(shown('2001011'), {})[0]), 1)
 
+    def test_untrapped_registers_of_features_that_it_has(self):
+        def shown(value, isar0):
+            return {'S3_3_C2_C4_0': value, 'ID_AA64ISAR0_EL1': isar0}
+        for before, after in (('there', 'none'), ('none', 'there')):
+            self.assertEqual(self.told(shown(before, '111'),
+                                       shown(after, '111'))[0], [])
+        feature = '1000000000000111'
+        self.assertEqual(len(self.told(shown('there', feature),
+                                       shown('none', feature))[0]), 1)
+
     def test_number_of_counters_is_not_the_drivers(self):
         def shown(value):
             return {'PMCR_EL0': value}
@@ -764,7 +774,8 @@ class LabRules(unittest.TestCase):
             if bad:
                 raise ProfileRefused(f'{bad[0]}: no\n{bad[-1]}: nor here')
             return Profile({'return': {'entries': [path.name
-                                                   for path in paths]}}, [])
+                                                   for path in paths]}},
+                           [], [])
 
         with unittest.mock.patch.multiple(spots, Fleet=list,
                                           profile_of=profile_of), \

@@ -8,9 +8,6 @@
 
 #include "guest.h"
 
-#define MEM_SHARE   0xc6000003
-#define MEM_UNSHARE 0xc6000004
-
 /* The last of virt's virtio-mmio transports is the first to get a device. */
 #define TRANSPORT       (0x0a000000 + 31 * 0x200)
 #define MAGIC_VALUE     0x000
@@ -45,7 +42,6 @@
 #define HAS_NEXT        1
 #define DEVICE_WRITES   2
 
-#define PAGE_SIZE       0x1000
 #define SECTOR          512
 #define RING            (CALLS_RAM + 0x03800000)
 #define AVAILABLE       (RING + 0x100)
@@ -53,19 +49,11 @@
 #define HEADER          (RING + 0x300)
 #define RESULT          (RING + 0x400)
 #define DATA            (RING + PAGE_SIZE)
-#define SIZE            4
+#define QUEUE_LENGTH    4
 
-/* A byte that the disk does not have */
+/* A word that the disk, which has zeros, does not have */
 #define UNTOUCHED       0x5aa55aa55aa55aa5
 #define PATIENCE        20
-
-static bool tell(uint64_t function, uint64_t address)
-{
-    uint64_t x[4];
-
-    plain_call(function, address, x);
-    return !x[0];
-}
 
 static uint32_t device(uint32_t at)
 {
@@ -112,7 +100,7 @@ static bool start_device(void)
         write64(at, 0);
     }
     set_device(QUEUE_SELECT, 0);
-    set_device(QUEUE_SIZE, SIZE);
+    set_device(QUEUE_SIZE, QUEUE_LENGTH);
     set_address(QUEUE_TABLE, RING);
     set_address(QUEUE_AVAILABLE, AVAILABLE);
     set_address(QUEUE_USED, USED);
@@ -155,14 +143,10 @@ static void read_sector(const char *name)
     for (uint64_t at = DATA; at < DATA + SECTOR; at += 8) {
         touched += read64(at) != UNTOUCHED;
     }
-    emit(0, name);
-    emit_value(0, "_USED", read32(USED) >> 16);
-    emit(0, name);
-    emit_value(0, "_RESULT", read32(RESULT) & 0xff);
-    emit(0, name);
-    emit_value(0, "_WORDS", touched);
-    emit(0, name);
-    emit_value(0, "_NEEDS_RESET", (device(STATUS) & NEEDS_RESET) != 0);
+    emit_part(0, name, "USED", read32(USED) >> 16);
+    emit_part(0, name, "RESULT", read32(RESULT) & 0xff);
+    emit_part(0, name, "WORDS", touched);
+    emit_part(0, name, "NEEDS_RESET", (device(STATUS) & NEEDS_RESET) != 0);
 }
 
 void report_disk(void)
@@ -172,14 +156,14 @@ void report_disk(void)
         emit_value(0, "DISK", 0);
         return;
     }
-    emit_value(0, "DISK", tell(MEM_SHARE, RING) && tell(MEM_SHARE, DATA) &&
-                          start_device());
+    emit_value(0, "DISK", tell_page(RING, true, 0) &&
+                          tell_page(DATA, true, 0) && start_device());
     read_sector("SHARED");
-    emit_value(0, "TAKEN_BACK", tell(MEM_UNSHARE, DATA) && start_device());
+    emit_value(0, "TAKEN_BACK", tell_page(DATA, false, 0) && start_device());
     read_sector("PRIVATE");
-    emit_value(0, "SHARED_AGAIN", tell(MEM_SHARE, DATA) && start_device());
+    emit_value(0, "SHARED_AGAIN", tell_page(DATA, true, 0) && start_device());
     read_sector("AGAIN");
     set_device(STATUS, 0);
-    tell(MEM_UNSHARE, DATA);
-    tell(MEM_UNSHARE, RING);
+    tell_page(DATA, false, 0);
+    tell_page(RING, false, 0);
 }

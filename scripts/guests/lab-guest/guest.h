@@ -14,6 +14,9 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define NOT_SUPPORTED (~0ull)
+#define DENIED        (~0ull - 2)
+
+#define PAGE_SIZE     0x1000
 
 /* REPORT_SIZE of lab/bare_guest.py */
 #define REPORT_SIZE   0x10000
@@ -55,6 +58,12 @@ void emit_hex(uint32_t vcpu, uint64_t value);
  * emit_value: append a line NAME=HEX
  */
 void emit_value(uint32_t vcpu, const char *name, uint64_t value);
+
+/**
+ * emit_part: append a line NAME_PART=HEX
+ */
+void emit_part(uint32_t vcpu, const char *name, const char *part,
+               uint64_t value);
 
 /**
  * clear_report: make the report of vCPU @vcpu empty
@@ -207,12 +216,21 @@ void report_hostile(void);
 /* --- pages.c: pages that vCPUs share --- */
 
 /**
+ * tell_page: tell the host that a page is shared, or not any more
+ * @answer: what it is to say, 0 or DENIED
+ *
+ * Returns: whether it says so.
+ */
+bool tell_page(uint64_t address, bool shares, uint64_t answer);
+
+/**
  * forget_pages: once, when the machine boots, which shares nothing
  */
 void forget_pages(void);
 
 /**
- * prepare_pages: before any vCPU shares pages; does nothing if it has been done
+ * prepare_pages: clear the pages, before any vCPU shares one; does nothing if
+ * it has been done since the boot
  */
 void prepare_pages(void);
 

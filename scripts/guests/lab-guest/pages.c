@@ -14,9 +14,7 @@
 
 #define MEM_SHARE   0xc6000003
 #define MEM_UNSHARE 0xc6000004
-#define DENIED      (~0ull - 2)
 
-#define PAGE_SIZE   0x1000
 /* Of each vCPU, as many as a line of the report has bits; they take turns */
 #define PAGES       64
 #define PAGES_AT    (CALLS_RAM + 0x03000000)
@@ -57,11 +55,6 @@ static struct Sharing {
 
 static bool prepared;
 
-void forget_pages(void)
-{
-    prepared = false;
-}
-
 static uint64_t address_of(uint32_t vcpu, uint32_t page)
 {
     return PAGES_AT + (uint64_t)(page * CALLS_VCPUS + vcpu) * PAGE_SIZE;
@@ -81,7 +74,7 @@ static uint64_t next(struct Sharing *own)
     return own->random;
 }
 
-static bool tell(uint64_t address, bool shares, uint64_t answer)
+bool tell_page(uint64_t address, bool shares, uint64_t answer)
 {
     uint64_t x[RESULTS];
 
@@ -93,8 +86,9 @@ static void tell_of_page(struct Sharing *own, uint32_t vcpu, uint32_t page)
 {
     bool shares = next(own) & 1;
     bool changes = (own->shared >> page & 1) != shares;
+    uint64_t answer = changes ? 0 : DENIED;
 
-    own->wrong += !tell(address_of(vcpu, page), shares, changes ? 0 : DENIED);
+    own->wrong += !tell_page(address_of(vcpu, page), shares, answer);
     if (changes) {
         own->shared ^= 1ull << page;
         own->changes++;
@@ -113,7 +107,7 @@ static void be_hostile(struct Sharing *own)
     };
     uint64_t address = addresses[next(own) % ARRAY_SIZE(addresses)];
 
-    own->wrong += !tell(address, next(own) & 1, DENIED);
+    own->wrong += !tell_page(address, next(own) & 1, DENIED);
     own->refused++;
 }
 
@@ -145,6 +139,15 @@ static void forget_all(struct Sharing *own)
     own->wrong = 0;
 }
 
+void forget_pages(void)
+{
+    for (uint32_t vcpu = 0; vcpu < CALLS_VCPUS; vcpu++) {
+        forget_all(&sharing[vcpu]);
+        sharing[vcpu].random = 88172645463325252 + vcpu;
+    }
+    prepared = false;
+}
+
 void prepare_pages(void)
 {
     if (prepared) {
@@ -153,10 +156,6 @@ void prepare_pages(void)
     /* Memory outlives a reset. */
     for (uint64_t at = address_of(0, 0); at < address_of(0, PAGES); at += 8) {
         write64(at, 0);
-    }
-    for (uint32_t vcpu = 0; vcpu < CALLS_VCPUS; vcpu++) {
-        forget_all(&sharing[vcpu]);
-        sharing[vcpu].random = 88172645463325252 + vcpu;
     }
     prepared = true;
 }
@@ -179,34 +178,27 @@ void share_pages(uint32_t vcpu)
     }
 }
 
-static void emit_own(const char *name, uint32_t vcpu, uint64_t value)
-{
-    emit(0, name);
-    emit_hex(0, vcpu);
-    emit(0, "=");
-    emit_hex(0, value);
-    emit(0, "\n");
-}
-
 void report_pages(void)
 {
     for (uint32_t vcpu = 0; vcpu < CALLS_VCPUS; vcpu++) {
         struct Sharing *own = &sharing[vcpu];
+        char buffer[17];
+        const char *number = hex(buffer, vcpu);
 
         for (uint32_t page = 0; page < PAGES; page++) {
             read_page(own, address_of(vcpu, page), page);
         }
-        emit_own("SHARED_", vcpu, own->shared);
-        emit_own("CHANGES_", vcpu, own->changes);
-        emit_own("REFUSED_", vcpu, own->refused);
-        emit_own("WRONG_", vcpu, own->wrong);
+        emit_part(0, "SHARED", number, own->shared);
+        emit_part(0, "CHANGES", number, own->changes);
+        emit_part(0, "REFUSED", number, own->refused);
+        emit_part(0, "WRONG", number, own->wrong);
     }
 }
 
 void report_dimm(void)
 {
-    emit_value(0, "SHARED", tell(DIMM + PAGE_SIZE, true, 0));
-    emit_value(0, "AGAIN", tell(DIMM + PAGE_SIZE, true, DENIED));
+    emit_value(0, "SHARED", tell_page(DIMM + PAGE_SIZE, true, 0));
+    emit_value(0, "AGAIN", tell_page(DIMM + PAGE_SIZE, true, DENIED));
 }
 
 void eject_dimm(void)

@@ -58,6 +58,14 @@ void emit_hex(uint32_t vcpu, uint64_t value)
     emit(vcpu, hex(buffer, value));
 }
 
+void emit_part(uint32_t vcpu, const char *name, const char *part,
+               uint64_t value)
+{
+    emit(vcpu, name);
+    emit(vcpu, "_");
+    emit_value(vcpu, part, value);
+}
+
 void emit_value(uint32_t vcpu, const char *name, uint64_t value)
 {
     emit(vcpu, name);

@@ -26,7 +26,9 @@ class Own:
     name: of the answer, a pattern; bits: those that may differ, 0 for all of
     them; before: only if one of the two kernels is older than that, or, with
     leaves, the one that the guest comes from, or, with either, both may be;
-    more: only if it grows; lacks: only of a guest without such an answer.
+    more: only if it grows; lacks: only of a guest without such an answer;
+    without: only of a guest that has 0 in a field: an ID register's name, and the
+    field's lowest bit.
     """
     name: str
     why: str
@@ -36,13 +38,15 @@ class Own:
     either: bool = False
     more: bool = False
     lacks: str = ''
+    without: tuple[str, int] | None = None
 
     def covers(self, change: 'Change') -> bool:
         return re.fullmatch(self.name, change.plain_name) is not None and \
             (not self.before or self._is_of(change)) and \
             (not self.bits or change.only_in(self.bits)) and \
             (not self.more or change.grows()) and \
-            self.lacks not in change.answers
+            self.lacks not in change.answers and \
+            (not self.without or not change.field(*self.without))
 
     def _is_of(self, change: 'Change') -> bool:
         source = change.source.before(self.before)
@@ -79,13 +83,16 @@ KERNELS_OWN = (
         'up to 6.12 some registers of features that a guest does not have are '
         'not trapped'),
     Own('S3_3_C2_C4_[01]', 'RNDR and RNDRRS are there on a CPU with FEAT_RNG '
-        'for a guest without it, too: nothing traps them'),
+        'for a guest without it, too: nothing traps them',
+        without=('ID_AA64ISAR0_EL1', 60)),
     Own('S3_3_C14_C0_[56]', 'CNTPCTSS_EL0 and CNTVCTSS_EL0 are there on a CPU '
-        'with FEAT_ECV for a guest without it, too: nothing traps them'),
+        'with FEAT_ECV for a guest without it, too: nothing traps them',
+        without=('ID_AA64MMFR0_EL1', 60)),
     Own('S3_0_C4_C3_0', 'ALLINT is there on a CPU with FEAT_NMI for a guest '
-        'without it, too: up to 7.3 nothing traps it'),
+        'without it, too: up to 7.3 nothing traps it', before='7.4',
+        either=True, without=('ID_AA64PFR1_EL1', 36)),
     Own('S3_3_C4_C2_7', 'TCO is there on a CPU with MTE for a guest without '
-        'it, too: nothing traps it'),
+        'it, too: nothing traps it', without=('ID_AA64PFR1_EL1', 8)),
     Own('ICC_(PMR|BPR[01]|AP[01]R[0-3]|IGRPEN[01]|CTLR)_EL1',
         "up to 6.11 a guest without a GICv3 of the kernel's reaches registers "
         "of the host's", before='6.12', either=True, lacks='GICR_CTLR'),
@@ -119,6 +126,10 @@ class Change:
     def only_in(self, bits: int) -> bool:
         return MISSING not in (self.old, self.new) and \
             not (int(self.old, 16) ^ int(self.new, 16)) & ~bits
+
+    def field(self, register: str, lsb: int) -> int:
+        """Four bits of an answer of the guest's, as it was before"""
+        return int(self.answers.get(register, '0'), 16) >> lsb & 0xf
 
     def grows(self) -> bool:
         return self.new != MISSING and (
@@ -237,16 +248,17 @@ class LabGuest:
         self.vm.write('s')
         self.vm.expect('SHARING')
 
-    def kept_pages(self) -> tuple[set[int], dict[str, int]]:
+    def kept_pages(self) -> tuple[set[int], dict[str, list[int]]]:
         """The end of that, or a pause: the addresses that are shared now, and
-        how many calls changed something, were refused rightly, or went wrong"""
+        for each CPU how many calls changed something, were refused rightly, or
+        went wrong"""
         report = {name: int(value, 16) for name, value in
                   self._report('k', 'KEPT').items()}
         pages = {PAGES_AT + (page * MAX_CPUS + cpu) * PAGE_SIZE
                  for cpu in range(MAX_CPUS) for page in range(PAGES)
                  if report[f'SHARED_{cpu}'] >> page & 1}
-        return pages, {name: sum(report[f'{name}_{cpu}']
-                                 for cpu in range(MAX_CPUS))
+        return pages, {name: [report[f'{name}_{cpu}']
+                              for cpu in range(MAX_CPUS)]
                        for name in ('CHANGES', 'REFUSED', 'WRONG')}
 
     def share_dimm(self) -> Answers:

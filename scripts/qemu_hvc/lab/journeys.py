@@ -144,6 +144,10 @@ class Traveller:
         self.fresh: Guest
         self.said: Answers
         self.random: Answers = {}
+        # What each CPU has done with its pages, as it said last
+        self.kept: dict[str, list[int]] = {}
+        self.site = journey.sites[0]
+        self.saved_on = self.site
         self.asides: list[str] = []
         self.notes: list[str] = []
 
@@ -165,6 +169,7 @@ class Traveller:
         vm.quit()
 
     def start(self, site: Site) -> Verdict | None:
+        self.site = site
         self.vm = self.kind.vm(self.places.get(site), 'journey0')
         try:
             self.vm.start(*self.options(site, self.vm.host))
@@ -196,6 +201,7 @@ class Traveller:
     def reset(self) -> Verdict | None:
         self.guest.reboot()
         self.told = self.fresh
+        self.kept = {}
         verdict = self._all_private() or self.check()
         # What starts here has no past.
         self.told = replace(self.told, kernel=self.vm.host.kernel,
@@ -266,8 +272,15 @@ class Traveller:
         list."""
         pages, counts = self.guest.kept_pages()
         listed = self._shared_pages()
-        if counts['WRONG'] or not counts['CHANGES'] or not counts['REFUSED']:
-            return Verdict(Kind.CHANGED, f'sharing of pages went wrong: {counts}')
+        cpus = self.journey.cpus
+        went_on = all(
+            now > before for name in ('CHANGES', 'REFUSED')
+            for now, before in zip(counts[name][:cpus],
+                                   self.kept.get(name, [0] * cpus)))
+        if any(counts['WRONG']) or not went_on:
+            return Verdict(Kind.CHANGED, f'sharing of pages went wrong: {counts}, '
+                           f'{self.kept} before')
+        self.kept = counts
         if pages != listed:
             return Verdict(Kind.CHANGED, f'of {len(pages)} pages that the guest '
                            'shares, QEMU does not list '
@@ -290,6 +303,7 @@ class Traveller:
 
     def save(self) -> Verdict | None:
         """A snapshot, of a guest that goes on"""
+        self.saved_on = self.site
         image = self.shared / SNAPSHOTS
         run_tool(self.places.build / 'qemu/qemu-img', 'create', '-q', '-f',
                  'qcow2', image, '1M')
@@ -301,7 +315,8 @@ class Traveller:
 
     def load(self) -> Verdict | None:
         """Back to that, in a new VM"""
-        site = self.journey.sites[0]
+        site = self.site = self.saved_on
+        self.kept = {}
         self.moves += 1
         self.vm.quit()
         self.vm = self.kind.vm(self.places.get(site), f'journey{self.moves}')
@@ -312,6 +327,7 @@ class Traveller:
 
     def back(self) -> Verdict | None:
         """Back to that, in the same VM"""
+        self.kept = {}
         return self._snapshot('loadvm')
 
     def _snapshot(self, command: str) -> Verdict | None:
@@ -417,6 +433,7 @@ class Traveller:
             target.quit()
             return judged
         self.vm = target
+        self.site = site
         if self.journey.by not in LIVE:
             target.qmp('cont')
         verdict = self.check()

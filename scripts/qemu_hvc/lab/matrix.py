@@ -37,6 +37,7 @@ PROFILE = 'profile.json'
 CONTRACT = ',guest-abi=on'
 # A machine with what all hosts of its fleet have in common
 FLEET = 'fleet.json'
+MITIGATION = 'arm.smccc-arch-workaround-'
 FLEET_PROFILE = f',guest-abi-profile={FLEET}'
 
 
@@ -335,6 +336,14 @@ class Matrix:
 
     # --- results ---
 
+    @staticmethod
+    def _is_not_to_start(cell: Cell, profile: FleetProfile) -> bool:
+        """Refused on a host on which the profile lets no guest be started"""
+        return cell.verdict.kind is Kind.START and \
+            bool(profile.start_on) and \
+            cell.source not in profile.start_on and \
+            MITIGATION in cell.verdict.text
+
     def problem(self, cell: Cell) -> str:
         """What must not be, also in comparison with the other cells. '' if it
         may"""
@@ -347,7 +356,7 @@ class Matrix:
         if FLEET_PROFILE in cell.machine and \
            cell.verdict.kind is not Kind.OK and \
            any({cell.source, cell.target} <= set(profile.hosts)
-               and not (profile.notes and cell.verdict.kind is Kind.START)
+               and not self._is_not_to_start(cell, profile)
                for profile in self.profiles):
             return 'with a profile of both hosts, and it does not go'
         return cell.problem

@@ -90,7 +90,8 @@ def as_text(matrix: Matrix) -> str:
         lines += [*(f'no profile: {line}' for refusal in profile.refused
                     for line in refusal.splitlines()),
                   f'a profile of {", ".join(profile.hosts)}',
-                  *(f'  {note}' for note in profile.notes), '']
+                  *([f'  guests are started on {", ".join(profile.start_on)}']
+                    if profile.start_on else ()), '']
     # Hosts of one kernel may differ in their CPU, and of one CPU in the kernel.
     lines += ['kernels: ' + ', '.join(dict.fromkeys(
         spot.kernel.release for spot in matrix.spots))]

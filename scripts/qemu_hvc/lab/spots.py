@@ -62,23 +62,23 @@ class FleetProfile:
     """What guest-abi-diff --profile-out makes of hosts
 
     hosts: names of those that have it in common; refused: why others have not,
-    each a text of guest-abi-diff; contract: the profile; notes: on which hosts
-    guests are to be started, where not on all, texts of guest-abi-diff
+    each a text of guest-abi-diff; contract: the profile; start_on: those on
+    which guests are to be started, if not on all
     """
     hosts: tuple[str, ...]
     refused: tuple[str, ...]
     contract: dict
-    notes: tuple[str, ...] = ()
+    start_on: tuple[str, ...] = ()
 
     def as_object(self) -> dict:
         return {'hosts': self.hosts, 'refused': self.refused,
-                'contract': self.contract, 'notes': self.notes}
+                'contract': self.contract, 'start-on': self.start_on}
 
     @classmethod
     def of(cls, values: dict) -> 'FleetProfile':
         """What as_object() gave"""
         return cls(tuple(values['hosts']), tuple(values['refused']),
-                   values['contract'], tuple(values.get('notes', ())))
+                   values['contract'], tuple(values.get('start-on', ())))
 
 
 def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
@@ -103,7 +103,7 @@ def common_profile(probed: Mapping[Spot, Path]) -> FleetProfile:
             refused.append(by_name(str(error)))
             continue
         return FleetProfile(tuple(files), tuple(refused), profile.reply,
-                            tuple(map(by_name, profile.notes)))
+                            tuple(map(by_name, profile.start_on)))
     raise LabError(
         f'no profile of {", ".join(spot.name for spot in probed)}; needed: one '
         'of some kernels; guest-abi-diff says:\n' + '\n'.join(refused))
