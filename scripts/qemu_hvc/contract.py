@@ -4,7 +4,7 @@
 
 import json
 
-from .entries import X86_LAYOUT, is_x86_features
+from .entries import ARM_COUNTERS, X86_LAYOUT, is_x86_features
 
 MAX_VALUE = 2 ** 64 - 1
 # A contract, or a host with all its refusals, is a thousandth of that; a device
@@ -153,6 +153,8 @@ def obstacles(source, destination):
         if X86_LAYOUT.fullmatch(name) and 0 in values:
             # Of a component that one of them does not have; what else differs
             # is said of the feature that brings it.
+            continue
+        if name == ARM_COUNTERS and not source.value(name):
             continue
         if not RULES[rule](*values):
             yield f'{source.label} -> {destination.label}: {name}: ' + \

@@ -16,6 +16,10 @@ LIST = 'arm.implementation-cpu'
 ARM_HARDWARE = {'arm.midr-el1', 'arm.revidr-el1', 'arm.aidr-el1',
                 'arm.ctr-el0'}
 
+# Number of the PMU's event counters. Who does not have the entry, or has 0, did not
+# say how many there are.
+ARM_COUNTERS = 'arm.pmcr-el0.n'
+
 # CPUID registers of x86, in the form x86.cpuid-LEAF-REG, that are no features
 X86_LEVELS = {'x86.cpuid-0-eax': 'level', 'x86.cpuid-7.0-eax': 'level-func7',
               'x86.cpuid-80000000-eax': 'xlevel',

@@ -16,8 +16,8 @@ from pathlib import Path
 import re
 
 from .contract import ContractError
-from .entries import (ARM_HARDWARE, CHOSEN, LIST, LIST_SERVICE, X86_LAYOUT,
-                      is_hardware, is_x86_features)
+from .entries import (ARM_COUNTERS, ARM_HARDWARE, CHOSEN, LIST, LIST_SERVICE,
+                      X86_LAYOUT, is_hardware, is_x86_features)
 from .host_record import REMEDY, read_hosts
 
 CPU, KERNEL, LEVEL, MIXED = 'cpu', 'kernel', 'level', 'mixed'
@@ -93,6 +93,8 @@ def find_obstacles(kinds, mixed=False):
     found = []
     for name in sorted(names):
         values = {contract.value(name) for contract in contracts}
+        if name == ARM_COUNTERS:
+            values -= {0}
         if len(values) > 1:
             rule = next(contract.rule(name) for contract in contracts
                         if name in contract.entries)
@@ -194,7 +196,7 @@ class Fleet:
         """With the profile of all hosts, fewer things are in the way."""
         self.mixed = any(entry['name'].startswith(LIST)
                          for entry in profile.reply['return']['entries'])
-        self.notes = profile.notes
+        self.notes = list(profile.notes())
         self._compare()
 
     def _refusers_of(self, floor):

@@ -14,7 +14,7 @@ from .arm_fields import (CTR, CTR_FIELDS, MASK, REGISTERS, common_ctr,
                          common_value, field_value, fields_of, register_name,
                          same_but_mistakes)
 from .contract import ContractError
-from .entries import (LIST, X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT,
+from .entries import (ARM_COUNTERS, LIST, X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT,
                       X86_LEVELS, X86_PMU, X86_SIGNATURE, is_hardware)
 from .fleet_text import names
 
@@ -39,9 +39,7 @@ MMFR2, EVT_SHIFT = 'arm.id-aa64mmfr2-el1', 56
 
 # Levels of the firmware's
 MITIGATION = re.compile(r'arm\.smccc-arch-workaround-\d')
-# Number of the PMU's event counters, which a guest can have fewer of from this
-# kernel on
-COUNTERS = 'arm.pmcr-el0.n'
+# From this kernel on a guest can have fewer event counters than the CPU.
 COUNTERS_SINCE = [6, 7]
 # Of registers whose fields have a bit each
 BITS = {'arm.id-aa64fpfr0-el1'}
@@ -103,14 +101,14 @@ class Merger:
     """Contracts of hosts, of which one is made
 
     @refusals: what stands in the way
-    @notes: what whoever uses the profile has to know
+    @levels: mitigations that differ -> the labels of the hosts with the lowest
     """
 
     def __init__(self, hosts):
         self.hosts = hosts
         self.oldest = min(hosts, key=lambda host: host.age)
         self.refusals = []
-        self.notes = []
+        self.levels = {}
 
     def values(self, name):
         return [host.contract.value(name) for host in self.hosts]
@@ -244,11 +242,12 @@ class Merger:
             'make a fleet of its own')
 
     def counters(self, name):
-        """Of guests whose hosts have a PMU: as many as the smallest has"""
-        result = min(self.values(name))
+        """As many as the smallest PMU has, of those hosts that say it"""
+        said = [value for value in self.values(name) if value]
+        result = min(said, default=0)
         for host in self.hosts:
             value = host.contract.value(name)
-            if value != result and host.age[:2] < COUNTERS_SINCE:
+            if value > result and host.age[:2] < COUNTERS_SINCE:
                 self.refusals.append(
                     f'{host.name()}: guests have {value} event counters '
                     f'(PMCR_EL0.N) and cannot have {result}; needed: Linux 6.7 '
@@ -260,15 +259,27 @@ class Merger:
         """A level of the firmware's, which no kernel changes: guests may find
         more than they were told, and not less"""
         result = min(self.values(name))
-        lowest = [label for host in self.hosts for label in host.labels
-                  if host.contract.value(name) == result]
         if len(set(self.values(name))) > 1:
-            register = register_name(name)
-            self.notes.append(
-                f'{register} is {result} in {names(lowest)}, and more in the '
-                'others: start guests there; they go to the others and home, '
-                'unless they are reset on one of the others')
+            self.levels[name] = [
+                label for host in self.hosts for label in host.labels
+                if host.contract.value(name) == result]
         return result
+
+    def start_on(self):
+        """The hosts on which guests are to be started, where not on all: those
+        whose mitigations are all the lowest"""
+        found = None
+        for labels in self.levels.values():
+            found = [label for label in labels if found is None or
+                     label in found]
+        if found == []:
+            self.refusals.append(
+                'no host has the lowest level of all mitigations, so that '
+                'guests could be started on none: ' + '; '.join(
+                    f'{register_name(name)} is the lowest in {names(labels)}'
+                    for name, labels in self.levels.items())
+                + '; make a fleet of each')
+        return found or []
 
     def ctr(self, name):
         """Of CPUs that differ, what they have in common; and if guests of some
@@ -311,7 +322,7 @@ class Merger:
             return self.mitigation(name)
         if name in BITS:
             return self.bits(name)
-        if name == COUNTERS:
+        if name == ARM_COUNTERS:
             return self.counters(name)
         if name == CTR:
             return self.ctr(name)
@@ -363,9 +374,18 @@ class Merger:
 @dataclass
 class Profile:
     """reply: a contract that all hosts can give, as query-guest-abi has it;
-    notes: what whoever uses it has to know"""
+    start_on: the hosts on which guests are to be started, if not on all; levels:
+    the mitigations because of which"""
     reply: dict
-    notes: list
+    start_on: list
+    levels: list
+
+    def notes(self):
+        """What whoever uses it has to know"""
+        if self.start_on:
+            yield f'start guests on {names(self.start_on)}, where ' \
+                  f'{" and ".join(self.levels)} is the lowest; they go to the ' \
+                  'others and home, unless they are reset there'
 
 
 def merged(hosts):
@@ -381,6 +401,7 @@ def merged(hosts):
     entries += [{'name': name, 'value': value, 'hex': hex(value),
                  'rule': 'exact'}
                 for name, value in merger.implementations().items()]
+    start_on = merger.start_on()
     if merger.refusals:
         raise ProfileRefused('\n'.join(merger.refusals))
     first = merger.oldest.contract
@@ -391,7 +412,7 @@ def merged(hosts):
                     if entry['value'] or (entry['name'] in first.entries and
                                           not entry['name'].startswith(
                                               'x86.'))],
-        'parts': []}}, merger.notes)
+        'parts': []}}, start_on, list(map(register_name, merger.levels)))
 
 
 def profile_of(fleet):

@@ -504,6 +504,14 @@ class Arm(Case):
             '6; needed: Linux 6.7 or later; update it, probe all hosts with '
             '--cpu host,pmu=off, or make a fleet of its own'])
 
+    def test_event_counters_that_were_not_said(self):
+        """A host whose file does not have them has as many as it has."""
+        hosts = [*self.counters('6.12.1'), self.host('older', arm(), '6.1.0')]
+        self.assertEqual(self.profile(*hosts)['arm.pmcr-el0.n'], 6)
+        status, lines, _ = self.run_tool(hosts[1], hosts[2])
+        self.assertFalse([line for line in lines if 'older -> n2' in line and
+                          'pmcr' in line])
+
     def fpfr0(self, mask):
         return [self.host(name, arm(fpfr0=value), '6.18.15', facts=facts(
             {'S3_0_C0_C4_7': mask})) for name, value in
@@ -543,11 +551,22 @@ class Arm(Case):
         self.assertEqual(self.profile(*hosts)['arm.smccc-arch-workaround-3'],
                          1)
         self.assertEqual(self.notes, [
-            'SMCCC_ARCH_WORKAROUND_3 is 1 in b, c, and more in the others: '
-            'start guests there; they go to the others and home, unless they '
-            'are reset on one of the others'])
+            'start guests on b, c, where SMCCC_ARCH_WORKAROUND_3 is the '
+            'lowest; they go to the others and home, unless they are reset '
+            'there'])
         self.profile(*hosts[1:])
         self.assertEqual(self.notes, [])
+
+    def test_mitigations_that_no_host_has_the_lowest_of(self):
+        hosts = [self.host(name, arm() + [
+            entry('arm.smccc-arch-workaround-1', one, 'at-least'),
+            entry('arm.smccc-arch-workaround-3', three, 'at-least')])
+            for name, one, three in (('a', 2, 1), ('b', 1, 2))]
+        self.assertEqual(self.refused(*hosts), [
+            'no host has the lowest level of all mitigations, so that guests '
+            'could be started on none: SMCCC_ARCH_WORKAROUND_1 is the lowest '
+            'in b; SMCCC_ARCH_WORKAROUND_3 is the lowest in a; make a fleet of '
+            'each'])
 
     def test_unknown_register(self):
         """Nobody knows what is less of it."""

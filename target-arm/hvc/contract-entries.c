@@ -38,7 +38,8 @@ static void refuse_device(const GuestAbiDefinition *definition,
                           uint64_t incoming, uint64_t here, Error **errp);
 static void refuse_counters(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp);
-static bool can_be_left_out(const GuestAbiDefinition *definition);
+static bool is_same_number(const GuestAbiDefinition *definition,
+                           uint64_t incoming, uint64_t here);
 static void refuse_register(const GuestAbiDefinition *definition,
                             uint64_t incoming, uint64_t here, Error **errp);
 
@@ -47,7 +48,8 @@ static void refuse_register(const GuestAbiDefinition *definition,
  * @id: the register
  * @entry: its name in the stream, which never changes
  * @rule: how an incoming value is compared
- * @decode, @refuse, @needed: as GuestAbiDefinition has them
+ * @decode, @refuse, @same: as GuestAbiDefinition has them
+ * @zero_is_absent: see there
  */
 typedef struct Row {
     uint64_t id;
@@ -56,7 +58,8 @@ typedef struct Row {
     strList *(*decode)(const GuestAbiDefinition *definition, uint64_t value);
     void (*refuse)(const GuestAbiDefinition *definition, uint64_t incoming,
                    uint64_t here, Error **errp);
-    bool (*needed)(const GuestAbiDefinition *definition);
+    bool (*same)(const GuestAbiDefinition *definition, uint64_t a, uint64_t b);
+    bool zero_is_absent;
 } Row;
 
 static const Row rows[] = {
@@ -71,7 +74,8 @@ static const Row rows[] = {
     { HVC_KVM_SVE_VLS, "arm.sve-vector-lengths",
       GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
     { HVC_KVM_PMU_COUNTERS, "arm.pmcr-el0.n",
-      GUEST_ABI_RULE_ACCEPTED, NULL, refuse_counters, can_be_left_out },
+      GUEST_ABI_RULE_ACCEPTED, NULL, refuse_counters, is_same_number,
+      .zero_is_absent = true },
     { HVC_TCG_SME_VLS, "arm.sme-vector-lengths",
       GUEST_ABI_RULE_EXACT, decode_vector_lengths, refuse_vector_lengths },
     { HVC_TCG_EL2, "arm.el2", GUEST_ABI_RULE_EXACT, NULL, refuse_register },
@@ -288,16 +292,19 @@ static void refuse_counters(const GuestAbiDefinition *definition,
 {
     error_setg(errp, "guest-abi: the PMU of the incoming VM has %" PRIu64
                " event counters (PMCR_EL0.N), that of this VM has %" PRIu64
-               " and its kernel and CPU give it no other number; start the "
-               "source VM with guest-abi-profile=FILE, FILE being "
-               "query-guest-abi of a VM on this host, or use a host like the "
-               "source", incoming, here);
+               " and its kernel and CPU give it no other number; %s", incoming,
+               here, incoming > here ? "start the source VM with "
+               "guest-abi-profile=FILE, FILE being query-guest-abi of a VM on "
+               "this host, or use a host like the source" : "use a host with "
+               "Linux 6.7 or later, which can take some away, or a host like "
+               "the source");
 }
 
-/* A contract without the entry says nothing of it: 0 would be no counters. */
-static bool can_be_left_out(const GuestAbiDefinition *definition)
+/* A contract without the entry says nothing of it. */
+static bool is_same_number(const GuestAbiDefinition *definition,
+                           uint64_t incoming, uint64_t here)
 {
-    return true;
+    return !incoming;
 }
 
 /* What else differs than the GIC that the kernel shows */
@@ -364,7 +371,8 @@ GuestAbiDefinition hvc_contract_definition(const HvcPromise *promise,
         definition.rule = row->rule;
         definition.decode = row->decode;
         definition.refuse = row->refuse;
-        definition.needed = row->needed;
+        definition.same = row->same;
+        definition.zero_is_absent = row->zero_is_absent;
     } else if (is_unknown_firmware(promise->id)) {
         definition.rule = GUEST_ABI_RULE_AT_LEAST;
         definition.refuse = refuse_unknown;

@@ -57,6 +57,9 @@ bool hvc_contract_set(HvcContract *contract, uint64_t id, uint64_t value,
 
 bool hvc_contract_counts(const HvcContract *contract, uint64_t id)
 {
+    if (id == HVC_KVM_PMU_COUNTERS) {
+        return hvc_contract_value(contract, id);
+    }
     return !hvc_is_ccsidr(id) ||
            hvc_clidr_has_cache(hvc_contract_value(contract, HVC_CLIDR_EL1),
                                id);

@@ -84,7 +84,8 @@ uint64_t hvc_contract_value(const HvcContract *contract, uint64_t id);
  * @id: a register that hvc_contract_covers()
  *
  * Returns: false for the register of a cache that the contract's CLIDR_EL1
- * says there is not.
+ * says there is not, and for HVC_KVM_PMU_COUNTERS with 0, of which nothing was
+ * said.
  */
 bool hvc_contract_counts(const HvcContract *contract, uint64_t id);
 

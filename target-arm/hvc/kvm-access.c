@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/bitops.h"
 #include "kvm-access.h"
 #include "sysregs.h"
 
@@ -67,6 +68,32 @@ int hvc_kvm_write(const HvcKvm *kvm, uint64_t id, uint64_t value,
         return ret ?: read;
     }
     return *now == value ? 0 : HVC_KVM_KEPT_ANOTHER;
+}
+
+int hvc_kvm_get_counters(const HvcKvm *kvm, uint64_t *value)
+{
+    uint64_t pmcr = 0;
+    int ret = kvm->get(kvm, HVC_PMCR_EL0, &pmcr);
+
+    if (!ret) {
+        *value = extract64(pmcr, HVC_PMCR_N_LSB, HVC_PMCR_N_WIDTH);
+    }
+    return ret;
+}
+
+int hvc_kvm_set_counters(const HvcKvm *kvm, uint64_t value)
+{
+    uint64_t pmcr = 0;
+    int ret = kvm->get(kvm, HVC_PMCR_EL0, &pmcr);
+
+    if (ret) {
+        return ret;
+    }
+    if (value >> HVC_PMCR_N_WIDTH) {
+        return -EINVAL;
+    }
+    return kvm->set(kvm, HVC_PMCR_EL0,
+                    deposit64(pmcr, HVC_PMCR_N_LSB, HVC_PMCR_N_WIDTH, value));
 }
 
 const char *hvc_kvm_why(int ret)

@@ -47,7 +47,8 @@
 
 /*
  * A part of a register that describes the hardware, while the rest of it is the
- * guest's: PMCR_EL0.N, the number of event counters of its PMU
+ * guest's: PMCR_EL0.N, the number of event counters of its PMU. In a contract 0
+ * is no promise: whoever has made it did not say.
  */
 #define HVC_KVM_PMU_COUNTERS      0xd000000000000000ULL
 
@@ -214,6 +215,27 @@ bool hvc_kvm_read(const HvcKvm *kvm, uint64_t id, uint64_t *value,
  */
 int hvc_kvm_write(const HvcKvm *kvm, uint64_t id, uint64_t value,
                   uint64_t *now);
+
+/**
+ * hvc_kvm_get_counters: get() of HVC_KVM_PMU_COUNTERS
+ * @kvm: the vCPU
+ * @value: the number of event counters, 0 to 31
+ *
+ * Returns: 0 or a negative errno, -ENOENT for a vCPU without a PMU.
+ */
+int hvc_kvm_get_counters(const HvcKvm *kvm, uint64_t *value);
+
+/**
+ * hvc_kvm_set_counters: set() of HVC_KVM_PMU_COUNTERS
+ * @kvm: the vCPU
+ * @value: the number of event counters, 0 to 31
+ *
+ * Linux 6.7 and later take fewer than the CPU has, before the VM runs; any
+ * other number changes nothing.
+ *
+ * Returns: 0 or a negative errno, -EINVAL for a number that no PMU has.
+ */
+int hvc_kvm_set_counters(const HvcKvm *kvm, uint64_t value);
 
 /**
  * hvc_kvm_why: what hvc_kvm_write() returned, in words

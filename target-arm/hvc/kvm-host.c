@@ -34,11 +34,6 @@ QEMU_BUILD_BUG_ON(HVC_KVM_DEVICE_GROUP(HVC_KVM_GITS_IIDR) !=
 #define ICC_CTLR_DESCRIPTION \
     (MAKE_64BIT_MASK(8, 8) | BIT_ULL(18) | BIT_ULL(19))
 
-/* Arm DDI 0487, D24.5: PMCR_EL0.N */
-#define PMCR_EL0     HVC_SYSREG_ID(3, 3, 9, 12, 0)
-#define PMCR_N_SHIFT 11
-#define PMCR_N_WIDTH 5
-
 /* Linux asm-arm64/kvm.h; the copy of QEMU 7.2 does not have them yet. */
 #define SMCCC_CTRL           0 /* KVM_ARM_VM_SMCCC_CTRL */
 #define SMCCC_FILTER         0 /* KVM_ARM_VM_SMCCC_FILTER */
@@ -173,25 +168,6 @@ static int access_register(const HvcKvm *kvm, uint64_t id, uint64_t *value,
     return ret;
 }
 
-static int access_pmu_counters(const HvcKvm *kvm, uint64_t *value, bool write)
-{
-    uint64_t pmcr = 0;
-    int ret = access_register(kvm, PMCR_EL0, &pmcr, false);
-
-    if (ret) {
-        return ret;
-    }
-    if (!write) {
-        *value = extract64(pmcr, PMCR_N_SHIFT, PMCR_N_WIDTH);
-        return 0;
-    }
-    if (*value >> PMCR_N_WIDTH) {
-        return -EINVAL;
-    }
-    pmcr = deposit64(pmcr, PMCR_N_SHIFT, PMCR_N_WIDTH, *value);
-    return access_register(kvm, PMCR_EL0, &pmcr, true);
-}
-
 static int host_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
 {
     if (id == HVC_CNTFRQ_EL0) {
@@ -202,7 +178,7 @@ static int host_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
         return access_vector_lengths(kvm, value, false);
     }
     if (id == HVC_KVM_PMU_COUNTERS) {
-        return access_pmu_counters(kvm, value, false);
+        return hvc_kvm_get_counters(kvm, value);
     }
     return HVC_KVM_IS_DEVICE(id) ? access_device(kvm, id, value, false)
                                  : access_register(kvm, id, value, false);
@@ -217,7 +193,7 @@ static int host_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
         return access_vector_lengths(kvm, &value, true);
     }
     if (id == HVC_KVM_PMU_COUNTERS) {
-        return access_pmu_counters(kvm, &value, true);
+        return hvc_kvm_set_counters(kvm, value);
     }
     return HVC_KVM_IS_DEVICE(id) ? access_device(kvm, id, &value, true)
                                  : access_register(kvm, id, &value, true);

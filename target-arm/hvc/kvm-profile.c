@@ -124,14 +124,11 @@ static bool check_all_listed(const HvcKvmProfile *profile,
     return true;
 }
 
-/*
- * What a profile without the entry says nothing of: what a VM is made with, and
- * no later write changes, and the PMU's counters, of which 0 would be none
- */
-static bool can_be_left_out(uint64_t id)
+/* Registers that a VM is made with, and that no later write changes */
+static bool is_made(uint64_t id)
 {
     return id == HVC_CNTFRQ_EL0 || id == HVC_KVM_SVE_VLS ||
-           id == HVC_KVM_PMU_COUNTERS || HVC_KVM_IS_DEVICE(id);
+           HVC_KVM_IS_DEVICE(id);
 }
 
 bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
@@ -152,7 +149,7 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
         const GuestAbiValue *value = profile_value(profile, entry);
 
         if (hvc_contract_is_level(id) ||
-            (!value && (hvc_is_ccsidr(id) || can_be_left_out(id)))) {
+            (!value && (hvc_is_ccsidr(id) || is_made(id)))) {
             /*
              * A cache that the profile's CLIDR_EL1 does not have, which no
              * guest looks at, or hardware that is as this VM's options say.
@@ -198,7 +195,7 @@ static bool check_taken(const HvcKvmProfile *profile,
                         Error **errp)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    bool of_gic = false, other = false;
+    bool of_gic = false, of_pmu = false, other = false;
 
     for (unsigned i = 0; i < wanted->count; i++) {
         const HvcPromise *promise = &wanted->promises[i];
@@ -212,7 +209,9 @@ static bool check_taken(const HvcKvmProfile *profile,
             continue;
         }
         of_gic |= (value ^ taken) & gic;
-        other |= !hvc_same_register(promise->id, value & ~gic, taken & ~gic);
+        of_pmu |= promise->id == HVC_KVM_PMU_COUNTERS;
+        other |= promise->id != HVC_KVM_PMU_COUNTERS &&
+                 !hvc_same_register(promise->id, value & ~gic, taken & ~gic);
         name = hvc_sysreg_name(promise->id);
         fields = hvc_sysreg_differences(promise->id, value, taken);
         g_string_append_printf(text, "%s %s = 0x%" PRIx64 ", this host's "
@@ -221,8 +220,11 @@ static bool check_taken(const HvcKvmProfile *profile,
                                "", name, value, taken, fields);
     }
     if (text->len) {
-        error_setg(errp, "guest-abi-profile=%s has%s%s%s", profile->file,
+        error_setg(errp, "guest-abi-profile=%s has%s%s%s%s", profile->file,
                    text->str,
+                   of_pmu ? "; use a profile with as many event counters as "
+                            "the fleet's smallest PMU has, and Linux 6.7 or "
+                            "later, which can take some away" : "",
                    other ? "; use the profile of an older kernel, made with "
                            "the -cpu options of this VM" : "",
                    of_gic ? "; " HVC_GIC_FIELD_WHY ": use "

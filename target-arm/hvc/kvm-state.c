@@ -18,7 +18,6 @@
 #define CNTP_CTL_EL0  HVC_SYSREG_ID(3, 3, 14, 2, 1)
 #define CNTVCT_EL0    HVC_SYSREG_ID(3, 3, 14, 3, 2)
 #define CNTPCT_EL0    HVC_SYSREG_ID(3, 3, 14, 0, 1)
-#define PMCR_EL0      HVC_SYSREG_ID(3, 3, 9, 12, 0)
 #define TIMER_ISTATUS 0x4
 
 /* Misfits that a message names; a stream may have a thousand. */
@@ -133,6 +132,22 @@ void hvc_state_warn_left_out(const HvcKvm *kvm, const HvcContract *contract)
     }
 }
 
+/* The counters are promised apart from the register that they are in. */
+static bool check_counters(const HvcContract *contract, uint64_t pmcr,
+                           Error **errp)
+{
+    uint64_t promised = hvc_contract_value(contract, HVC_KVM_PMU_COUNTERS);
+    uint64_t counters = extract64(pmcr, HVC_PMCR_N_LSB, HVC_PMCR_N_WIDTH);
+
+    if (!promised || counters == promised) {
+        return true;
+    }
+    error_setg(errp, "guest-abi: a vCPU of the incoming VM has %" PRIu64
+               " event counters (PMCR_EL0 = 0x%" PRIx64 "), its contract has %"
+               PRIu64 "; the stream is damaged", counters, pmcr, promised);
+    return false;
+}
+
 bool hvc_state_check_incoming(const HvcContract *contract,
                               const uint64_t *ids, const uint64_t *known,
                               uint64_t *values, size_t count, Error **errp)
@@ -141,6 +156,10 @@ bool hvc_state_check_incoming(const HvcContract *contract,
         const HvcPromise *promise = hvc_contract_find(contract, ids[i]);
         g_autofree char *name = NULL;
 
+        if (ids[i] == HVC_PMCR_EL0 &&
+            !check_counters(contract, values[i], errp)) {
+            return false;
+        }
         if (!promise || !hvc_contract_counts(contract, ids[i])) {
             continue;
         }
@@ -275,7 +294,7 @@ static const struct NotKept {
     { CNTP_CTL_EL0, .made = TIMER_ISTATUS },
     {
         /* Linux 6.1 has the hardware's there, later ones have 0. */
-        PMCR_EL0, .dropped = MAKE_64BIT_MASK(16, 16),
+        HVC_PMCR_EL0, .dropped = MAKE_64BIT_MASK(16, 16),
         .lost = "PMCR_EL0 has no longer the hardware's implementer code "
                 "(IMP, IDCODE)",
     },

@@ -36,8 +36,13 @@
 #define HVC_CLIDR_EL1        HVC_SYSREG_ID(3, 1, 0, 0, 1)
 #define HVC_AIDR_EL1         HVC_SYSREG_ID(3, 1, 0, 0, 7)
 #define HVC_CTR_EL0          HVC_SYSREG_ID(3, 3, 0, 0, 1)
+#define HVC_PMCR_EL0         HVC_SYSREG_ID(3, 3, 9, 12, 0)
 #define HVC_PMMIR_EL1        HVC_SYSREG_ID(3, 0, 9, 14, 6)
 #define HVC_CNTFRQ_EL0       HVC_SYSREG_ID(3, 3, 14, 0, 0)
+
+/* PMCR_EL0.N, the number of event counters (Arm DDI 0487, D24.5.12) */
+#define HVC_PMCR_N_LSB       11
+#define HVC_PMCR_N_WIDTH     5
 
 /**
  * HvcSysregField: bits [@lsb + @width - 1:@lsb] of a register

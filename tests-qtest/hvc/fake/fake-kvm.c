@@ -132,11 +132,13 @@ static int fake_list(const HvcKvm *kvm, uint64_t **ids)
     return count;
 }
 
+/* PMCR_EL0.N */
+#define PMCR_N 0xf800ULL
+
 static bool size_is_known(uint64_t id)
 {
     return (id & SIZE_MASK) == SIZE_U32 || (id & SIZE_MASK) == SIZE_U64 ||
-           id == FAKE_SVE_VLS || id == FAKE_PMU_COUNTERS ||
-           HVC_KVM_IS_DEVICE(id);
+           id == FAKE_SVE_VLS || HVC_KVM_IS_DEVICE(id);
 }
 
 static int fake_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
@@ -144,6 +146,9 @@ static int fake_get(const HvcKvm *kvm, uint64_t id, uint64_t *value)
     FakeKvm *fake = kvm->opaque;
     FakeRegister *reg = fake_kvm_register(fake, id);
 
+    if (id == FAKE_PMU_COUNTERS) {
+        return hvc_kvm_get_counters(kvm, value);
+    }
     fake->gets++;
     if (!size_is_known(id)) {
         return -EINVAL;
@@ -209,7 +214,7 @@ static int check_value(const FakeKvm *fake, const FakeRegister *reg,
         break;
     case FAKE_STATE:
     case FAKE_COUNTER:
-    case FAKE_LESS:
+    case FAKE_PMU:
     case FAKE_SET:
     case FAKE_CLEAR:
     case FAKE_ALIAS:
@@ -227,6 +232,9 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     FakeRegister *reg = fake_kvm_register(fake, id);
     int ret;
 
+    if (id == FAKE_PMU_COUNTERS) {
+        return hvc_kvm_set_counters(kvm, value);
+    }
     fake->sets++;
     if (!size_is_known(id) ||
         ((id & SIZE_MASK) == SIZE_U32 && value > UINT32_MAX)) {
@@ -245,8 +253,9 @@ static int fake_set(const HvcKvm *kvm, uint64_t id, uint64_t value)
     if (reg->kind == FAKE_SET) {
         value |= reg->value;
     }
-    if (reg->kind == FAKE_LESS && (fake->has_run || value > reg->limit)) {
-        value = reg->value;
+    if (reg->kind == FAKE_PMU &&
+        (fake->has_run || (value & PMCR_N) > (reg->limit & PMCR_N))) {
+        value = (value & ~PMCR_N) | (reg->value & PMCR_N);
     }
     ret = check_value(fake, reg, value);
     if (!ret && reg->kind != FAKE_LEVEL) {

@@ -100,8 +100,8 @@ typedef enum FakeKernel {
  * @FAKE_LEVEL: a number up to its own, which it keeps
  * @FAKE_CACHE: 32 bits, lines not shorter than those of @limit
  * @FAKE_COUNTER: any value; each read finds it one higher
- * @FAKE_LESS: a number up to @limit, before the first run; any other write
- *             succeeds and changes nothing
+ * @FAKE_PMU: PMCR_EL0: any value, but N, [15:11], stays after the first run,
+ *            and if it is above that of @limit
  * @FAKE_REVISION: GICD_IIDR: any Revision up to that of @limit, but not 1
  * @FAKE_SET: a PMU's SET register as on 6.12: a write sets bits, clears none
  * @FAKE_CLEAR: a PMU's CLR register as on 6.12: shows the register with the id
@@ -118,7 +118,7 @@ typedef enum FakeKind {
     FAKE_LEVEL,
     FAKE_CACHE,
     FAKE_COUNTER,
-    FAKE_LESS,
+    FAKE_PMU,
     FAKE_REVISION,
     FAKE_SET,
     FAKE_CLEAR,

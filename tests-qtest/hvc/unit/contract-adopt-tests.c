@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "target/arm/hvc/contract-entries.h"
+#include "target/arm/hvc/kvm-state.h"
 #include "../fake/contract-loader.h"
 #include "contract-util.h"
 
@@ -118,7 +119,11 @@ void test_adopt_missing(void)
 
     guest_abi_migrate();
     fake_kvm_add(fake, &reserved);
+    fake_kvm_add(fake, &(FakeRegister) {
+        FAKE_PMCR, FAKE_PMU, 0xa041, 0xa041,
+    });
     promise(fake);
+    g_assert_cmphex(promised("arm.pmcr-el0.n"), ==, 20);
     g_assert_cmphex(promised("arm.s3-0-c0-c7-5"), ==, 0x6);
     for (unsigned i = 0; i < ARRAY_SIZE(on_6_12); i++) {
         if (!g_str_has_prefix(on_6_12[i].name, "arm.clidr") &&
@@ -138,6 +143,15 @@ void test_adopt_missing(void)
     g_assert_cmphex(promised("arm.clidr-el1"), ==, 0);
     g_assert_cmphex(promised("arm.id-aa64dfr0-el1"), ==, 0);
     g_assert_cmphex(promised("arm.midr-el1"), ==, 0x414fd0c1);
+    /* It may have six: what comes with the vCPUs stays at the next boot. */
+    g_assert_cmphex(promised("arm.pmcr-el0.n"), ==, 0);
+    fake_kvm_register(fake, FAKE_PMCR)->value = 0x3041;
+    hvc_state_apply(&fake->kvm, &hvc_vm->contract, false);
+    g_assert_true(hvc_state_check(&fake->kvm, &hvc_vm->contract, true,
+                                  &error_abort));
+    g_assert_cmphex(fake_kvm_value(fake, FAKE_PMCR), ==, 0x3041);
+    g_assert_false(guest_abi_is_needed(
+        guest_abi_definition_by_name("arm.pmcr-el0.n")));
     g_assert_false(guest_abi_is_needed(
         guest_abi_definition_by_name("arm.ccsidr-el1.l2-data")));
 }

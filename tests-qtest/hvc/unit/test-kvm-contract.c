@@ -568,7 +568,7 @@ static void test_accept_pmu_counters(void)
     g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
 
     fake_kvm_add(fake, &(FakeRegister) {
-        FAKE_PMU_COUNTERS, FAKE_LESS, 6, 6, .unlisted = true,
+        FAKE_PMCR, FAKE_PMU, 0x3041, 0x3041,
     });
     promise(fake);
     g_assert_cmphex(promised("arm.pmcr-el0.n"), ==, 6);
@@ -579,6 +579,15 @@ static void test_accept_pmu_counters(void)
                 "VM with guest-abi-profile=FILE, FILE being query-guest-abi of "
                 "a VM on this host, or use a host like the source");
     g_assert_true(can_be_missing("arm.pmcr-el0.n"));
+    check_value("arm.pmcr-el0.n", 0, NULL);
+    /* Linux 6.6 and earlier */
+    fake_kvm_register(fake, FAKE_PMCR)->kind = FAKE_STATE;
+    fake->forgets = FAKE_PMCR;
+    check_value("arm.pmcr-el0.n", 4, "guest-abi: the PMU of the incoming VM "
+                "has 4 event counters (PMCR_EL0.N), that of this VM has 6 and "
+                "its kernel and CPU give it no other number; use a host with "
+                "Linux 6.7 or later, which can take some away, or a host like "
+                "the source");
 }
 
 #define MMFR3_S1PIE 0x100ULL

@@ -853,6 +853,36 @@ static void test_entry_lacking(void)
     "needed: Linux 6.10 or later, or 6.2 or earlier; leave out the profile, " \
     "or give the VM one CPU"
 
+/* PMCR_EL0.N: fewer on Linux 6.7 and later, and nothing if nothing is said */
+static void test_counters(void)
+{
+    static const Entry entries[] = {
+        { "arm.pmcr-el0.n", 20 },
+        { "arm.pmcr-el0.n", 2 },
+        { "arm.pmcr-el0.n", 0 },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(entries); i++) {
+        g_autoptr(HvcKvmProfile) profile = load_changed(
+            profile_6_1, ARRAY_SIZE(profile_6_1), &entries[i]);
+        g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_12);
+
+        fake_kvm_add(fake, &(FakeRegister) {
+            FAKE_PMCR, FAKE_PMU, 0x3041, 0x3041,
+        });
+        if (i == 0) {
+            check_refuses(profile, fake, " has PMCR_EL0.N = 0x14, this host's "
+                          "kernel and CPU have 0x6 and take no other value "
+                          "(bits [63:0] 0x14 -> 0x6); use a profile with as "
+                          "many event counters as the fleet's smallest PMU "
+                          "has, and Linux 6.7 or later, which can take some "
+                          "away");
+        } else {
+            check_applies(profile, fake);
+        }
+    }
+}
+
 static void test_is_kept(void)
 {
     for (FakeKernel kernel = FAKE_6_1; kernel < FAKE_KERNELS; kernel++) {
@@ -1054,6 +1084,7 @@ int main(int argc, char **argv)
                     test_entry_lacking);
     g_test_add_func("/hvc-kvm-profile/apply/mistakes", test_apply_mistakes);
     g_test_add_func("/hvc-kvm-profile/is-kept", test_is_kept);
+    g_test_add_func("/hvc-kvm-profile/counters", test_counters);
     g_test_add_func("/hvc-kvm-profile/check", test_check);
     g_test_add_func("/hvc-kvm-profile/check/lacking", test_check_lacking);
     g_test_add_func("/hvc-kvm-profile/check/discovery", test_check_discovery);

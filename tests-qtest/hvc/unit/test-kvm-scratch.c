@@ -224,13 +224,13 @@ static void test_pmu_counters(void)
     g_assert_true(hvc_scratch_try(vm, &less, &without, &error_abort));
     g_assert_null(hvc_contract_find(&without.contract, FAKE_PMU_COUNTERS));
     fake_kvm_add(fake, &(FakeRegister) {
-        FAKE_PMU_COUNTERS, FAKE_LESS, 6, 6, .unlisted = true,
+        FAKE_PMCR, FAKE_PMU, 0x3041, 0x3041,
     });
     g_assert_cmphex(truth_of(vm, NULL, FAKE_PMU_COUNTERS), ==, 6);
     g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 4);
     g_assert_cmphex(truth_of(vm, &more, FAKE_PMU_COUNTERS), ==, 6);
-    fake_kvm_register(fake, FAKE_PMU_COUNTERS)->kind = FAKE_STATE;
-    fake->forgets = FAKE_PMU_COUNTERS;
+    fake_kvm_register(fake, FAKE_PMCR)->kind = FAKE_STATE;
+    fake->forgets = FAKE_PMCR;
     g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 6);
     vm->recipe.cpus = 1;
     g_assert_cmphex(truth_of(vm, &less, FAKE_PMU_COUNTERS), ==, 4);

@@ -243,6 +243,17 @@ static void test_incoming(void)
     check_register(fake, &contract, FAKE_PMMIR, 6, 6,
                    DAMAGED("PMMIR_EL1", "0x6", "0x0"));
 
+    /* The counters, once the contract has a number of them */
+    check_register(fake, &contract, FAKE_PMCR, 0xa041, 0xa041, NULL);
+    hvc_contract_set(&contract, FAKE_PMU_COUNTERS, 0, &error_abort);
+    check_register(fake, &contract, FAKE_PMCR, 0xa041, 0xa041, NULL);
+    hvc_contract_set(&contract, FAKE_PMU_COUNTERS, 6, &error_abort);
+    check_register(fake, &contract, FAKE_PMCR, 0x413041, 0x413041, NULL);
+    check_register(fake, &contract, FAKE_PMCR, 0xa041, 0xa041,
+                   "guest-abi: a vCPU of the incoming VM has 20 event counters "
+                   "(PMCR_EL0 = 0xa041), its contract has 6; the stream is "
+                   "damaged");
+
     /* Forgotten caches, and those that there are not */
     check_register(fake, &contract, FAKE_CLIDR, CLIDR_INVENTED, CLIDR_N1, NULL);
     check_register(fake, &contract, FAKE_CLIDR, 0, CLIDR_N1, NULL);
