@@ -230,8 +230,8 @@ int hvc_kvm_get_counters(const HvcKvm *kvm, uint64_t *value);
  * @kvm: the vCPU
  * @value: the number of event counters, 0 to 31
  *
- * Linux 6.7 and later take fewer than the CPU has, before the VM runs; any
- * other number changes nothing.
+ * Linux 6.7 and later take fewer than the CPU has, before the VM runs, and
+ * ignore any other number; earlier ones take all, until the vCPU is reset.
  *
  * Returns: 0 or a negative errno, -EINVAL for a number that no PMU has.
  */
