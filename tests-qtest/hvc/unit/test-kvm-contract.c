@@ -16,6 +16,14 @@
 #include "../fake/fake-vm.h"
 #include "contract-util.h"
 
+/* Whether the VM is one that waits for a guest */
+static bool is_incoming;
+
+bool runstate_check(RunState state)
+{
+    return is_incoming && state == RUN_STATE_INMIGRATE;
+}
+
 /* The VM itself is not touched. */
 static void check_promise(FakeKernel kernel, const GuestAbiValue *values,
                           unsigned count)
@@ -434,6 +442,45 @@ static void test_implementations_profile_ctr_refused(void)
                      "this host's kernel and CPU have 0x9444c004 and take no "
                      "other value (IminLine 3 -> 4); use the profile of an "
                      "older kernel, made with the -cpu options of this VM");
+}
+
+/* On a host that needs a mitigation less than the others of the fleet */
+static HvcVm *new_vm_that_was_told_less(FakeKvm *fake)
+{
+    HvcVm *vm = new_mixed_vm(fake, BOTH);
+
+    vm->recipe.chooses_identity = true;
+    vm->profile = profile_of(
+        PROFILE_ENTRY("midr-el1", 1091555505) ", "
+        PROFILE_ENTRY("aidr-el1", 102) ", "
+        PROFILE_ENTRY("ctr-el0", 2487533572) ", "
+        PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", "
+        PROFILE_ENTRY("smccc-arch-workaround-3", 0));
+    return vm;
+}
+
+static void test_profile_mitigation(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_vm_that_was_told_less(fake);
+
+    is_incoming = true;
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    g_assert_cmphex(promised("arm.smccc-arch-workaround-3"), ==, 1);
+    check_value("arm.smccc-arch-workaround-3", 0, NULL);
+}
+
+static void test_profile_mitigation_refused(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    g_autoptr(HvcVm) vm = new_vm_that_was_told_less(fake);
+
+    check_no_promise(vm, "guest-abi-profile=FILE has "
+                     "'arm.smccc-arch-workaround-3' = 0, this host has 1, "
+                     "which cannot be chosen; a VM that is started here could "
+                     "not go to hosts with 0; start it on one of these, from "
+                     "where it can come here and go home, or leave out the "
+                     "profile");
 }
 
 static void test_implementations_profile_refused(void)
@@ -878,6 +925,9 @@ static const Test tests[] = {
     { "/hvc-kvm-contract/promise/implementations-profile-refused",
       test_implementations_profile_refused },
     { "/hvc-kvm-contract/promise/made", test_made },
+    { "/hvc-kvm-contract/profile/mitigation", test_profile_mitigation },
+    { "/hvc-kvm-contract/profile/mitigation-refused",
+      test_profile_mitigation_refused },
     { "/hvc-kvm-contract/accept/pmu-counters", test_accept_pmu_counters },
     { "/hvc-kvm-contract/accept/others", test_accept },
     { "/hvc-kvm-contract/accept/refused", test_accept_refused },
