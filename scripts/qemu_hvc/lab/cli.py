@@ -86,8 +86,9 @@ HOSTS = options(
     option('--qemu', metavar='QEMU', default='patched',
            help='what runs inside the hosts: "patched" (default), "stock" for '
            'the same QEMU without our patches, a version that there are '
-           'patches for, such as 10.2, or a static arm64 program; of '
-           '"matrix" several, such as 10.0,10.2: each kernel with each'),
+           'patches for, such as 10.2, "debian" for Debian\'s newest, or a '
+           'static arm64 program; of "matrix" several, such as 10.0,10.2: each '
+           'kernel with each'),
     JOBS)
 # Commands that choose their hosts themselves
 OF_THE_LAB = {'x86': BUILD, 'matrices': options(BUILD, JOBS)}

@@ -126,6 +126,8 @@ ROWS = (
     Row('stock', (('5.10', *CHANGES),), (STOCK,), qemu='stock', picture=True),
     Row('qemus', (('6.1', '6.12', 'newest'),), SERIES_MACHINES,
         qemu='10.0,10.2', picture=True),
+    Row('qemus-debian', (('6.1', '6.12', 'newest'),), ('virt-9.0', 'virt-10.0'),
+        qemu=f'10.0,{DEBIAN}', picture=True),
     *(Row(cpu.partition(',')[0], (FEW,), ('virt-hvc-9.0', PINNED), cpu)
       for cpu in ('cortex-a53', 'cortex-a72', MAX)),
 )

@@ -11,6 +11,7 @@ import sys
 from .. import tree as qemu_tree
 
 from ..paths import CROSS, ROOT, series_of
+from . import debian_qemu
 from .common import LabError, fetch, require, run_tool, say
 
 # The smallest QEMU that starts, migrates and snapshots a virt machine: QMP,
@@ -135,11 +136,14 @@ def named_qemu(name: str, build: Path) -> Path:
         return build_qemu(build, name == 'stock')
     if name in qemu_tree.versions():
         return build_qemu(build_of(name, build), series=name)
+    if name == debian_qemu.NAME:
+        return debian_qemu.program()
     path = Path(name)
     if not path.is_file():
         raise LabError(f'--qemu {path}: no such file; needed: a static '
                        'qemu-system-aarch64 for arm64 with KVM, or '
-                       f'"patched", "stock", {" or ".join(qemu_tree.versions())}'
+                       '"patched", "stock", "debian", '
+                       f'{" or ".join(qemu_tree.versions())}'
                        '; correct it')
     return path.resolve()
 
