@@ -19,7 +19,7 @@ CPU_SIZE = 0x1000
 AREAS = 0x400000
 AREA_PAGES = 256
 PAGE_SIZE = 4096
-RESULT_NAMES = ('features', 'boots', 'control', 'faults', 'unfaulted')
+RESULT_NAMES = ('features', 'boots', 'control', 'faults', 'unfaulted', 'came')
 STATE = struct.Struct(f'<10Q{AREA_PAGES}?')
 # Bits of EAX of KVM's leaf
 MAP_GPA_RANGE = 1 << 16
@@ -28,10 +28,11 @@ MIGRATION_CONTROL = 1 << 17
 FAULTS = 3
 
 
-def guest_options(image, cpus=1, ready=True):
-    """QEMU's options for a VM with the guest, and its parameters"""
+def guest_options(image, cpus=1, ready=True, coming=0):
+    """QEMU's options for a VM with the guest, and its parameters; coming: address
+    of a page that is not there always"""
     options = ['-bios', str(image), '-m', '16', '-smp', str(cpus), *NO_REBOOT]
-    for index, value in enumerate((cpus, int(ready))):
+    for index, value in enumerate((cpus, int(ready), coming)):
         options += ['-device', f'loader,addr={PARAMETERS + 8 * index:#x},'
                     f'data={value:#x},data-len=8']
     return options

@@ -23,6 +23,8 @@ from qemu_hvc import pages_guest, tap
 from qemu_hvc.lab import cli, kernels, x86
 from qemu_hvc.lab.common import LabError, fetch, require, run_tool
 from qemu_hvc.lab.host import Host
+from qemu_hvc.lab.moves import Move, by_postcopy
+from qemu_hvc.lab.verdict import POSTCOPY_RUN
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.vm import QmpError, VmEnded
 from qemu_hvc.lab.x86 import PagesVm, X86Hardware, X86Host, X86Vm
@@ -193,6 +195,10 @@ NOT_READY = ('shared-pages: the guest has not said that it is ready to be '
              'share pages that it has not told of; wait until its kernel has '
              'set bit 0, or start the VM without shared-pages')
 OLD_KERNEL = '5.10'
+# A DIMM of pc behind its RAM, and QEMU's registers of ACPI for it
+DIMM_AT, DIMM_SIZE = 1 << 32, 128 << 20
+DIMM_PAGE = DIMM_AT + pages_guest.PAGE_SIZE
+DIMM_SLOT, DIMM_FLAGS, DIMM_EJECT = 0xa00, 0xa14, 8
 
 
 class SharedPagesTest(unittest.TestCase):
@@ -238,7 +244,7 @@ class SharedPagesTest(unittest.TestCase):
         self.assertEqual(
             {**results, 'features': bits},
             {'features': bits, 'boots': boots, 'control': 0,
-             'faults': pages_guest.FAULTS * boots, 'unfaulted': 0})
+             'faults': pages_guest.FAULTS * boots, 'unfaulted': 0, 'came': 0})
 
     def refusal(self, vm: PagesVm, command: str, **arguments: object) -> str:
         with self.assertRaises(QmpError) as caught:
@@ -333,6 +339,82 @@ class SharedPagesTest(unittest.TestCase):
 
     def test_live_8_vcpus(self) -> None:
         self._move_live(8)
+
+    def test_postcopy_2_vcpus(self) -> None:
+        """Its pages come while it shares, writes and takes them back."""
+        with self.vm('early', cpus=2) as vm, \
+             self.vm('late', '-incoming', 'defer', '-D', 'late.trace',
+                     '-trace', POSTCOPY_RUN, cpus=2) as target:
+            vm.watch_pages(2, ROUNDS)
+            self.assertIsNone(by_postcopy(Move(
+                vm, target, 1, self.host.directory)))
+            target.watch_pages(2, ROUNDS)
+            self.assert_booted(target)
+            target.qmp('stop')
+            self.assert_list(target, 2)
+
+    @staticmethod
+    def hmp(vm: PagesVm, command: str) -> None:
+        said = vm.qmp('human-monitor-command', **{'command-line': command})
+        if said:
+            raise LabError(f'{command} of {vm.name}: {said}')
+
+    def test_snapshot(self) -> None:
+        """Its list is that of the snapshot then, though it had another one."""
+        name = 'snapshots.qcow2'
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / name
+            run_tool(self.build / 'qemu/qemu-img', 'create', '-q', '-f',
+                     'qcow2', image, '1M')
+            self.host.bring(name, image)
+        with self.vm('snapshot', '-blockdev',
+                     'qcow2,node-name=snapshots,file.driver=file,'
+                     f'file.filename={name}', cpus=2) as vm:
+            vm.watch_pages(2, ROUNDS)
+            vm.qmp('stop')
+            shared = vm.queried_pages()
+            self.hmp(vm, 'savevm then')
+            vm.qmp('cont')
+            vm.watch_pages(2, ROUNDS)
+            vm.qmp('stop')
+            self.assert_list(vm, 2)
+            self.assertNotEqual(vm.queried_pages(), shared)
+            self.hmp(vm, 'loadvm then')
+            self.assertEqual(vm.queried_pages(), shared)
+            self.assert_list(vm, 2)
+            vm.qmp('cont')
+            vm.watch_pages(2, ROUNDS)
+
+    def await_page(self, vm: PagesVm, is_there: bool) -> None:
+        """In the list of a guest that shares others meanwhile"""
+        deadline = time.monotonic() + vm.qmp_timeout
+        while bool(vm.qmp('query-shared-pages', address=DIMM_PAGE)
+                   ['ranges']) != is_there:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_memory_that_is_unplugged(self) -> None:
+        """Twice: its page is private when it is gone. The guest says by ACPI that
+        it can be taken; here the monitor does."""
+        with self.vm('dimm', '-m', 'size=16M,slots=1,maxmem=1G',
+                     coming=DIMM_PAGE) as vm:
+            for number in range(2):
+                vm.watch_pages(1, ROUNDS)
+                vm.qmp('object-add', **{'qom-type': 'memory-backend-ram',
+                                        'id': f'memory{number}',
+                                        'size': DIMM_SIZE})
+                vm.qmp('device_add', driver='pc-dimm', id=f'dimm{number}',
+                       memdev=f'memory{number}', addr=DIMM_AT)
+                self.await_page(vm, True)
+                vm.qmp('device_del', id=f'dimm{number}')
+                self.hmp(vm, f'o/w {DIMM_SLOT:#x} 0')
+                self.hmp(vm, f'o/b {DIMM_FLAGS:#x} {DIMM_EJECT}')
+                self.assertEqual(vm.qmp('query-memory-devices'), [])
+                self.await_page(vm, False)
+                vm.qmp('object-del', id=f'memory{number}')
+            vm.watch_pages(1, ROUNDS)
+            self.assertGreater(vm.pages_results()['came'], 1)
+            vm.qmp('stop')
+            self.assert_list(vm, 1)
 
     # --- ready, or not ---
 

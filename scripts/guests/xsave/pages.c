@@ -50,10 +50,13 @@
  * Parameters: what the test wants; it writes them before the VM starts
  * @cpus: so many CPUs are to share pages, at most MAX_CPUS
  * @ready: not 0 to say that the VM can be migrated
+ * @coming: address of a page that comes and goes, which the first CPU shares in
+ *         each round while it is there; 0: none
  */
 typedef struct Parameters {
     uint64_t cpus;
     uint64_t ready;
+    uint64_t coming;
 } Parameters;
 
 /**
@@ -63,6 +66,7 @@ typedef struct Parameters {
  * @control: MSR_KVM_MIGRATION_CONTROL when the guest booted, before it wrote it
  * @faults: how often a value with other bits was written to it; #GP each time
  * @unfaulted: how often there was none
+ * @came: how often the page that comes and goes could be shared
  */
 typedef struct Results {
     uint64_t features;
@@ -70,6 +74,7 @@ typedef struct Results {
     uint64_t control;
     uint64_t faults;
     uint64_t unfaulted;
+    uint64_t came;
 } Results;
 
 /**
@@ -316,6 +321,18 @@ static void be_hostile(SeenState *cpu, uint64_t random)
     }
 }
 
+/* A page that is not there is refused, as an address of no memory is. */
+static void share_coming(SeenState *cpu)
+{
+    int64_t result = map_gpa_range(parameters->coming, 1, 0);
+
+    if (!result) {
+        results->came++;
+    } else if (result != EINVAL_RESULT) {
+        note(cpu, result, parameters->coming);
+    }
+}
+
 static void start_others(void)
 {
     Register *spurious = (Register *)(APIC + APIC_SPURIOUS);
@@ -386,6 +403,9 @@ int main(unsigned id)
             tell(cpu, id, first, count, next_random(&random) & 1);
             if (next_random(&random) % HOSTILE_PERIOD == 0) {
                 be_hostile(cpu, next_random(&random));
+            }
+            if (!id && parameters->coming) {
+                share_coming(cpu);
             }
         }
         write_pages(cpu, id, first, count);
