@@ -360,13 +360,15 @@ static void test_implementations_refused(void)
 
 #define PROFILE_ENTRY(name, value) \
     "{ \"name\": \"arm." name "\", \"value\": " #value " }"
-#define PROFILE_REST \
-    PROFILE_ENTRY("ctr-el0", 2487533572) ", " \
+#define PROFILE_REST_OF(ctr, workaround_3) \
+    PROFILE_ENTRY("ctr-el0", ctr) ", " \
     PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", " \
-    PROFILE_ENTRY("smccc-arch-workaround-3", 1)
-#define PROFILE_OTHER_CPU \
+    PROFILE_ENTRY("smccc-arch-workaround-3", workaround_3)
+#define PROFILE_REST PROFILE_REST_OF(2487533572, 1)
+#define PROFILE_OTHER_CPU_OF(ctr, workaround_3) \
     PROFILE_ENTRY("midr-el1", 1091555505) ", " \
-    PROFILE_ENTRY("aidr-el1", 102) ", " PROFILE_REST
+    PROFILE_ENTRY("aidr-el1", 102) ", " PROFILE_REST_OF(ctr, workaround_3)
+#define PROFILE_OTHER_CPU PROFILE_OTHER_CPU_OF(2487533572, 1)
 
 static HvcKvmProfile *profile_of(const char *entries)
 {
@@ -408,19 +410,19 @@ static void test_implementations_profile(void)
     g_assert_cmphex(promised("arm.implementation-cpu-1.revidr"), ==, 0x55);
 }
 
-/* A profile of several CPUs, whose line is shorter than each CPU's */
-static HvcVm *new_vm_of_shorter_line(FakeKvm *fake)
+static HvcVm *new_vm_of_profile(FakeKvm *fake, const char *entries)
 {
     HvcVm *vm = new_mixed_vm(fake, BOTH);
 
     vm->recipe.chooses_identity = true;
-    vm->profile = profile_of(
-        PROFILE_ENTRY("midr-el1", 1091555505) ", "
-        PROFILE_ENTRY("aidr-el1", 102) ", "
-        PROFILE_ENTRY("ctr-el0", 2487533571) ", "
-        PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", "
-        PROFILE_ENTRY("smccc-arch-workaround-3", 1));
+    vm->profile = profile_of(entries);
     return vm;
+}
+
+/* A profile of several CPUs, whose line is shorter than each CPU's */
+static HvcVm *new_vm_of_shorter_line(FakeKvm *fake)
+{
+    return new_vm_of_profile(fake, PROFILE_OTHER_CPU_OF(2487533571, 1));
 }
 
 static void test_implementations_profile_ctr(void)
@@ -447,16 +449,7 @@ static void test_implementations_profile_ctr_refused(void)
 /* On a host that needs a mitigation less than the others of the fleet */
 static HvcVm *new_vm_that_was_told_less(FakeKvm *fake)
 {
-    HvcVm *vm = new_mixed_vm(fake, BOTH);
-
-    vm->recipe.chooses_identity = true;
-    vm->profile = profile_of(
-        PROFILE_ENTRY("midr-el1", 1091555505) ", "
-        PROFILE_ENTRY("aidr-el1", 102) ", "
-        PROFILE_ENTRY("ctr-el0", 2487533572) ", "
-        PROFILE_ENTRY("smccc-arch-workaround-1", 2) ", "
-        PROFILE_ENTRY("smccc-arch-workaround-3", 0));
-    return vm;
+    return new_vm_of_profile(fake, PROFILE_OTHER_CPU_OF(2487533572, 0));
 }
 
 static void test_profile_mitigation(void)
