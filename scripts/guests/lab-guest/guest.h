@@ -24,6 +24,15 @@
 /* start-a64.S */
 extern struct Vcpu vcpus[CALLS_VCPUS];
 
+/* xorshift64 of Marsaglia, "Xorshift RNGs" (2003); @state is not 0. */
+static inline uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
 typedef uint64_t ReadRegister(void);
 
 #define READER(name, register)                                          \

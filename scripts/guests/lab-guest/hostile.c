@@ -21,13 +21,9 @@
 
 static uint64_t state;
 
-/* xorshift64 of Marsaglia, "Xorshift RNGs" (2003) */
 static uint64_t next(void)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
+    return next_random(&state);
 }
 
 /* Ids near those that there are, as most of all others are refused alike */

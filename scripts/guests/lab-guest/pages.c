@@ -65,13 +65,9 @@ static uint64_t word_of(uint64_t address, uint32_t written)
     return written ? address * 0x9e3779b97f4a7c15 ^ written : 0;
 }
 
-/* xorshift64 of Marsaglia, "Xorshift RNGs" (2003) */
 static uint64_t next(struct Sharing *own)
 {
-    own->random ^= own->random << 13;
-    own->random ^= own->random >> 7;
-    own->random ^= own->random << 17;
-    return own->random;
+    return next_random(&own->random);
 }
 
 bool tell_page(uint64_t address, bool shares, uint64_t answer)
