@@ -38,6 +38,12 @@ def guest_options(image, cpus=1, ready=True, coming=0):
     return options
 
 
+def listed_pages(info):
+    """The addresses in a reply of query-shared-pages"""
+    return {address for item in info['ranges'] for address in
+            range(item['address'], item['address'] + item['size'], PAGE_SIZE)}
+
+
 @dataclass(frozen=True)
 class CpuState:
     """What a CPU of the guest says; see pages.c"""
@@ -109,9 +115,7 @@ class Sharing:
     def queried_pages(self):
         """The addresses that QEMU's list has"""
         info = self.command('query-shared-pages', **{'max-ranges': 65536})
-        found = {address for item in info['ranges'] for address in
-                 range(item['address'], item['address'] + item['size'],
-                       PAGE_SIZE)}
+        found = listed_pages(info)
         if 'next' in info or len(found) != info['pages']:
             raise RuntimeError(f'a list of {len(found)} pages says: {info}')
         return found

@@ -20,7 +20,7 @@ import time
 import unittest
 
 from qemu_hvc import pages_guest, tap
-from qemu_hvc.lab import cli, kernels, x86
+from qemu_hvc.lab import cli, kernels, snapshots, x86
 from qemu_hvc.lab.common import LabError, fetch, require, run_tool
 from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.moves import Move, by_postcopy
@@ -353,33 +353,20 @@ class SharedPagesTest(unittest.TestCase):
             target.qmp('stop')
             self.assert_list(target, 2)
 
-    @staticmethod
-    def hmp(vm: PagesVm, command: str) -> None:
-        said = vm.qmp('human-monitor-command', **{'command-line': command})
-        if said:
-            raise LabError(f'{command} of {vm.name}: {said}')
-
     def test_snapshot(self) -> None:
         """Its list is that of the snapshot then, though it had another one."""
-        name = 'snapshots.qcow2'
-        with tempfile.TemporaryDirectory() as folder:
-            image = Path(folder) / name
-            run_tool(self.build / 'qemu/qemu-img', 'create', '-q', '-f',
-                     'qcow2', image, '1M')
-            self.host.bring(name, image)
-        with self.vm('snapshot', '-blockdev',
-                     'qcow2,node-name=snapshots,file.driver=file,'
-                     f'file.filename={name}', cpus=2) as vm:
+        snapshots.bring_empty(self.host, self.build)
+        with self.vm('snapshot', *snapshots.OPTIONS, cpus=2) as vm:
             vm.watch_pages(2, ROUNDS)
             vm.qmp('stop')
             shared = vm.queried_pages()
-            self.hmp(vm, 'savevm then')
+            vm.hmp('savevm then')
             vm.qmp('cont')
             vm.watch_pages(2, ROUNDS)
             vm.qmp('stop')
             self.assert_list(vm, 2)
             self.assertNotEqual(vm.queried_pages(), shared)
-            self.hmp(vm, 'loadvm then')
+            vm.hmp('loadvm then')
             self.assertEqual(vm.queried_pages(), shared)
             self.assert_list(vm, 2)
             vm.qmp('cont')
@@ -406,8 +393,8 @@ class SharedPagesTest(unittest.TestCase):
                        memdev=f'memory{number}', addr=DIMM_AT)
                 self.await_page(vm, True)
                 vm.qmp('device_del', id=f'dimm{number}')
-                self.hmp(vm, f'o/w {DIMM_SLOT:#x} 0')
-                self.hmp(vm, f'o/b {DIMM_FLAGS:#x} {DIMM_EJECT}')
+                vm.hmp(f'o/w {DIMM_SLOT:#x} 0')
+                vm.hmp(f'o/b {DIMM_FLAGS:#x} {DIMM_EJECT}')
                 self.assertEqual(vm.qmp('query-memory-devices'), [])
                 self.await_page(vm, False)
                 vm.qmp('object-del', id=f'memory{number}')

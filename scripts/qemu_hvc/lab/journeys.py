@@ -19,8 +19,10 @@ import tempfile
 import threading
 import time
 
+from ..pages_guest import listed_pages
+from . import snapshots
 from .bare_guest import DIMM_AT, DIMM_PAGE
-from .common import LabError, run_tool, say
+from .common import LabError, say
 from .guest_kind import AnsweringGuest, Answers
 from .host import Host
 from .moves import HIBERNATION, LIVE, WAYS, Move
@@ -41,7 +43,6 @@ USED_DISK = {
     'AGAIN_USED': '1', 'AGAIN_RESULT': '0', 'AGAIN_WORDS': '40',
     'AGAIN_NEEDS_RESET': '0',
 }
-SNAPSHOTS = 'snapshots.qcow2'
 DIMM_SIZE = 128 << 20
 # SHUTDOWN's "data" for a guest that powers itself off
 OFF = {'guest': True, 'reason': 'guest-shutdown'}
@@ -290,10 +291,8 @@ class Traveller:
 
     def _shared_pages(self) -> set[int]:
         """The addresses that QEMU's list has"""
-        info = self.vm.qmp('query-shared-pages', **{'max-ranges': 65536})
-        return {address for item in info['ranges'] for address in
-                range(item['address'], item['address'] + item['size'],
-                      info['granule'])}
+        return listed_pages(self.vm.qmp('query-shared-pages',
+                                        **{'max-ranges': 65536}))
 
     def _all_private(self) -> Verdict | None:
         """Of a guest that has just booted"""
@@ -304,14 +303,10 @@ class Traveller:
     def save(self) -> Verdict | None:
         """A snapshot, of a guest that goes on"""
         self.saved_on = self.site
-        image = self.shared / SNAPSHOTS
-        run_tool(self.places.build / 'qemu/qemu-img', 'create', '-q', '-f',
-                 'qcow2', image, '1M')
-        self.vm.host.bring(SNAPSHOTS, image)
-        self.vm.qmp('blockdev-add', **{
-            'driver': 'qcow2', 'node-name': 'snapshots',
-            'file': {'driver': 'file', 'filename': SNAPSHOTS}})
-        return self._snapshot('savevm')
+        snapshots.bring_empty(self.vm.host, self.places.build)
+        self.vm.qmp('blockdev-add', **snapshots.NODE)
+        self.vm.hmp('savevm journey')
+        return self.check()
 
     def load(self) -> Verdict | None:
         """Back to that, in a new VM"""
@@ -321,19 +316,14 @@ class Traveller:
         self.vm.quit()
         self.vm = self.kind.vm(self.places.get(site), f'journey{self.moves}')
         self.vm.start(*self.options(site, self.vm.host),
-                      '-blockdev', 'qcow2,node-name=snapshots,file.driver=file,'
-                      f'file.filename={SNAPSHOTS}', '-loadvm', 'journey')
+                      *snapshots.OPTIONS, '-loadvm', 'journey')
         return self.check()
 
     def back(self) -> Verdict | None:
         """Back to that, in the same VM"""
         self.kept = {}
-        return self._snapshot('loadvm')
-
-    def _snapshot(self, command: str) -> Verdict | None:
-        said = self.vm.qmp('human-monitor-command',
-                           **{'command-line': f'{command} journey'})
-        return Verdict(Kind.FAILED, one_line(said)) if said else self.check()
+        self.vm.hmp('loadvm journey')
+        return self.check()
 
     def dimm(self) -> Verdict | None:
         """Memory that is plugged, shared, unplugged and plugged again; none of it

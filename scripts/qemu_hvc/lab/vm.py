@@ -108,6 +108,12 @@ class Vm(Monitor):
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
+    def hmp(self, command: str) -> None:
+        """A command of the human monitor that says nothing if it went well"""
+        said = self.qmp('human-monitor-command', **{'command-line': command})
+        if said:
+            raise QmpError(f'{command}: {said.strip()}')
+
     def event(self, name: str, written: str,
               timeout: int = QMP_TIMEOUT) -> dict:
         """The next event of that name, once the guest's serial port has got a
