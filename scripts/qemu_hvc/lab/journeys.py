@@ -305,7 +305,7 @@ class Traveller:
         self.saved_on = self.site
         snapshots.bring_empty(self.vm.host, self.places.build)
         self.vm.qmp('blockdev-add', **snapshots.NODE)
-        self.vm.hmp('savevm journey')
+        self.vm.hmp_silently('savevm journey')
         return self.check()
 
     def load(self) -> Verdict | None:
@@ -322,7 +322,7 @@ class Traveller:
     def back(self) -> Verdict | None:
         """Back to that, in the same VM"""
         self.kept = {}
-        self.vm.hmp('loadvm journey')
+        self.vm.hmp_silently('loadvm journey')
         return self.check()
 
     def dimm(self) -> Verdict | None:

@@ -108,9 +108,9 @@ class Vm(Monitor):
             raise QmpError(f'{command}: {answer["error"]["desc"]}')
         return answer['return']
 
-    def hmp(self, command: str) -> None:
+    def hmp_silently(self, command: str) -> None:
         """A command of the human monitor that says nothing if it went well"""
-        said = self.qmp('human-monitor-command', **{'command-line': command})
+        said = self.hmp(command)
         if said:
             raise QmpError(f'{command}: {said.strip()}')
 
