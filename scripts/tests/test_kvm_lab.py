@@ -325,8 +325,8 @@ def plain_tests(hardware, qemu, found: list[Kernel]) -> dict:
         r'^guest-abi: .*incoming VM has \w+_EL1 = 0x'})
 
 
-def live_tests(hardware, qemu, kernel: Kernel) -> dict:
-    result = live.run(hardware, qemu, kernel, MACHINE, cpus=2, times=4)
+def live_tests(build: Path, hardware, qemu, kernel: Kernel) -> dict:
+    result = live.run(build, hardware, qemu, kernel, MACHINE, cpus=2, times=4)
     return {name(f'live {kernel.name} {result.cpus} cpus'): live_test(result)}
 
 
@@ -345,7 +345,7 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
     longer = (
         lambda: profile_tests(*inside, found),
         lambda: plain_tests(*inside, found),
-        lambda: live_tests(*inside, newest),
+        lambda: live_tests(args.build, *inside, newest),
     )
     wanted = [journey for journey in commands.chosen_journeys(())
               if not journey.sites[0].nic and journey.quick != args.long]

@@ -447,8 +447,8 @@ def run_show(args: argparse.Namespace) -> int:
 def run_live(args: argparse.Namespace) -> int:
     hardware, kernel, qemu = one_host(args)
     results = parallel(
-        args, lambda cpus: live.run(hardware, qemu, kernel, args.machine, cpus,
-                                    args.times),
+        args, lambda cpus: live.run(args.build, hardware, qemu, kernel,
+                                    args.machine, cpus, args.times),
         args.cpus)
     for result in results:
         print(result)

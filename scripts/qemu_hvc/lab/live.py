@@ -8,20 +8,19 @@ CPUs that go off and on again, and snapshots.
 
 from dataclasses import dataclass
 from pathlib import Path
-import subprocess
-import tempfile
 import time
 
-from . import bare_guest, programs
-from .common import LabError, run_tool, say
+from . import bare_guest, programs, snapshots
+from .common import LabError, say
 from .host import Hardware, Host
 from .kernels import Kernel
 from .verdict import one_line
 from .vm import Vm
 
-DISK = 'snapshots.qcow2'
 SNAPSHOT = 'snapshot'
 SOCKET = 'unix:migration.socket'
+# From this kernel on, loadvm in a VM that has run is all that a PMU needs.
+PMU_COUNTS_ON = '6.15'
 
 
 @dataclass
@@ -46,9 +45,8 @@ class Live:
     def __init__(self, host: Host, machine: str, cpus: int) -> None:
         self.host = host
         # Where snapshots go; no device of the guest's has it.
-        self.options = [*bare_guest.options(machine, cpus), '-blockdev',
-                        'driver=qcow2,node-name=disk,file.driver=file,'
-                        f'file.filename={DISK}']
+        self.options = [*bare_guest.options(machine, cpus),
+                        *snapshots.OPTIONS]
         self.cpus = cpus
         self.number = 0
         self.vm = Vm(host, 'live0')
@@ -83,10 +81,15 @@ class Live:
         self.check('after CPUs went off and on')
 
     def snapshot(self) -> None:
-        """savevm; and then from another state loadvm."""
+        """savevm; and then from another state loadvm, in a new QEMU if in
+        this one the PMU would count nothing any more."""
         self.vm.hmp_silently(f'savevm {SNAPSHOT}')
         self.reboot()
-        self.vm.hmp_silently(f'loadvm {SNAPSHOT}')
+        if self.host.kernel.before(PMU_COUNTS_ON):
+            self.vm.quit()
+            self.vm.start(*self.options, '-loadvm', SNAPSHOT)
+        else:
+            self.vm.hmp_silently(f'loadvm {SNAPSHOT}')
         self.check('after loadvm')
         self.vm.hmp_silently(f'delvm {SNAPSHOT}')
 
@@ -105,31 +108,18 @@ class Live:
         self.check('after the migration')
 
 
-def make_disk(outer: Path, path: Path) -> None:
-    """An empty one, with the qemu-img beside the outer QEMU."""
-    program = outer.parent / 'qemu-img'
-    if not program.is_file():
-        raise LabError(f'{program} is not there; needed: it makes a disk for '
-                       'savevm; run scripts/build-qemu')
-    run_tool(program, 'create', '-q', '-f', 'qcow2', path, '64M',
-             stdin=subprocess.DEVNULL)
-
-
-def run(hardware: Hardware, qemu: Path, kernel: Kernel, machine: str,
-        cpus: int, times: int) -> Result:
+def run(build: Path, hardware: Hardware, qemu: Path, kernel: Kernel,
+        machine: str, cpus: int, times: int) -> Result:
     """TIMES migrations; ends with the first problem."""
     result = Result(kernel, machine, cpus)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix='kvm-lab-') as tmp:
-        disk = Path(tmp) / DISK
-        try:
-            make_disk(hardware.outer, disk)
-            with Host(hardware, kernel, {
-                    'qemu': qemu, 'guest': programs.guest(),
-                    DISK: disk}) as host:
-                migrate_often(host, result, times)
-        except LabError as error:
-            result.problem = one_line(str(error))
+    try:
+        with Host(hardware, kernel,
+                  {'qemu': qemu, 'guest': programs.guest()}) as host:
+            snapshots.bring_empty(host, build)
+            migrate_often(host, result, times)
+    except LabError as error:
+        result.problem = one_line(str(error))
     result.seconds = time.monotonic() - started
     return result
 

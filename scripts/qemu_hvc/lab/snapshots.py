@@ -5,7 +5,7 @@
 from pathlib import Path
 import tempfile
 
-from .common import run_tool
+from .common import LabError, run_tool
 from .host import Host
 
 NAME = 'snapshots.qcow2'
@@ -17,9 +17,12 @@ NODE = {'driver': 'qcow2', 'node-name': 'snapshots',
 
 
 def bring_empty(host: Host, build: Path) -> None:
-    """One without snapshots into the host"""
+    """One without snapshots into the host, by the build's qemu-img"""
+    program = build / 'qemu/qemu-img'
+    if not program.is_file():
+        raise LabError(f'{program} is not there; needed: it makes a disk for '
+                       'savevm; run scripts/build-qemu')
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / NAME
-        run_tool(build / 'qemu/qemu-img', 'create', '-q', '-f', 'qcow2', image,
-                 '1M')
+        run_tool(program, 'create', '-q', '-f', 'qcow2', image, '1M')
         host.bring(NAME, image)
