@@ -55,10 +55,8 @@ REGISTERS = {
 def public_name(name: str) -> str:
     """Arm's, or the encoding itself of a register without a name here"""
     match = re.fullmatch(r'S3_0_C0_C(\d)_(\d)', name)
-    place = match and (int(match[1]), int(match[2]))
-    if place in ID_REGISTERS:
-        return f'{ID_REGISTERS[place]}_EL1'
-    return REGISTERS.get(name, name)
+    known = match and ID_REGISTERS.get((int(match[1]), int(match[2])))
+    return f'{known}_EL1' if known else REGISTERS.get(name, name)
 
 
 def encoding(op0: int, op1: int, crn: int, crm: int, op2: int) -> str:

@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from typing import BinaryIO
+from typing import IO
 
 COMMAND_TIMEOUT = 60
 
@@ -20,7 +20,7 @@ class GuestError(Exception):
 class Console:
     """The guest's serial console: QEMU's stdin and stdout."""
 
-    def __init__(self, process: subprocess.Popen, stderr: BinaryIO,
+    def __init__(self, process: subprocess.Popen, stderr: IO[bytes],
                  echo: bool) -> None:
         self.process = process
         self.stderr = stderr

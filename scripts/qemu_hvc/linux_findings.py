@@ -87,7 +87,7 @@ def implementations_obstacle(guest: Guest) -> str:
 
 
 def ptp_obstacle(guest: Guest) -> str:
-    if 'vendor-features' not in guest.offer.services:
+    if 'vendor-features' not in (guest.offer.services or ()):
         return 'Linux looks for it only through vendor-features'
     return vendor_obstacle(guest)
 

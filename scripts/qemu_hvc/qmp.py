@@ -7,6 +7,7 @@ import re
 import subprocess
 import threading
 import time
+from typing import Any
 
 PATIENCE_S = 60
 MIGRATION_ENDS = ('completed', 'failed', 'cancelled')
@@ -21,33 +22,40 @@ class QemuEnded(QemuError):
 
 
 class Monitor:
-    """Queries of a VM whose subclass sends the commands."""
+    """Queries of a VM whose subclass sends the commands.
 
-    def command(self, name, **arguments):
+    A migration may take migration_patience_s and is looked at each
+    migration_pause_s.
+    """
+
+    migration_patience_s = PATIENCE_S
+    migration_pause_s = 0.01
+
+    def command(self, name: str, **arguments: object) -> Any:
         """What QEMU returns; QemuError if it refuses."""
         raise NotImplementedError
 
-    def hmp(self, line):
+    def hmp(self, line: str) -> str:
         """What the monitor for people prints for a line"""
         return self.command('human-monitor-command',
                             **{'command-line': line})
 
-    def state(self):
+    def state(self) -> str:
         """The run state, such as "running" or "paused", of query-status"""
         return self.command('query-status')['status']
 
-    def object_property(self, path, name):
+    def object_property(self, path: str, name: str) -> Any:
         """The value of an object's property; None if it has none"""
         properties = self.command('qom-list', path=path)
         if all(item['name'] != name for item in properties):
             return None
         return self.command('qom-get', path=path, property=name)
 
-    def machine_property(self, name):
+    def machine_property(self, name: str) -> Any:
         """None in an unpatched QEMU, whose machine lacks ours"""
         return self.object_property('/machine', name)
 
-    def pinned_types(self):
+    def pinned_types(self) -> list[dict]:
         """query-machines' answer for the virt-hvc types, oldest first"""
         return sorted((machine for machine in self.command('query-machines')
                        if machine['name'].startswith('virt-hvc-')),
@@ -55,16 +63,16 @@ class Monitor:
                           int(n) for n in re.findall(r'\d+',
                                                      machine['name'])])
 
-    def wait_migration(self, patience_s=PATIENCE_S, pause_s=0.01):
+    def wait_migration(self) -> dict:
         """query-migrate's answer when the migration has ended, well or not"""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + self.migration_patience_s
         while True:
             info = self.command('query-migrate')
             if info.get('status') in MIGRATION_ENDS:
                 return info
             if time.monotonic() > deadline:
                 raise QemuError(f'the migration hangs: {info}')
-            time.sleep(pause_s)
+            time.sleep(self.migration_pause_s)
 
 
 class Qmp(Monitor):

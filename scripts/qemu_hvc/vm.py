@@ -16,7 +16,7 @@ class Vm(Qemu):
     """A VM whose streams can be compared, see with_one_ram_part()"""
 
     MACHINE_OPTIONS = ',dtb-randomness=off'
-    OPTIONS = OPTIONS
+    OPTIONS: tuple[str, ...] = OPTIONS
 
     def __init__(self, qemu, machine, *options):
         super().__init__(qemu, '-machine', machine + self.MACHINE_OPTIONS,

@@ -259,7 +259,7 @@ class SharedPagesTest(unittest.TestCase):
     @staticmethod
     def await_status(vm: PagesVm, status: str) -> None:
         """Of a migration that goes on"""
-        deadline = time.monotonic() + vm.migration_timeout
+        deadline = time.monotonic() + vm.migration_patience_s
         while vm.qmp('query-migrate')['status'] != status:
             if time.monotonic() > deadline:
                 raise LabError(f'the migration of {vm.name} is not {status}')

@@ -28,7 +28,7 @@ from qemu_hvc.lab import (backends, bare_guest, cli, commands, cpuid_guest,
                           kernels, linux_kind, matrix_set, matrix_table,
                           modules, moves, nic, page, render, spots, told, x86)
 from qemu_hvc.lab.common import LabError
-from qemu_hvc.lab.host import Hardware
+from qemu_hvc.lab.host import ArmHardware
 from qemu_hvc.lab.kernels import Kernel
 from qemu_hvc.lab.matrix import Cell, Matrix, from_json, machine_list
 from qemu_hvc.lab.spots import FleetProfile, Spot, fleets_of
@@ -51,7 +51,7 @@ from pathlib import Path
 import re
 from qemu_hvc.lab import cli, host, kernels, programs
 programs.initramfs = lambda *_: Path('/dev/null')
-hardware = host.Hardware(Path(sys.argv[1]))
+hardware = host.ArmHardware(Path(sys.argv[1]))
 kernel = kernels.Kernel('none', Path(), 'none')
 
 def boot(number):
@@ -652,7 +652,7 @@ class LabRules(unittest.TestCase):
 
     def play(self, folder, build='one', patience=-1):
         """What was done, and the matrix; None if it was ended"""
-        matrix = self.Played(Hardware(Path()), Path(), 'patched',
+        matrix = self.Played(ArmHardware(Path()), Path(), 'patched',
                              fleets_of([OLD, NEW]), ['virt-hvc-9.2'], jobs=1)
         matrix.patience, matrix.steps = patience, []
         with unittest.mock.patch.object(matrix_set, 'build_of',
@@ -749,12 +749,12 @@ class LabRules(unittest.TestCase):
                                            lambda *what: what):
             path = Path(qemu.name)
             one, other = (matrix_set.build_of(Matrix(
-                Hardware(path), path, 'patched', fleets, ['virt']))
+                ArmHardware(path), path, 'patched', fleets, ['virt']))
                 for fleets in (fleets_of([OLD]), fleets_of([OLD], [['max']])))
             self.assertNotEqual(one, other)
             self.assertNotIn(Path(spots.__file__), one[0])
             self.assertIn(Path(spots.__file__), matrix_set.build_of(Matrix(
-                Hardware(path), path, 'patched', fleets_of([OLD]),
+                ArmHardware(path), path, 'patched', fleets_of([OLD]),
                 ['q35,guest-abi-profile=fleet.json']))[0])
 
     FLEETS = (('neoverse-n1', 'cortex-a76'), ('neoverse-v1',))
@@ -763,7 +763,7 @@ class LabRules(unittest.TestCase):
     def of_fleets(self, machines, refused=()):
         """A matrix of these, with what was done; refused: kernels whose hosts
         are in the way of a profile"""
-        matrix = self.Played(Hardware(Path()), Path(), 'patched',
+        matrix = self.Played(ArmHardware(Path()), Path(), 'patched',
                              fleets_of([OLD, NEW], self.FLEETS),
                              machines, jobs=1)
         matrix.steps = []
@@ -847,7 +847,7 @@ class LabRules(unittest.TestCase):
 
     def test_problems_of_fleets(self):
         fleet_machine = matrix_table.X86_MACHINES[-1]
-        matrix = Matrix(Hardware(Path()), Path(), 'patched', (), [], profiles=[
+        matrix = Matrix(ArmHardware(Path()), Path(), 'patched', (), [], profiles=[
             FleetProfile(('a', 'b'), (), {}), FleetProfile(('c',), (), {})])
         problem = 'with a profile of both hosts, and it does not go'
         for machine, kind, text, target, problem in (
@@ -867,7 +867,7 @@ class LabRules(unittest.TestCase):
     def test_problems_with_a_nic(self):
         text = '; '.join(f'after a reboot: nic: {name}: off, then on'
                          for name in ('host-uso', 'ring-reset'))
-        matrix = Matrix(Hardware(Path()), Path(), 'patched', (), [],
+        matrix = Matrix(ArmHardware(Path()), Path(), 'patched', (), [],
                         kind=nic.kind(nic.PLACES['amd64'], Path()))
         for machine, text, problem in (
                 ('q35', text, ''),
@@ -903,7 +903,7 @@ class LabRules(unittest.TestCase):
 
     def test_cpu_of_guests(self):
         """The same for VMs and for the probe"""
-        matrix = Matrix(Hardware(Path()), Path(), 'patched', fleets_of([OLD]),
+        matrix = Matrix(ArmHardware(Path()), Path(), 'patched', fleets_of([OLD]),
                         ['virt'], guest_cpu='host,pauth=off')
         matrix.cells = [Cell('virt', '6.1', '6.1', Verdict(Kind.OK))]
         again = from_json(matrix.as_json())
@@ -937,7 +937,7 @@ class LabRules(unittest.TestCase):
                 commands.several_qemus('10.2,/x/10.2', Path('b'))
         self.assertEqual(qemus, {'10.2': Path('b/10.2'),
                                  'qemu': Path('/x/qemu')})
-        matrix = self.Played(Hardware(Path()), Path('none'), '10.2,qemu',
+        matrix = self.Played(ArmHardware(Path()), Path('none'), '10.2,qemu',
                              fleets_of([OLD, NEW], qemus=qemus),
                              ['virt-hvc-9.2'], OLD, 1, qemus=qemus)
         names = ['6.1 QEMU 10.2', '6.1 QEMU qemu', '7.3 QEMU 10.2',
@@ -1059,7 +1059,7 @@ class LabRules(unittest.TestCase):
             made.clear()
             programs.write_text(qemu, encoding='utf-8')
             results = []
-            journey_set.Kept(Path(folder) / 'kept', Hardware(programs),
+            journey_set.Kept(Path(folder) / 'kept', ArmHardware(programs),
                              programs).run(
                 lambda: contextlib.nullcontext(places), table, 1,
                 results.append)

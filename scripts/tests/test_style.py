@@ -5,8 +5,8 @@
 QEMU's own scripts/checkpatch.pl on every C file and patch, the lines of
 licence and copyright in every file, the size of the series that calls us, the
 form of the corrections of QEMU's own defects, the manual's tables against the
-code's, pyflakes on every Python file, imports that go in no circle, and a compiler
-for hosts that are not like this one.
+code's, pyflakes on every Python file, mypy on the package, imports that go in no
+circle, and a compiler for hosts that are not like this one.
 """
 
 import ast
@@ -213,6 +213,20 @@ def pyflakes(files):
         text=True).stdout.splitlines()
 
 
+def types():
+    """Types in Python, where functions say them. A pipe of a process is None to
+    mypy as long as nobody asks for it."""
+    result = subprocess.run(
+        ['/usr/bin/python3', '-m', 'mypy', '--ignore-missing-imports',
+         '--disable-error-code', 'union-attr', '--cache-dir', os.devnull,
+         '--no-error-summary', '--package', 'qemu_hvc'],
+        cwd=SCRIPTS, check=False, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True)
+    yield from result.stdout.splitlines()
+    if result.returncode and not result.stdout:
+        yield f'mypy ended with status {result.returncode}'
+
+
 def main():
     build = tap.arguments(__doc__, build=True).build
     files = tracked_files()
@@ -228,6 +242,7 @@ def main():
         ('imports-run-one-way', partial(import_circles,
                                         SCRIPTS / 'qemu_hvc')),
         ('pyflakes', partial(pyflakes, files)),
+        ('types', types),
         ('host-not-linux', partial(other_hosts.not_linux, build / 'qemu')),
         ('host-32-bits', partial(other_hosts.of_32_bits, build / 'qemu')),
         ('host-big-endian', partial(other_hosts.big_endian, build / 'qemu'))])

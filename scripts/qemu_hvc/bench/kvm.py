@@ -9,7 +9,7 @@ import statistics
 import sys
 
 from ..lab import commands, downtime, ioctls, kernels, programs, qemu_build
-from ..lab.host import Hardware, Host
+from ..lab.host import ArmHardware, Host
 from .results import table
 
 STOCK, OURS = 'stock', 'ours'
@@ -82,7 +82,7 @@ def text(args: argparse.Namespace) -> str:
     whose accesses are), pairs
     """
     kernel = kernels.one(args.kernel)
-    hardware = Hardware(args.build / 'qemu/qemu-system-aarch64')
+    hardware = ArmHardware(args.build / 'qemu/qemu-system-aarch64')
     files = {STOCK: qemu_build.build_qemu(args.build, stock=True),
              OURS: qemu_build.build_qemu(args.build),
              'guest': programs.guest()}

@@ -26,7 +26,11 @@ OTHER = 'virt-10.0,hvc-services=linux-6.12:-ptp'
 
 
 class WritingVm(Qemu):
-    """A VM of MIB MiB; its guest writes to all of them, and then says so."""
+    """A VM of MIB MiB; its guest writes to all of them, and then says so. Its
+    migrations are looked at often, as they are measured."""
+
+    migration_patience_s = LIMIT_SECONDS
+    migration_pause_s = 0.002
 
     def __init__(self, qemu, machine, mib, guest, incoming=False,
                  cpu='cortex-a57'):
@@ -50,10 +54,6 @@ class WritingVm(Qemu):
     def wait_dirty(self):
         """Until the guest has written to every page"""
         self._console.recv(1)
-
-    def end_of_migration(self):
-        """query-migrate's answer; polls often, as it is measured"""
-        return self.wait_migration(LIMIT_SECONDS, 0.002)
 
 
 class Counter:
@@ -105,9 +105,9 @@ def migrate(source, destination, size=LARGE_BUFFER):
                        **{'max-bandwidth': 10 << 30})
         started = time.monotonic()
         source.command('migrate', uri=f'unix:{counter.front}')
-        info = destination.end_of_migration()
+        info = destination.wait_migration()
         seconds = time.monotonic() - started
-        return counter.bytes, seconds, source.end_of_migration(), info
+        return counter.bytes, seconds, source.wait_migration(), info
 
 
 def refusal(qemu, mib, guest, source, destination, size):
@@ -148,7 +148,7 @@ def section_size(qemu, guest):
         # A stopped guest dirties no RAM, so the migration converges.
         vm.command('stop')
         vm.command('migrate', uri=f'file:{folder}/stream')
-        vm.end_of_migration()
+        vm.wait_migration()
         stream = (Path(folder) / 'stream').read_bytes()
     # Type and section id come before the name; instance and version behind.
     start = stream.index(name) - 5

@@ -14,7 +14,7 @@ import sys
 
 from ..lab import bare_guest, kernels, programs, qemu_build
 from ..lab.common import LabError
-from ..lab.host import Hardware, Host
+from ..lab.host import ArmHardware, Host
 from ..lab.vm import Vm
 from .results import table
 
@@ -106,7 +106,7 @@ def text(args: argparse.Namespace) -> str:
     args: build, kernel, pairs
     """
     kernel = kernels.one(args.kernel)
-    hardware = Hardware(args.build / 'qemu/qemu-system-aarch64')
+    hardware = ArmHardware(args.build / 'qemu/qemu-system-aarch64')
     files = {'qemu': qemu_build.build_qemu(args.build),
              'guest': programs.guest()}
     with Host(hardware, kernel, files) as host:

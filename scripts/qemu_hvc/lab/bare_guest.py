@@ -203,11 +203,13 @@ class LabGuest:
         self.vm.qmp('system_reset')
         return self.booted()
 
-    def differences(self, *moved: object) -> list[str]:
-        return differences(*moved)
+    def differences(self, before: Answers, after: Answers, source: Kernel,
+                    target: Kernel) -> list[str]:
+        return differences(before, after, source, target)
 
-    def asides(self, *moved: object) -> list[str]:
-        return asides(*moved)
+    def asides(self, before: Answers, after: Answers, source: Kernel,
+               target: Kernel) -> list[str]:
+        return asides(before, after, source, target)
 
     def cycle_cpus(self) -> None:
         """Every CPU but the first goes off and on again."""

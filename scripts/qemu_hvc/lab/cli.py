@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import os
 from pathlib import Path
 import sys
+from typing import Any
 
 from ..paths import ROOT, FetchError
 from . import backends, bare_guest, commands, host, kernels, render
@@ -53,9 +54,11 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=79, max_help_position=22)
 
 
-def option(*names: str, **how: object) -> Adder:
+def option(*names: str, **how: Any) -> Adder:
     """Adds it to a parser, or to a group of its options"""
-    return lambda parser: parser.add_argument(*names, **how) and None
+    def add(parser: argparse._ActionsContainer) -> None:
+        parser.add_argument(*names, **how)
+    return add
 
 
 def options(*adders: Adder) -> Adder:

@@ -23,15 +23,15 @@ from . import (backends, cpuid_guest, firmware, fleet, host, ioctls, journey_set
 from .bare_guest import BARE
 from .common import LabError, say
 from .guest_kind import GuestKind
-from .host import Hardware
+from .host import ArmHardware, Hardware
 from .kernels import Kernel
 from .matrix import FLEET_PROFILE, Matrix, from_json, machine_list
 from .matrix_table import DEBIAN, MACHINES, PINNED, STOCK
 from .spots import Fleets, Spot, fleets_of
 
 T = TypeVar('T')
+Named = TypeVar('Named', matrix_table.Row, journeys.Journey)
 U = TypeVar('U')
-AnyHardware = Hardware | x86.X86Hardware
 
 # That KVM's GICv3 has; the lab's guest uses eight of them.
 MOST_CPUS = 512
@@ -67,7 +67,7 @@ def version_of(program: Path) -> str:
 
 
 def hardware_of(args: argparse.Namespace) -> Hardware:
-    return Hardware(outer_qemu(args.outer, args.build), args.cpu, args.append,
+    return ArmHardware(outer_qemu(args.outer, args.build), args.cpu, args.append,
                     gic=args.gic)
 
 
@@ -252,7 +252,7 @@ def usual_machines(args: argparse.Namespace) -> Sequence[str]:
     return [STOCK] if args.qemu == 'stock' else MACHINES
 
 
-def hosts_of(args: argparse.Namespace) -> tuple[AnyHardware, Path]:
+def hosts_of(args: argparse.Namespace) -> tuple[Hardware, Path]:
     """A matrix's hosts, and the QEMU in them"""
     if args.arch == 'arm64':
         return hardware_of(args), \
@@ -264,8 +264,8 @@ def hosts_of(args: argparse.Namespace) -> tuple[AnyHardware, Path]:
         x86.stripped(args.build, args.qemu)
 
 
-def guests_of(hardware: AnyHardware, has_nic: bool, build: Path,
-              device: str = '') -> tuple[AnyHardware, GuestKind]:
+def guests_of(hardware: Hardware, has_nic: bool, build: Path,
+              device: str = '') -> tuple[Hardware, GuestKind]:
     """The hosts for such guests, and the guests; device: properties of the
     NIC"""
     if not has_nic:
@@ -309,9 +309,10 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
     """That of the row, not run yet"""
     qemus = several_qemus(row.qemu, args.build)
     fleets = fleets_of_row(row, qemus)
+    hardware: Hardware
     if row.arch == 'arm64':
-        hardware = Hardware(outer_qemu(Path(row.outer) if row.outer else None,
-                                       args.build), row.cpu)
+        hardware = ArmHardware(outer_qemu(
+            Path(row.outer) if row.outer else None, args.build), row.cpu)
         qemu = qemu_build.named_qemu(row.qemu.partition(',')[0], args.build)
     else:
         hardware = x86.hardware(args.build)
@@ -325,7 +326,7 @@ def matrix_of(row: matrix_table.Row, args: argparse.Namespace) -> Matrix:
 
 
 def target_of(args: argparse.Namespace,
-              hardware: AnyHardware) -> AnyHardware | None:
+              hardware: Hardware) -> Hardware | None:
     """The hosts that load, if they are others"""
     target = dataclasses.replace(
         hardware, cpu=args.to_cpu or hardware.cpu,
@@ -369,8 +370,8 @@ def run_journeys(args: argparse.Namespace) -> int:
     return bool(problems)
 
 
-def named(rows: Sequence[T], names: Sequence[str], one: str,
-          command: str) -> list[T]:
+def named(rows: Sequence[Named], names: Sequence[str], one: str,
+          command: str) -> list[Named]:
     """Those with such a name, or with the word in theirs if none has it; all
     without names"""
     whole = {row.name for row in rows}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 from .. import paths
 from ..paths import GUESTS
@@ -53,7 +54,7 @@ def require(tool: str) -> str:
     return path
 
 
-def run_tool(*command: str | Path, log: str = '', **options: object) -> None:
+def run_tool(*command: str | Path, log: str = '', **options: Any) -> None:
     """Runs a tool of the build; LabError with its last words if it fails."""
     result = subprocess.run(command, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, check=False,

@@ -11,6 +11,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import tempfile
+from typing import Any
 
 from .. import probe as guest_abi_probe
 from ..qmp import Monitor, QemuError
@@ -42,7 +43,7 @@ class Started(Monitor):
     def __exit__(self, *exception: object) -> None:
         self.vm.quit()
 
-    def command(self, name: str, **arguments: object) -> object:
+    def command(self, name: str, **arguments: object) -> Any:
         try:
             return self.vm.qmp(name, **arguments)
         except (QmpError, VmEnded) as error:
@@ -100,7 +101,7 @@ def probe(hardware: Hardware, qemu: Path, kernel: Kernel,
     if modules.can_be_had(kernel):
         hardware = replace(hardware, modules=modules.BACKENDS)
     with Host(hardware, kernel, files) as host:
-        return probe_host(host, profile and profile.name)
+        return probe_host(host, profile.name if profile else None)
 
 
 def probe_all(hardware: Hardware, qemu: Path, kernels: Iterable[Kernel],

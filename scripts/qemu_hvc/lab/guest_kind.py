@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 from .host import Host
 from .kernels import Kernel
-from .vm import Vm
 
 # Name of an answer -> its value, as text. What a machine does not have is not
 # in it.
@@ -20,13 +19,13 @@ Answers = Mapping[str, str]
 class AnsweringGuest(Protocol):
     """A guest of a VM that runs it"""
 
-    def booted(self) -> object:
+    def booted(self) -> int | None:
         """Waits for its start."""
 
     def answers(self) -> Answers:
         """What it says now of its machine and of its work"""
 
-    def reboot(self) -> object:
+    def reboot(self) -> int | None:
         """Resets its machine and waits for its start."""
 
     def differences(self, before: Answers, after: Answers, source: Kernel,
@@ -43,11 +42,12 @@ class GuestKind:
     """files: a host's, beside QEMU; options: QEMU's, for a machine and a number
     of CPUs; name: '' for the usual kind; judges: modules that say what differs,
     beside those that all results depend on; device: the beginning of an answer's
-    name, of what a device offers when the guest boots"""
+    name, of what a device offers when the guest boots; vm: makes a Vm, of a class
+    that its guests need"""
     files: Callable[[], dict[str, Path]]
     options: Callable[[str, int], list[str]]
-    vm: Callable[[Host, str], Vm]
-    guest: Callable[[Vm], AnsweringGuest]
+    vm: Callable[[Host, str], Any]
+    guest: Callable[[Any], AnsweringGuest]
     name: str = ''
     judges: tuple[ModuleType, ...] = ()
     device: str = ''

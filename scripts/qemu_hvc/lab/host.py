@@ -37,33 +37,49 @@ CPUS = 2
 
 @dataclass(frozen=True)
 class Hardware:
-    """What hosts are made of, but for the kernel; gic is a version, modules are
-    of the kernel, as modules.py has them."""
+    """What hosts are made of, but for the kernel; modules are of the kernel, as
+    modules.py has them."""
     outer: Path
-    cpu: str = CPU
+    cpu: str = ''
     append: str = ''
     memory: str = '1G'
-    gic: str = '3'
     modules: tuple[str, ...] = ()
 
-    arch: ClassVar[str] = 'arm64'
+    arch: ClassVar[str]
 
     def host(self, kernel: Kernel, files: dict[str, Path]) -> 'Host':
         """One of these, which is not booted yet"""
         return Host(self, kernel, files)
 
     def __str__(self) -> str:
-        text = f'CPU {self.cpu}'
-        if self.append:
-            text += f' and "{self.append}"'
-        return text + (f' and GICv{self.gic}' if self.gic != '3' else '')
+        return f'CPU {self.cpu}' + (f' and "{self.append}"' if self.append
+                                    else '')
 
     def as_object(self) -> dict[str, str]:
         """What makes a difference to a guest"""
-        return {'cpu': self.cpu, 'append': self.append, 'gic': self.gic}
+        return {'cpu': self.cpu, 'append': self.append}
 
     def command(self, kernel: Kernel, words: str) -> list[str]:
         """The outer QEMU's command line, without a console."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ArmHardware(Hardware):
+    """gic is a version."""
+    cpu: str = CPU
+    gic: str = '3'
+
+    arch: ClassVar[str] = 'arm64'
+
+    def __str__(self) -> str:
+        return super().__str__() + (f' and GICv{self.gic}'
+                                    if self.gic != '3' else '')
+
+    def as_object(self) -> dict[str, str]:
+        return {**super().as_object(), 'gic': self.gic}
+
+    def command(self, kernel: Kernel, words: str) -> list[str]:
         return [
             str(self.outer), '-nodefaults', '-display', 'none',
             '-monitor', 'none', '-no-reboot',
@@ -224,7 +240,8 @@ def interactive(hardware: Hardware, kernel: Kernel,
             [*hardware.command(kernel, 'lab_shell=1'), '-serial', 'mon:stdio'],
             cwd=directory)
         stack.callback(PROCESSES.stop, process)
-        return process.wait()
+        status = process.wait()
+    return status
 
 
 def quoted(command: Sequence[object]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import journeys, kept, page
 from .common import LabError, say
-from .host import Hardware
+from .host import ArmHardware, Hardware
 from .journeys import Journey, Result
 from .places import Places
 
@@ -53,7 +53,7 @@ class Kept:
                  for site in journey.stops()]
         words += sorted({hashlib.sha256(places.qemu_of(site).read_bytes())
                          .hexdigest()[:16] for site in journey.stops()
-                         if site.arch != Hardware.arch or site.qemu})
+                         if site.arch != ArmHardware.arch or site.qemu})
         return f'{journey}\n{" ".join(words)}'
 
     def run(self, open_places: Callable[[], Places],

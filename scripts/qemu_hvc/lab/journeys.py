@@ -18,18 +18,19 @@ import re
 import tempfile
 import threading
 import time
+from typing import Any
 
 from ..pages_guest import listed_pages
 from . import snapshots
 from .bare_guest import DIMM_AT, DIMM_PAGE
 from .common import LabError, say
-from .guest_kind import AnsweringGuest, Answers
+from .guest_kind import Answers
 from .host import Host
 from .moves import HIBERNATION, LIVE, WAYS, Move
 from .places import Places, Site
 from .verdict import (OURS, Guest, Kind, Preflight, Verdict, contract_of,
                       one_line, start_incoming, start_refused)
-from .vm import Vm, VmEnded
+from .vm import VmEnded
 
 PROFILE = 'profile.json'
 # What the guest's driver finds where devices reach shared pages only: a sector
@@ -140,7 +141,7 @@ class Traveller:
         self.kind = places.kind(journey.sites[0], journey.device)
         self.moves = 0
         self.profile: str | None = None
-        self.vm: Vm
+        self.vm: Any
         self.told: Guest
         self.fresh: Guest
         self.said: Answers
@@ -183,7 +184,8 @@ class Traveller:
         return None
 
     @property
-    def guest(self) -> AnsweringGuest:
+    def guest(self) -> Any:
+        """An AnsweringGuest that knows what the journey's events need"""
         return self.kind.guest(self.vm)
 
     def check(self) -> Verdict | None:

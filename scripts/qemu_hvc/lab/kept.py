@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable
 import hashlib
+import inspect
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def build_of(files: Iterable[Path], *more: object) -> str:
     """Stands for these programs, the guest, the hosts' initramfs, the judges and
     whatever else there is, as JSON has it"""
     digest = hashlib.sha256()
-    for path in (*files, *(Path(judge.__file__) for judge in JUDGES)):
+    for path in (*files, *(Path(inspect.getfile(judge)) for judge in JUDGES)):
         digest.update(path.read_bytes())
     # Names with digests of what is in them
     names = [programs.guest().name, programs.initramfs().name]

@@ -49,6 +49,7 @@ class AnsweringLinux:
                 for name in sorted({*before, *after})
                 if before.get(name) != after.get(name)]
 
-    def asides(self, *moved: object) -> list[str]:
-        del moved
+    def asides(self, before: Answers, after: Answers, source: Kernel,
+               target: Kernel) -> list[str]:
+        del before, after, source, target
         return []

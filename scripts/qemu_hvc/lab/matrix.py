@@ -22,7 +22,7 @@ from . import fleet
 from .bare_guest import BARE
 from .common import LabError, say
 from .guest_kind import GuestKind
-from .host import Hardware, Host, Hosts
+from .host import ArmHardware, Hardware, Host, Hosts
 from .kernels import Kernel
 from .spots import FleetProfile, Fleets, Spot, common_profile
 from .verdict import (Guest, Kind, Loading, Verdict, contract_of, one_line,
@@ -323,6 +323,7 @@ class Matrix:
         if saved.refused:
             return Verdict(saved.refused.kind,
                            f'on {saved.source}: {saved.refused.text}')
+        assert saved.guest
         try:
             host = hosts.get()
             host.bring('state', self._state(saved))
@@ -427,13 +428,13 @@ def from_json(text: str) -> Matrix:
         kernels = {spot.kernel.name: spot.kernel
                    for fleet in fleets for spot in fleet}
         target = values['target']
-        matrix = Matrix(Hardware(Path(), **values['hosts']),
+        matrix = Matrix(ArmHardware(Path(), **values['hosts']),
                         Path(), values['qemu'], fleets,
                         values['machines'],
                         values['profile'] and kernels[values['profile']],
                         version=values['version'], outer=values['outer'],
                         date=values['date'], build=values['build'],
-                        target=target and Hardware(Path(), **target),
+                        target=target and ArmHardware(Path(), **target),
                         target_options=values['target-options'],
                         kind=restored(values['guest']),
                         # Older files have none of these.

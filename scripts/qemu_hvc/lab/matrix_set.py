@@ -8,6 +8,7 @@ made them.
 """
 
 from collections.abc import Iterable
+import inspect
 from pathlib import Path
 import shutil
 
@@ -30,7 +31,7 @@ def build_of(matrix: Matrix) -> str:
     return kept.build_of(
         [matrix.qemu, matrix.hardware.outer,
          *matrix.qemus.values(),
-         *(Path(module.__file__) for module in modules)],
+         *(Path(inspect.getfile(module)) for module in modules)],
         matrix.hardware.as_object(),
         # Their names have digests or versions.
         [str(file) for file in matrix.kind.files().values()],

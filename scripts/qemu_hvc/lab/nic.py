@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import functools
 from pathlib import Path
-from typing import TypeVar
 
 from .. import linux_guest
 from ..initramfs import DATA, cached, modules as module_files, newc
 from . import modules
 from .common import LabError, fetch
 from .guest_kind import Answers, GuestKind
-from .host import Host
+from .host import Hardware, Host
 from .kernels import Kernel, one
 from .linux_kind import AnsweringLinux, append
 from .vm import Vm
@@ -35,9 +34,6 @@ CID = 42
 LINUX, INITRD = 'linux', 'linux.cpio'
 # What an x86 machine boots with, as QEMU looks for it in the current folder
 FIRMWARE = ('bios-256k.bin', 'kvmvapic.bin', 'linuxboot_dma.bin')
-
-# host.Hardware or x86.X86Hardware
-T = TypeVar('T')
 
 # Which driver of Linux's has which device
 DRIVERS = {'virtio_net': 'nic', 'vmw_vsock_virtio_transport': 'vsock'}
@@ -144,7 +140,7 @@ X86 = Place('amd64', 'ttyS0', '', ('-cpu', 'qemu64', '-L', '.'), FIRMWARE)
 PLACES = {place.arch: place for place in (ARM, X86)}
 
 
-def with_backends(hardware: T) -> T:
+def with_backends(hardware: Hardware) -> Hardware:
     """Hosts for such guests"""
     return replace(hardware, modules=modules.BACKENDS, memory=HOST_MEMORY)
 

@@ -43,7 +43,7 @@ def put(results: dict[str, str]) -> None:
     for what, result in results.items():
         shown = '```text\n' + ''.join(
             f'{shorten(line)}\n' for line in result.splitlines()) + '```\n'
-        text, count = block(what).subn(lambda _, shown=shown: shown, text)
+        text, count = block(what).subn(shown.replace('\\', r'\\'), text)
         if count != 1:
             raise LabError(f'{PAGE} has {count} blocks of text below a line '
                            f'"<!-- {what} -->"; needed: one; correct the page')

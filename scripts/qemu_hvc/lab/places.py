@@ -101,7 +101,7 @@ class Places:
             return BARE
         return nic.kind(nic.PLACES[site.arch], self.build, device)
 
-    def _hardware(self, site: Site) -> Hardware | x86.X86Hardware:
+    def _hardware(self, site: Site) -> Hardware:
         if site.arch == 'arm64':
             hardware = replace(self.hardware, append=site.append, gic=site.gic)
         else:

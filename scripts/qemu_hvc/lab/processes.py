@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import types
+from typing import Any
 
 from .common import LabError, require
 
@@ -31,7 +32,7 @@ class Processes:
         self.ending = 0
 
     def start(self, command: list[str],
-              **options: object) -> subprocess.Popen:
+              **options: Any) -> subprocess.Popen:
         """As Popen, for programs that end at SIGTERM. SystemExit once a signal
         came"""
         process = self.starter.submit(self._start, [
@@ -41,7 +42,7 @@ class Processes:
         return process
 
     def _start(self, command: list[str],
-               options: dict[str, object]) -> subprocess.Popen:
+               options: dict[str, Any]) -> subprocess.Popen:
         try:
             process = subprocess.Popen(command, **options)
         except OSError as error:

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Debian's Python in a host, for what guest-abi-probe asks the kernel there."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def files() -> dict[str, tuple[int, bytes]]:
     loader, = root.glob('**/aarch64-linux-gnu/ld-linux-aarch64.so.1')
     found[LOADER] = (PROGRAM, loader.read_bytes())
     for module in MODULES:
-        path = Path(module.__file__)
+        path = Path(inspect.getfile(module))
         found[f'qemu_hvc/{path.name}'] = (DATA, path.read_bytes())
     found['qemu_hvc/__init__.py'] = (DATA, b'')
     return found

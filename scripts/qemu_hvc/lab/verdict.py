@@ -149,7 +149,7 @@ class Preflight:
     def __init__(self, vm: Vm, guest: Guest) -> None:
         self.refusals: list[str] = []
         self.asked = guest.guest_abi is not None
-        if self.asked:
+        if guest.guest_abi is not None:
             self.refusals = [
                 row['error'] for row in
                 vm.qmp('check-guest-abi', **guest.guest_abi) if not row['ok']]

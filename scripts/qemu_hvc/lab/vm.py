@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import time
+from typing import Any
 
 from ..qmp import Monitor
 from .common import LabError
@@ -64,7 +65,7 @@ class Vm(Monitor):
         self.program = [*wrapper, qemu]
         self.start_timeout = int(START_TIMEOUT * patience)
         self.qmp_timeout = int(QMP_TIMEOUT * patience)
-        self.migration_timeout = int(MIGRATION_TIMEOUT * patience)
+        self.migration_patience_s = int(MIGRATION_TIMEOUT * patience)
         self.offset = 0
 
     # --- QEMU ---
@@ -88,7 +89,7 @@ class Vm(Monitor):
         # QEMU listens before it has made its machine, which it may refuse.
         self.qmp('query-status')
 
-    def qmp(self, command: str, **arguments: object) -> object:
+    def qmp(self, command: str, **arguments: object) -> Any:
         """The answer to a command; VmEnded if there is no QEMU any more."""
         text = json.dumps({'execute': command, 'arguments': arguments})
         word = shlex.quote(text)
@@ -146,7 +147,7 @@ class Vm(Monitor):
                 return json.loads(line)
         raise LabError(f'QEMU of {self.name} answers {command} with {text!r}')
 
-    def command(self, name: str, **arguments: object) -> object:
+    def command(self, name: str, **arguments: object) -> Any:
         return self.qmp(name, **arguments)
 
     def _ended(self) -> LabError:
@@ -178,7 +179,7 @@ class Vm(Monitor):
 
     def wait_migration(self) -> dict:
         """query-migrate's answer, once the migration is over."""
-        deadline = time.monotonic() + self.migration_timeout
+        deadline = time.monotonic() + self.migration_patience_s
         while time.monotonic() < deadline:
             info = self.qmp('query-migrate')
             if info.get('status') in ('completed', 'failed', 'cancelled'):

@@ -23,7 +23,7 @@ from ..xsave_guest import NO_REBOOT, Watched, guest_options
 
 from . import modules
 from .common import PARTS, LabError, fetch, require, run_tool
-from .host import CPUS, Host
+from .host import CPUS, Hardware, Host
 from .kernels import Kernel
 from .programs import tool
 from .vm import Vm, VmEnded
@@ -38,30 +38,16 @@ BEGINNING = 1 << 20
 
 
 @dataclass(frozen=True)
-class X86Hardware:
-    """An emulated x86 host; see host.Hardware. thread: "multi" if each of its
-    CPUs has one, else "single" """
-    outer: Path
+class X86Hardware(Hardware):
+    """thread: "multi" if each of its CPUs has one, else "single" """
     cpu: str = 'max'
-    append: str = ''
-    memory: str = '1G'
     thread: str = 'multi'
-    modules: tuple[str, ...] = ()
     initrd: Path = Path()
 
     arch: ClassVar[str] = 'amd64'
 
     def host(self, kernel: Kernel, files: dict[str, Path]) -> 'X86Host':
-        """One of these, which is not booted yet"""
         return X86Host(self, kernel, files)
-
-    def __str__(self) -> str:
-        return f'CPU {self.cpu}' + (f' and "{self.append}"' if self.append
-                                    else '')
-
-    def as_object(self) -> dict[str, str]:
-        """What makes a difference to a guest"""
-        return {'cpu': self.cpu, 'append': self.append}
 
     def command(self, kernel: Kernel, words: str) -> list[str]:
         return [
