@@ -386,20 +386,32 @@ class LabRules(unittest.TestCase):
         return nic.NicGuest(self.console(replies)).answers()
 
     def test_guest_that_is_told_of_cpus(self):
-        report = '\n'.join(f'{name}={name}' for name in told.REPORTED)
-        guest = told.ToldGuest(self.console({
-            'report': f'{report}\nerrata=ARM erratum 1;ARM errata 2, or 3;',
-            'midrs': '0x414fd0c1 0x414fd0c1 '}))
+        first = f'{next(iter(told.CPUS)):#x}'
+        well = {**{name: name for name in told.REPORTED},
+                'implementations': f'smccc: Number is {len(told.CPUS)}',
+                'errata': ''.join(f'ARM erratum {number};'
+                                  for number in told.ERRATA)}
+
+        def guest_of(midrs=f'{first} {first} ', **changes):
+            report = {**well, **changes}
+            return told.ToldGuest(self.console({
+                'report': '\n'.join(f'{name}={value}' for name, value in
+                                    report.items()), 'midrs': midrs}))
+        guest = guest_of()
         guest.booted()
         answers = guest.answers()
-        self.assertEqual(answers['midr_el1'], '0x414fd0c1 0x414fd0c1')
-        self.assertEqual(guest.differences(answers, {
-            name: value for name, value in answers.items()
-            if name != 'works around ARM errata 2, or 3'}, OLD, NEW), [
-                'works around ARM errata 2, or 3: yes, then off'])
-        with self.assertRaisesRegex(LabError, 'Linux 6.12, logs no number'):
-            told.ToldGuest(self.console({
-                'report': 'kernel=6.12\nimplementations='})).booted()
+        self.assertEqual(answers['midr_el1'], f'{first} {first}')
+        self.assertEqual(guest.differences(
+            answers, {**answers, 'errata': 'none'}, OLD, NEW),
+                         [f'errata: {well["errata"]}, then none'])
+        for wrong, what in (
+                (guest_of(implementations=''), r'CPUs \[\]'),
+                (guest_of(implementations='smccc: Number is 1'), "CPUs .'1'"),
+                (guest_of(errata='ARM errata 832075, or 834220;'),
+                 "errata {.*834220"),
+                (guest_of(midrs=f'{first} 0x414fd0c1'), 'MIDR_EL1 {')):
+            with self.assertRaisesRegex(LabError, f'{what}.*; needed: '):
+                wrong.booted()
 
     def test_guest_that_hibernates(self):
         report = '\n'.join(f'{name}={name}' for name in hibernating.REPORTED)
@@ -1013,10 +1025,11 @@ class LabRules(unittest.TestCase):
                                            Path(folder) / 'page.md'):
             page.PAGE.write_text('a\n<!-- x -->\n\n```text\nold\n```\nb\n',
                                  encoding='utf-8')
-            page.put({'x': 'new\n' + 'long' * 100})
+            page.put({'x': r'new  \n' + '\n  long' + ' long' * 1000})
             text = page.PAGE.read_text(encoding='utf-8')
-            self.assertRegex(text, r'^a\n<!-- x -->\n\n```text\nnew\n'
-                             r'(long)+ \.\.\.\n```\nb\n$')
+            self.assertRegex(text, r'^a\n<!-- x -->\n\n```text\nnew  \\n\n'
+                             r'  long( long)+\n(     long( long)+\n){6}'
+                             r'     long( long)+ \.\.\.\n```\nb\n$')
             with self.assertRaisesRegex(LabError, 'has 0 blocks'):
                 page.put({'y': 'new'})
 

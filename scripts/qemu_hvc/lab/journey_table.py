@@ -4,6 +4,7 @@
 
 from dataclasses import replace
 
+from . import told
 from .journeys import Journey
 from .moves import HIBERNATION
 from .places import Site
@@ -165,11 +166,12 @@ MIXED = (
     Journey('from one CPU to another, live, calls at random', (A76, N1),
             'A hostile B cycle hostile A', 'socket', 2,
             machine=TOLD + BOTH, profile='A'),
-    # The same errata, those of a Cortex-A57 among them, wherever it boots
+    # The same errata, those of CPUs that no host has among them, wherever it
+    # boots: told.CPUS
     *(Journey(f'Linux {series} from one CPU to another', (
         Site('6.18', linux=series), Site('6.18', 'cortex-a76', linux=series)),
-              'A B reset A reset', by, 2, machine=f'{TOLD}{BOTH}:0x411fd070',
-              profile='B')
+              'A B reset A reset', by, 2,
+              machine=f'{TOLD},implementation-cpus={told.LIST}', profile='B')
       for series, by in (('6.16', 'file'), ('6.18', 'socket'))),
     Journey('from one CPU to another, protected hosts', (
         Site('newest', append='kvm-arm.mode=protected'),

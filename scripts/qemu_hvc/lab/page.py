@@ -8,14 +8,16 @@ block of text is.
 
 from pathlib import Path
 import re
+import textwrap
 
 from ..paths import ROOT
 from .common import LabError, say
 
 PAGE = ROOT / 'docs/rollback-matrix.md'
 JOURNEYS = 'journeys'
-# Of lines with reasons, which name all misfits
+# Of lines with reasons, which name all misfits; and how many a reason may take
 WIDTH = 200
+LINES = 8
 
 
 def matrix(name: str) -> str:
@@ -33,8 +35,14 @@ def block(what: str) -> re.Pattern:
                       re.M | re.S)
 
 
-def shorten(line: str) -> str:
-    return line if len(line) <= WIDTH else f'{line[:WIDTH - 4]} ...'
+def wrapped(line: str) -> list[str]:
+    """What the page has of a line, which it does not change if that is short"""
+    if len(line) <= WIDTH:
+        return [line]
+    indent = ' ' * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, WIDTH, subsequent_indent=f'{indent}   ',
+                         max_lines=LINES, placeholder=' ...',
+                         break_long_words=False, break_on_hyphens=False)
 
 
 def put(results: dict[str, str]) -> None:
@@ -42,7 +50,8 @@ def put(results: dict[str, str]) -> None:
     text = PAGE.read_text(encoding='utf-8')
     for what, result in results.items():
         shown = '```text\n' + ''.join(
-            f'{shorten(line)}\n' for line in result.splitlines()) + '```\n'
+            f'{part}\n' for line in result.splitlines()
+            for part in wrapped(line)) + '```\n'
         text, count = block(what).subn(shown.replace('\\', r'\\'), text)
         if count != 1:
             raise LabError(f'{PAGE} has {count} blocks of text below a line '
