@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Real kernels, as TAP. In every test run: the oldest and the newest with the
 profile of the oldest, what each host can promise, options that contradict each
-other, and the quick journeys. With --long what takes longer: every pair with the
+other, calls of a 32-bit guest, and the quick journeys. With --long what takes longer: every pair with the
 profile, the oldest and the newest without it, live migrations of one kernel, and
 the other journeys."""
 
@@ -20,8 +20,8 @@ from qemu_hvc import host_facts
 from qemu_hvc.fleet import Fleet
 from qemu_hvc import tap
 
-from qemu_hvc.lab import (bare_guest, cli, commands, fleet, journeys, kernels,
-                          live, programs)
+from qemu_hvc.lab import (aarch32, bare_guest, cli, commands, fleet, journeys,
+                          kernels, live, programs)
 from qemu_hvc.lab.common import LabError
 from qemu_hvc.lab.host import Host
 from qemu_hvc.lab.kernels import Kernel
@@ -67,8 +67,9 @@ GIC_MISFITS = (
      ('cannot load GITS_CREADR: KVM_SET_DEVICE_ATTR failed: ',)),
 )
 
-# A CPU that has AArch32 guests
-CONTRADICTIONS_CPU = 'cortex-a72'
+# Of a guest in AArch32: what KVM can give it
+AARCH32_MACHINE = f'{MACHINE},hvc-services=linux-6.18:-pv-time:' \
+    '+implementation-cpus'
 
 
 def chosen() -> list[Kernel]:
@@ -228,10 +229,39 @@ def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
             self.assertIn(message, found)
         return test
 
-    with Host(dataclasses.replace(hardware, cpu=CONTRADICTIONS_CPU), kernel,
+    with Host(dataclasses.replace(hardware, cpu=aarch32.CPU), kernel,
               {'qemu': qemu, 'guest': programs.guest()}) as host:
         return {name(title): test_of_start(start(host, machine, cpu), message)
                 for title, machine, cpu, message in CONTRADICTIONS}
+
+
+def aarch32_tests(build: Path, hardware, qemu, older: Kernel,
+                  newer: Kernel) -> dict:
+    """Calls that QEMU serves on the older kernel, and the newer one itself"""
+    title = name('calls of an AArch32 guest')
+    try:
+        files = aarch32.files(build)
+    except LabError as error:
+        return {title: skip(str(error))}
+    found = []
+    for kernel in older, newer:
+        with Host(dataclasses.replace(hardware, cpu=aarch32.CPU), kernel,
+                  {'qemu': qemu, **files}) as host:
+            found.append(aarch32.results(Vm(host, 'aarch32'),
+                                         AARCH32_MACHINE))
+
+    def test(self: unittest.TestCase) -> None:
+        self.assertEqual(*found)
+        self.assertEqual(len(found[0]), 2 * len(aarch32.CALLS) + 1)
+        for call, result in found[0].items():
+            # Nothing else changed, and no exception.
+            self.assertRegex(result, '^Res: ( 0x[0-9a-f]+){4}$', call)
+        for conduit in 'hvc', 'smc':
+            self.assertEqual(
+                [found[0][f'{conduit} {call}'].split()[1] for call in (
+                    '0x84000000', '0x8400000a 0x84000015', '0x84000015 0x2')],
+                ['0x10003', '0x1', '0xfffffffe'])
+    return {title: test}
 
 
 def skip(reason: str):
@@ -339,6 +369,7 @@ def run(args: argparse.Namespace, found: list[Kernel]) -> int:
         lambda: fleet_tests(fleet.probe_all(*inside, found, oldest, jobs=1),
                             newest),
         lambda: contradiction_tests(*inside, newest),
+        lambda: aarch32_tests(args.build, *inside, found[1], newest),
         lambda: gic_tests(*inside, newest),
         lambda: psci_tests(*inside),
     )
@@ -374,8 +405,8 @@ COMMAND = (run_test, LONG, 'a small matrix, as TAP',
            'Three kernels (6.1, 6.12 and the newest) and one pinned machine '
            'type: 6.1 and the\nnewest with the profile of 6.1; what '
            'guest-abi-probe says on each of them; options\nthat contradict '
-           'each other; and "kvm-lab journeys --quick" of guests without a\n'
-           'NIC. Skipped without kernels.')
+           'each other; calls of an AArch32 guest; and "kvm-lab journeys\n'
+           '--quick" of guests without a NIC. Skipped without kernels.')
 
 
 def main():

@@ -162,7 +162,7 @@ BOTH = ',implementation-cpus=0x414fd0b1:0x414fd0c1'
 OTHER_LIST = ',implementation-cpus=0x414fd0c1:0x410fd083'
 MIXED = (
     Journey('from one CPU to another, and home', (N1, A76), 'A B reset A',
-            machine=TOLD + BOTH, profile='B'),
+            machine=TOLD + BOTH, profile='B', quick=True),
     Journey('from one CPU to another, live, calls at random', (A76, N1),
             'A hostile B cycle hostile A', 'socket', 2,
             machine=TOLD + BOTH, profile='A'),
@@ -178,7 +178,7 @@ MIXED = (
         Site('newest', 'cortex-a76', 'kvm-arm.mode=protected')), 'A B reset A',
             machine=TOLD + BOTH, profile='B'),
     Journey('a list of one CPU on 6.12, which has no register for it',
-            (LTS, NEW), 'A flood B calm A', machine=TOLD),
+            (LTS, NEW), 'A flood B calm A', machine=TOLD, quick=True),
     Journey('a CPU that the guest was not told of', (
         N1, Site('6.18', 'cortex-a76', options=OTHER_LIST)), 'B',
             machine=TOLD, when=Kind.START,
@@ -188,7 +188,7 @@ MIXED = (
         Site('6.18', options=BOTH), Site('6.18', options=OTHER_LIST)), 'A B',
             'socket', machine=TOLD, refused='MIDR_EL1 = 0x414fd0b1'),
     Journey('the CPU of another host on 6.12', (Site('6.12', options=BOTH),),
-            'A', machine=TOLD, when=Kind.START,
+            'A', machine=TOLD, when=Kind.START, quick=True,
             refused=r'cannot give a guest the CPU that is first in '
             r'implementation-cpus \(Cortex-A76, .*needed: Linux 6\.15 or later'),
     Journey('a list of CPUs on 6.1, which hands over nothing', (OLD,), 'A',
