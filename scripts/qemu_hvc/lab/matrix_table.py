@@ -34,7 +34,7 @@ X86_HOSTS = ('6.1', '6.12', '6.12 EPYC', '6.18 max,pku=off',
 X86_STOCK = ('q35',)
 X86_MACHINES = (*X86_STOCK, 'q35,guest-abi=on',
                 'q35,guest-abi=on,guest-abi-profile=fleet.json')
-# CPUs that can have a profile in common, and the kernels that can show one; VMs
+# Fleets, the kernels that can show a profile that two CPUs have in common, and VMs
 # without what no kernel hides
 CPUS = (('neoverse-n1', 'cortex-a76'), ('neoverse-v1', 'neoverse-n2'))
 SHOW = ('6.16', '6.18', 'newest')
@@ -43,13 +43,15 @@ LISTED = f'{PINNED},hvc-services=linux-6.12:+implementation-cpus,' \
     'guest-abi-profile=fleet.json'
 # LPA2 makes every VM take seconds to start.
 MAX = 'max,lpa2=off'
-# Newer CPUs, which can have more in common from 6.18 on; VMs without what one of
-# the two lacks. The CPU max has the counter's frequency of the others, and needs no
-# SMCCC_ARCH_WORKAROUND_3, so that guests are to be started on an N2.
-NEWER_SHOW = ('6.18', 'newest')
-NEWER = (
-    ('cpus-n2-a710', ('neoverse-n2', 'cortex-a710'), ''),
-    ('cpus-n2-max', ('neoverse-n2', f'{MAX},cntfrq=62500000'),
+# Pairs that can have a profile in common, the emulator that has them, and VMs
+# without what one of the two lacks. The CPU max has the counter's frequency of the
+# others, and needs no SMCCC_ARCH_WORKAROUND_3, so that guests are to be started on
+# an N2.
+PAIRS = (
+    ('cpus-n1-a76', CPUS[0], '', LESS),
+    ('cpus-v1-n2', CPUS[1], '', LESS),
+    ('cpus-n2-a710', ('neoverse-n2', 'cortex-a710'), DEBIAN, ''),
+    ('cpus-n2-max', ('neoverse-n2', f'{MAX},cntfrq=62500000'), DEBIAN,
      'host,sve256=off'),
 )
 
@@ -106,11 +108,12 @@ ROWS = (
         nic=True, arch='amd64'),
     Row('cpuid', (X86_HOSTS,), X86_MACHINES, 'max', picture=True,
         arch='amd64'),
-    *(Row(name, (each(SHOW, cpus),), (LISTED,), guest_cpu=LESS, picture=True)
-      for name, cpus in zip(('cpus-n1-a76', 'cpus-v1-n2'), CPUS)),
-    *(Row(name, (each(NEWER_SHOW, cpus),), (LISTED,), outer=DEBIAN,
-          guest_cpu=less, picture=True)
-      for name, cpus, less in NEWER),
+    *(Row(name, (each(SHOW, cpus),), (LISTED,), outer=outer, guest_cpu=less,
+          picture=True)
+      for name, cpus, outer, less in PAIRS),
+    *(Row(f'{name}-stock', (each(SHOW, cpus),), (STOCK,), outer=outer,
+          qemu='stock', guest_cpu=less)
+      for name, cpus, outer, less in PAIRS),
     *(Row(name, tuple(each(('newest',), cpus) for cpus in CPUS), (machine,),
           qemu=qemu, guest_cpu=LESS)
       for name, machine, qemu in (('cpus', LISTED, 'patched'),
