@@ -1,11 +1,12 @@
 /*
- * Guest ABI: the beginning and the end of a load
+ * Guest ABI: the beginning and the end of a load, and the beginning of a save
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
  * A handler of savevm.c's that has nothing to save: it is only asked when a
- * load begins, and told when it has ended.
+ * load or a save begins, told when a load has ended, and asked whether the VM
+ * may stop.
  */
 
 #include "qemu/osdep.h"
@@ -20,6 +21,7 @@
 #include "qemu-file.h"
 #include "savevm.h"
 #include "guest-abi.h"
+#include "guest-abi-saving.h"
 #include "guest-abi-stream.h"
 
 static uint8_t peek(void *file, unsigned at)
@@ -108,6 +110,8 @@ static int loading_cleanup(void *opaque)
 void guest_abi_watch_loads(void)
 {
     static const SaveVMHandlers handlers = {
+        .save_prepare = guest_abi_saving_prepare,
+        .state_pending_estimate = guest_abi_saving_pending,
         .load_setup = loading_setup,
         .load_state = loading_state,
         .load_cleanup = loading_cleanup,

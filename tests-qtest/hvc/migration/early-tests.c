@@ -11,7 +11,7 @@
 #include "qemu/cutils.h"
 #include "qemu/units.h"
 #include "migration/migration-qmp.h"
-#include "framework.h"
+#include "moves.h"
 
 /* Bytes of a stream after which a destination has refused it */
 #define REFUSAL_MAX (64 * KiB)
@@ -207,6 +207,63 @@ static void test_told_number(void)
     }
 }
 
+/* The VM may not stop for it before the contract has been judged. */
+static void start_postcopy_at_once(const Peer *from, const Peer *to)
+{
+    set_capability(from, to, "return-path");
+    set_capability(from, to, "postcopy-ram");
+    start_live(from, to);
+    qtest_qmp_assert_success(from->qts, "{ 'execute': "
+                             "'migrate-start-postcopy' }");
+}
+
+/* The guest of a VM that is refused runs on, though it was to go early. */
+static void test_postcopy_refused(void)
+{
+    bool named;
+    g_autofree char *refusal = expected_refusal(LINUX_6_12, WITHOUT_PTP,
+                                                &named);
+    g_autoptr(Peer) from = NULL;
+
+    alarm(HANG_S);
+    from = peer_start(LINUX_6_12, NULL, NULL);
+    migrate_set_capability(from->qts, "events", true);
+    for (unsigned i = 0; i < 5; i++) {
+        g_autoptr(Peer) to = peer_incoming(WITHOUT_PTP, NULL, NULL);
+        g_auto(Outcome) outcome = { };
+
+        if (skip_without_postcopy(to)) {
+            return;
+        }
+        start_postcopy_at_once(from, to);
+        wait_failed(from->qts);
+        assert_source_refused(from, refusal);
+        outcome = migration_wait(to->qts);
+        assert_refused(to, &outcome, refusal, true);
+    }
+}
+
+/* Also where pages that are asked for have a channel of their own */
+static void test_postcopy_accepted(void)
+{
+    alarm(HANG_S);
+    for (unsigned i = 0; i < 4; i++) {
+        g_autoptr(Peer) from = peer_start(LINUX_6_12, NULL, NULL);
+        g_autoptr(Peer) to = peer_incoming(LINUX_6_12, NULL, NULL);
+
+        if (skip_without_postcopy(to)) {
+            return;
+        }
+        set_capability(from, to, "postcopy-ram");
+        if (i % 2) {
+            set_capability(from, to, "postcopy-preempt");
+        }
+        start_postcopy_at_once(from, to);
+        assert_completed(from->qts);
+        assert_completed(to->qts);
+    }
+}
+
 static void wait_both(const Peer *from, const Peer *to)
 {
     g_auto(Outcome) arrival = migration_wait(to->qts);
@@ -314,6 +371,10 @@ void migration_early_tests(void)
         qtest_add_data_func(path, &cases[i], test_told);
     }
     qtest_add_func("hvc/migration/source-told/number", test_told_number);
+    qtest_add_func("hvc/migration/postcopy-at-once/refused",
+                   test_postcopy_refused);
+    qtest_add_func("hvc/migration/postcopy-at-once/accepted",
+                   test_postcopy_accepted);
     qtest_add_func("hvc/migration/warned-without-return-path", test_warned);
     qtest_add_func("hvc/migration/vcpus", test_vcpus);
 }

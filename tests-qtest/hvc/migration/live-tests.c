@@ -35,7 +35,6 @@ void move_by_multifd(const Peer *from, const Peer *to)
     migrate_live(from, to);
 }
 
-/* Needs guest memory on tmpfs, see use_tmpfs(). */
 void move_by_postcopy(const Peer *from, const Peer *to)
 {
     set_capability(from, to, "postcopy-ram");
