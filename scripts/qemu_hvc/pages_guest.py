@@ -19,20 +19,28 @@ CPU_SIZE = 0x1000
 AREAS = 0x400000
 AREA_PAGES = 256
 PAGE_SIZE = 4096
-RESULT_NAMES = ('features', 'boots', 'control', 'faults', 'unfaulted', 'came')
+DMA_PAGES = 0x300000
+RESULT_NAMES = ('features', 'boots', 'control', 'faults', 'unfaulted', 'came',
+                'copied')
 STATE = struct.Struct(f'<10Q{AREA_PAGES}?')
 # Bits of EAX of KVM's leaf
 MAP_GPA_RANGE = 1 << 16
 MIGRATION_CONTROL = 1 << 17
 # Values with which a guest that boots makes the register fault
 FAULTS = 3
+# QEMU's device edu, and where its configuration is: bus 0, device 16
+EDU_OPTIONS = ('-device', 'edu,id=edu0,addr=0x10')
+EDU = 0x80008000
+# What the guest says that it copied
+COPIED_ALL, COPIED_SHARED, WROTE_PRIVATE, READ_PRIVATE = 1, 2, 4, 8
 
 
-def guest_options(image, cpus=1, ready=True, coming=0):
+def guest_options(image, cpus=1, ready=True, coming=0, edu=False):
     """QEMU's options for a VM with the guest, and its parameters; coming: address
-    of a page that is not there always"""
-    options = ['-bios', str(image), '-m', '16', '-smp', str(cpus), *NO_REBOOT]
-    for index, value in enumerate((cpus, int(ready), coming)):
+    of a page that is not there always; edu: whether a device copies pages"""
+    options = ['-bios', str(image), '-m', '16', '-smp', str(cpus), *NO_REBOOT,
+               *(EDU_OPTIONS if edu else ())]
+    for index, value in enumerate((cpus, int(ready), coming, EDU * edu)):
         options += ['-device', f'loader,addr={PARAMETERS + 8 * index:#x},'
                     f'data={value:#x},data-len=8']
     return options
@@ -147,6 +155,7 @@ class PagesVm(Sharing, Vm):
                '-rtc', 'base=2026-01-01T00:00:00,clock=vm')
 
     def __init__(self, qemu, machine, image, *options, cpus=1, ready=True,
-                 accel='tcg'):
+                 accel='tcg', edu=False):
         super().__init__(qemu, machine, '-accel', accel,
-                         *guest_options(image, cpus, ready), *options)
+                         *guest_options(image, cpus, ready, edu=edu),
+                         *options)

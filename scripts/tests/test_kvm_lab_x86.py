@@ -236,7 +236,8 @@ class SharedPagesTest(unittest.TestCase):
         self.assertNotEqual(vm.state(), 'running')
         self.assertEqual(vm.list_problems(cpus), [])
 
-    def assert_booted(self, vm: PagesVm, boots: int = 1) -> None:
+    def assert_booted(self, vm: PagesVm, boots: int = 1,
+                      copied: int = 0) -> None:
         """It has found the call and the register, which was 0."""
         results = vm.pages_results()
         bits = pages_guest.MAP_GPA_RANGE | pages_guest.MIGRATION_CONTROL
@@ -244,7 +245,8 @@ class SharedPagesTest(unittest.TestCase):
         self.assertEqual(
             {**results, 'features': bits},
             {'features': bits, 'boots': boots, 'control': 0,
-             'faults': pages_guest.FAULTS * boots, 'unfaulted': 0, 'came': 0})
+             'faults': pages_guest.FAULTS * boots, 'unfaulted': 0, 'came': 0,
+             'copied': copied})
 
     def refusal(self, vm: PagesVm, command: str, **arguments: object) -> str:
         with self.assertRaises(QmpError) as caught:
@@ -402,6 +404,38 @@ class SharedPagesTest(unittest.TestCase):
             self.assertGreater(vm.pages_results()['came'], 1)
             vm.qmp('stop')
             self.assert_list(vm, 1)
+
+    # --- devices ---
+
+    def _copy(self, machine: str, copied: int) -> None:
+        """A device copies shared pages, and tries to copy a private one."""
+        private = pages_guest.DMA_PAGES + 2 * pages_guest.PAGE_SIZE
+        shared = {pages_guest.DMA_PAGES, private - pages_guest.PAGE_SIZE}
+        enforced = 'enforce' in machine
+        with self.vm('copying', machine=machine, edu=True) as vm:
+            vm.watch_pages(1, ROUNDS)
+            self.assert_booted(vm, copied=copied)
+            vm.qmp('stop')
+            self.assertEqual(vm.queried_pages() & (shared | {private}), shared)
+            info = vm.qmp('query-shared-pages')
+            self.assertEqual(
+                (info['enforced'], info['refused'], info['refusals']),
+                (True, 2, [{'device': 'edu0', 'path': '/machine/peripheral/edu0',
+                            'accesses': 2, 'address': private, 'write': False}])
+                if enforced else (False, 0, []))
+
+    def test_device_reaches_what_is_shared_on_pc(self) -> None:
+        self._copy('pc,shared-pages=enforce', pages_guest.COPIED_ALL |
+                   pages_guest.COPIED_SHARED)
+
+    def test_device_reaches_what_is_shared_on_q35(self) -> None:
+        self._copy('q35,shared-pages=enforce', pages_guest.COPIED_ALL |
+                   pages_guest.COPIED_SHARED)
+
+    def test_device_reaches_everything_if_nothing_is_enforced(self) -> None:
+        self._copy('pc,shared-pages=on', pages_guest.COPIED_ALL |
+                   pages_guest.COPIED_SHARED | pages_guest.WROTE_PRIVATE |
+                   pages_guest.READ_PRIVATE)
 
     # --- ready, or not ---
 

@@ -9,12 +9,14 @@ most VMs do not run: a nested KVM may run guests in real mode only.
 """
 
 from pathlib import Path
+import socket
 import tempfile
 import time
 import unittest
 
 from qemu_hvc import tap
-from qemu_hvc.pages_guest import IMAGE, PagesVm
+from qemu_hvc.pages_guest import (
+    COPIED_ALL, COPIED_SHARED, IMAGE, READ_PRIVATE, WROTE_PRIVATE, PagesVm)
 from qemu_hvc.qmp import PATIENCE_S, QemuError
 from qemu_hvc.vm import Vm as AnyVm
 from qemu_hvc.xsave_guest import RESULTS
@@ -22,6 +24,14 @@ from test_kvm_lab_x86 import NOT_READY
 
 CPUS = (1, 2, 8)
 ROUNDS = 20
+# A network card of Intel's, whose ring a test puts into a private page. PCI's
+# configuration space: bus 0, device 16
+NIC = ('-device', 'e1000,id=nic,romfile=,addr=0x10')
+NIC_CONFIG = 0x80008000
+NIC_AT = 0xe0000000
+RING = 0x200000
+# 8254x manual, 13: TCTL.EN; base, length and tail of the ring to be sent
+START_SENDING = ((0x400, 2), (0x3800, RING), (0x3808, 128), (0x3818, 1))
 
 
 class Vm(AnyVm):
@@ -40,6 +50,36 @@ class KvmVm(AnyVm):
                *Vm.OPTIONS[2:])
 
 
+class QtestPort:
+    """QEMU's protocol for tests of devices, on a socket"""
+
+    OPTIONS = '-qtest-log', '/dev/null', '-qtest'
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE_S)
+        self._socket.connect(str(path))
+        self._answers = self._socket.makefile(encoding='ascii')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._answers.close()
+        self._socket.close()
+
+    def write(self, command, address, value):
+        """command: "outl" or "writel" """
+        self._socket.sendall(f'{command} {address:#x} {value:#x}\n'.encode())
+        answer = self._answers.readline().strip()
+        if answer != 'OK':
+            raise RuntimeError(f'{command} {address:#x}: {answer}')
+
+    def set_pci(self, address, value):
+        self.write('outl', 0xcf8, address)
+        self.write('outl', 0xcfc, value)
+
+
 class PagesGuest(unittest.TestCase):
     """VMs whose guests cannot share pages, or have not begun to"""
 
@@ -49,10 +89,10 @@ class PagesGuest(unittest.TestCase):
         self.qemu = self.build / 'qemu/qemu-system-x86_64'
         self.image = self.build / 'guests' / IMAGE
 
-    def vm(self, *options, **how):
+    def vm(self, *options, machine='pc', **how):
         if not self.image.is_file():
             self.skipTest('there is no compiler for its guest')
-        return PagesVm(self.qemu, 'pc', self.image, *options, **how)
+        return PagesVm(self.qemu, machine, self.image, *options, **how)
 
     def test_guest_goes_on_where_it_was_moved_to(self):
         for cpus in CPUS:
@@ -75,6 +115,16 @@ class PagesGuest(unittest.TestCase):
                     self.assertEqual(vm.pages_results(), results)
                 for before, after in zip(states, later):
                     self.assertGreater(after.rounds, before.rounds)
+
+    def test_device_copies_what_nothing_protects(self):
+        """What test_kvm_lab_x86.py has it do, and here succeeds"""
+        for machine in 'pc', 'q35':
+            with self.subTest(machine), \
+                 self.vm(machine=machine, edu=True) as vm:
+                vm.watch_pages(1, 1)
+                self.assertEqual(
+                    vm.pages_results()['copied'], COPIED_ALL | COPIED_SHARED |
+                    WROTE_PRIVATE | READ_PRIVATE)
 
     def test_tcg_has_no_such_call(self):
         for machine in 'pc', 'q35', 'microvm':
@@ -152,6 +202,40 @@ class PagesGuest(unittest.TestCase):
                     vm.command('migrate', uri='file:never')
                 self.assertEqual(str(caught.exception),
                                  f'migrate: {NOT_READY}')
+
+    def _send_from_private_page(self, machine):
+        """What query-shared-pages and the events say of a card that does"""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'qtest'
+            with self.kvm_vm(machine, *NIC, *QtestPort.OPTIONS,
+                             f'unix:{path},server=on,wait=off') as vm, \
+                 QtestPort(path) as port:
+                port.set_pci(NIC_CONFIG + 0x10, NIC_AT)
+                port.set_pci(NIC_CONFIG + 0x4, 6)
+                for register, value in START_SENDING:
+                    port.write('writel', NIC_AT + register, value)
+                info = vm.command('query-shared-pages')
+                if info['refused']:
+                    self.await_true(lambda: vm.state() and any(
+                        event['event'] == 'SHARED_PAGES_REFUSED'
+                        for event in vm.events))
+                return info, [event['data'] for event in vm.events
+                              if event['event'] == 'SHARED_PAGES_REFUSED']
+
+    def test_device_under_kvm_does_not_reach_a_private_page(self):
+        refusal = {'device': 'nic', 'path': '/machine/peripheral/nic',
+                   'accesses': 1, 'address': RING, 'write': False}
+        for machine in 'pc', 'q35':
+            with self.subTest(machine):
+                info, events = self._send_from_private_page(
+                    f'{machine},shared-pages=enforce')
+                self.assertEqual((info['enforced'], info['refused'],
+                                  info['refusals'], events),
+                                 (True, 1, [refusal], [refusal]))
+                info, events = self._send_from_private_page(
+                    f'{machine},shared-pages=on')
+                self.assertEqual((info['enforced'], info['refused'], events),
+                                 (False, 0, []))
 
     def await_true(self, condition):
         deadline = time.monotonic() + PATIENCE_S

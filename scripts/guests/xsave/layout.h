@@ -30,5 +30,7 @@
 #define CPU_SIZE    0x1000
 #define AREAS       0x400000
 #define AREA_PAGES  256
+/* Three pages, for a device */
+#define DMA_PAGES   0x300000
 
 #endif

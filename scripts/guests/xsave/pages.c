@@ -8,7 +8,8 @@
  * KVM_HC_MAP_GPA_RANGE, writes them, and reads all of them; what it has told
  * and what it has written it notes down, where a test reads it. In between it
  * makes calls that have to be refused. Without the call, which CPUID tells of,
- * it only writes and reads.
+ * it only writes and reads. When it boots it may have a device copy pages that
+ * it shares, and one that it does not.
  */
 
 #include <stdint.h>
@@ -37,6 +38,27 @@
 #define INIT            0x500
 #define STARTUP         0x600
 
+/* PCI Local Bus 3.0, 3.2.2.3.2 and 6.1 */
+#define PCI_ADDRESS     0xcf8
+#define PCI_DATA        0xcfc
+#define PCI_COMMAND     0x04
+#define PCI_BAR0        0x10
+#define PCI_MASTER      6
+
+/*
+ * QEMU docs/specs/edu.rst: its registers, where this guest puts them, and its
+ * buffer of a page, by an address of its own
+ */
+#define EDU             0xe0000000ull
+#define EDU_SOURCE      0x80
+#define EDU_TARGET      0x88
+#define EDU_COUNT       0x90
+#define EDU_COMMAND     0x98
+#define EDU_BUFFER      0x40000
+#define EDU_FROM_MEMORY 1
+#define EDU_TO_MEMORY   3
+#define EDU_RUNS        1
+
 #define GENERAL_PROTECTION 13
 #define CODE_SEGMENT       24
 
@@ -52,11 +74,14 @@
  * @ready: not 0 to say that the VM can be migrated
  * @coming: address of a page that comes and goes, which the first CPU shares in
  *         each round while it is there; 0: none
+ * @edu: address of QEMU's device edu in PCI's configuration space, bit 31 set;
+ *       0: none
  */
 typedef struct Parameters {
     uint64_t cpus;
     uint64_t ready;
     uint64_t coming;
+    uint64_t edu;
 } Parameters;
 
 /**
@@ -67,6 +92,7 @@ typedef struct Parameters {
  * @faults: how often a value with other bits was written to it; #GP each time
  * @unfaulted: how often there was none
  * @came: how often the page that comes and goes could be shared
+ * @copied: what the device did: COPIED_* bits, or 0 if there is none
  */
 typedef struct Results {
     uint64_t features;
@@ -75,7 +101,16 @@ typedef struct Results {
     uint64_t faults;
     uint64_t unfaulted;
     uint64_t came;
+    uint64_t copied;
 } Results;
+
+/* The device has been asked for all of it */
+#define COPIED_ALL     1
+/* From a shared page to a shared page */
+#define COPIED_SHARED  2
+/* To the private page, and from it */
+#define WROTE_PRIVATE  4
+#define READ_PRIVATE   8
 
 /**
  * CpuState: what a CPU says
@@ -111,6 +146,8 @@ typedef volatile CpuState SeenState;
 typedef volatile uint64_t Word;
 /* volatile: the CPU reads it */
 typedef volatile uint32_t Register;
+/* volatile: a device has it */
+typedef volatile uint64_t DeviceWord;
 
 /* volatile: the test reads and writes them while the guest runs */
 #define parameters ((volatile Parameters *)PARAMETERS)
@@ -141,6 +178,11 @@ static void wrmsr(uint32_t msr, uint64_t value)
 {
     asm volatile("wrmsr" : : "c" (msr), "a" ((uint32_t)value),
                  "d" ((uint32_t)(value >> 32)) : "memory");
+}
+
+static void outl(uint16_t port, uint32_t value)
+{
+    asm volatile("outl %0, %1" : : "a" (value), "Nd" (port) : "memory");
 }
 
 /* KVM cannot put the CPU's own instruction in place of another in a ROM. */
@@ -349,6 +391,80 @@ static void start_others(void)
     }
 }
 
+static void set_pci(uint32_t address, uint32_t value)
+{
+    outl(PCI_ADDRESS, address);
+    outl(PCI_DATA, value);
+}
+
+static DeviceWord *edu_word(uint64_t at)
+{
+    return (DeviceWord *)(EDU + at);
+}
+
+static void copy(uint64_t target, uint64_t source, uint64_t command)
+{
+    *edu_word(EDU_SOURCE) = source;
+    *edu_word(EDU_TARGET) = target;
+    *edu_word(EDU_COUNT) = PAGE_SIZE;
+    *edu_word(EDU_COMMAND) = command;
+    while (*edu_word(EDU_COMMAND) & EDU_RUNS) {
+        asm volatile("");
+    }
+}
+
+static void fill_page(Word *page, uint64_t number)
+{
+    for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
+        page[i] = word_of((uint64_t)&page[i], number);
+    }
+}
+
+/* Of what fill_page() wrote at another address */
+static int is_filled(Word *page, Word *first, uint64_t number)
+{
+    for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
+        if (page[i] != word_of((uint64_t)&first[i], number)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Two pages that the guest shares, if it can, and one that it does not */
+static void use_edu(int can_tell)
+{
+    Word *source = (Word *)DMA_PAGES;
+    Word *target = (Word *)(DMA_PAGES + PAGE_SIZE);
+    Word *private = (Word *)(DMA_PAGES + 2 * PAGE_SIZE);
+
+    set_pci(parameters->edu + PCI_BAR0, EDU);
+    set_pci(parameters->edu + PCI_COMMAND, PCI_MASTER);
+    if (can_tell) {
+        map_gpa_range(DMA_PAGES, 2, 0);
+    }
+    results->copied = 0;
+    fill_page(source, 1);
+    fill_page(target, 2);
+    fill_page(private, 3);
+    copy(EDU_BUFFER, (uint64_t)source, EDU_FROM_MEMORY);
+    copy((uint64_t)target, EDU_BUFFER, EDU_TO_MEMORY);
+    if (is_filled(target, source, 1)) {
+        results->copied |= COPIED_SHARED;
+    }
+    copy((uint64_t)private, EDU_BUFFER, EDU_TO_MEMORY);
+    if (!is_filled(private, private, 3)) {
+        results->copied |= WROTE_PRIVATE;
+    }
+    fill_page(private, 4);
+    copy(EDU_BUFFER, (uint64_t)private, EDU_FROM_MEMORY);
+    copy((uint64_t)target, EDU_BUFFER, EDU_TO_MEMORY);
+    if (is_filled(target, private, 4)) {
+        results->copied |= READ_PRIVATE;
+    }
+    results->copied |= COPIED_ALL;
+}
+
 static uint64_t kvm_features(void)
 {
     Cpuid name = cpuid(KVM_LEAF);
@@ -372,6 +488,9 @@ static void boot(void)
     results->features = kvm_features();
     if (results->features >> MIGRATION_CONTROL & 1) {
         use_migration_control();
+    }
+    if (parameters->edu) {
+        use_edu(results->features >> HC_MAP_GPA_RANGE & 1);
     }
     results->boots++;
     if (parameters->cpus > 1) {

@@ -176,9 +176,10 @@ class PagesVm(pages_guest.Sharing, Vm):
     """One whose guest shares pages: scripts/guests/xsave/pages.c"""
 
     def begin(self, *options: str, machine: str = 'pc,shared-pages=on',
-              cpus: int = 1, ready: bool = True, coming: int = 0) -> None:
+              cpus: int = 1, ready: bool = True, coming: int = 0,
+              edu: bool = False) -> None:
         # Without SVM: in such a host KVM sometimes gives a state of guests that
         # are nested, which there are none of, and does not take it back.
         self.start('-machine', machine, '-cpu', 'host,svm=off', '-L', '.',
                    *pages_guest.guest_options(Path(pages_guest.IMAGE), cpus,
-                                              ready, coming), *options)
+                                              ready, coming, edu), *options)
