@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/util.h"
 #include "hw/boards.h"
 #include "hw/qdev-core.h"
 #include "qemu/error-report.h"
@@ -14,6 +15,9 @@
 #include "guest-abi.h"
 #include "shared-pages.h"
 #include "shared-pages-machine.h"
+
+/* Of a text of the user's that is repeated in a message */
+#define VALUE_MAX_LENGTH 40
 
 /* The user has said shared-pages=@mode. */
 static bool given;
@@ -66,19 +70,46 @@ static void check_enabled(Notifier *notifier, void *data)
     }
 }
 
-static int get_mode(Object *obj, Error **errp)
+static char *get_mode(Object *obj, Error **errp)
 {
-    return shared_pages_mode();
+    return g_strdup(SharedPagesMode_str(shared_pages_mode()));
 }
 
-static void set_mode(Object *obj, int value, Error **errp)
+static G_NORETURN void print_help(void)
+{
+    printf("shared-pages=off      the guest cannot share pages; the default\n"
+           "shared-pages=on       it can, by hypercall, and query-shared-pages "
+           "has the list\n"
+           "shared-pages=enforce  as on, and devices reach nothing of its "
+           "memory but what\n"
+           "                      it shares; an access to another page fails, "
+           "and is reported\n"
+           "\n"
+           "A guest can share pages on the machine virt, with "
+           "hvc-services=linux-6.12:+mem-share,\n"
+           "and on x86 machines with -accel kvm.\n");
+    exit(EXIT_SUCCESS);
+}
+
+static void set_mode(Object *obj, const char *text, Error **errp)
 {
     static Notifier done = { .notify = check_enabled };
+    int value;
 
     if (phase_check(PHASE_MACHINE_CREATED)) {
         error_setg(errp, "shared-pages cannot be changed after the machine was "
                    "created; give it on the command line: -machine "
-                   "shared-pages=%s", SharedPagesMode_str(value));
+                   "shared-pages=%.*s", VALUE_MAX_LENGTH, text);
+        return;
+    }
+    if (!strcmp(text, "help")) {
+        print_help();
+    }
+    value = qapi_enum_parse(&SharedPagesMode_lookup, text, -1, NULL);
+    if (value < 0) {
+        error_setg(errp, "shared-pages: '%.*s' is not a value; needed: off, "
+                   "on, or enforce (shared-pages=help says what they do)",
+                   VALUE_MAX_LENGTH, text);
         return;
     }
     if (value == SHARED_PAGES_MODE_ENFORCE && !prepare_enforcer) {
@@ -101,12 +132,11 @@ static void register_property(void)
 {
     ObjectClass *oc = object_class_by_name(TYPE_MACHINE);
 
-    object_class_property_add_enum(oc, "shared-pages", "SharedPagesMode",
-                                   &SharedPagesMode_lookup, get_mode, set_mode);
+    object_class_property_add_str(oc, "shared-pages", get_mode, set_mode);
     object_class_property_set_description(oc, "shared-pages",
-        "Let the guest share pages with its host by hypercall: 'on', or "
-        "'enforce' for devices that reach shared pages only "
-        "(see query-shared-pages)");
+        "Let the guest share pages with its host by hypercall: 'off', 'on', or "
+        "'enforce' for devices that reach shared pages only; "
+        "shared-pages=help says more");
 }
 
 migration_init(register_property)

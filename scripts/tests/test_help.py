@@ -25,7 +25,8 @@ TESTS_QTEST = ROOT / 'tests-qtest'
 NOT_CALLED = {'guests/linux/init'}
 PATIENCE_S = 60
 PROPERTIES = ('hvc-services', 'psci-version', 'guest-abi-profile',
-              'implementation-cpus', 'guest-abi', 'kernel-floor')
+              'implementation-cpus', 'guest-abi', 'kernel-floor',
+              'shared-pages')
 
 
 class Scripts(unittest.TestCase):
@@ -200,6 +201,21 @@ class OfQemu(unittest.TestCase):
         for version in versions:
             self.assert_set(f'virt,hvc-services=none,psci-version={version}',
                             'none', version)
+
+    def test_shared_pages_help(self):
+        """Its values, each of which there is, on each machine"""
+        for machine in ('none', 'virt', *self.types()):
+            text = self.help_of(f'{machine},shared-pages=help')
+            self.assertEqual(re.findall(r'(?m)^shared-pages=(\S+) +\w.+$', text),
+                             ['off', 'on', 'enforce'])
+        machine_help = self.help_of('virt,help')
+        for value in 'off', 'on', 'enforce':
+            self.assertRegex(machine_help,
+                             rf"(?m)^  shared-pages=.*'{value}'")
+            services = '' if value == 'off' else ':+mem-share'
+            with self.start(f'virt,hvc-services=linux-6.12{services},'
+                            f'shared-pages={value}') as vm:
+                self.assertEqual(vm.machine_property('shared-pages'), value)
 
     def test_list_of_machines(self):
         """A type's description names its floor."""

@@ -112,6 +112,7 @@ OPTIONS = (
     ('virt,hvc-services=linux-6.12,shared-pages=on',),
     ('virt,hvc-services=linux-6.12:+mem-share,shared-pages=off',),
     ('none,shared-pages=on',),
+    ('virt,shared-pages=yes',),
     (ENFORCE, '-device', 'virtio-rng-pci,iommu_platform=off'),
     (ENFORCE, '-device', 'ramfb,id=fb'),
     (ENFORCE + ',default-bus-bypass-iommu=on',),

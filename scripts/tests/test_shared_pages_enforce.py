@@ -90,6 +90,16 @@ class Enforce(unittest.TestCase):
         self.assertIn('have bypass_iommu=on', self.refused(
             '-device', 'pxb-pcie,bus_nr=128,bypass_iommu=on'))
 
+    def test_values(self):
+        for value in 'yes', '', 'enforced', 'x' * 1000:
+            with self.subTest(value):
+                with self.assertRaises(QemuError) as raised:
+                    self.start(f'virt,shared-pages={value}')
+                self.assertIn('is not a value; needed: off, on, or enforce '
+                              '(shared-pages=help says what they do)',
+                              str(raised.exception))
+                self.assertLess(len(str(raised.exception)), 300)
+
     def test_devices(self):
         """Each is taken, and what is virtio offers ACCESS_PLATFORM"""
         known = self.types()
