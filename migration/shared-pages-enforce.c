@@ -6,8 +6,9 @@
  *
  * Puts devices behind the IOMMU of shared-pages-iommu.c: those on PCI buses,
  * and virtio devices on buses of their own. What a user adds that reaches
- * memory in another way is refused. docs/system/shared-pages.rst lists what the
- * machine itself has and does without the IOMMU.
+ * memory in another way is refused, and so is what nobody has looked at.
+ * docs/system/shared-pages.rst lists what the machine itself has and does
+ * without the IOMMU.
  */
 
 #include "qemu/osdep.h"
@@ -19,9 +20,12 @@
 #include "hw/pci/pci_device.h"
 #include "hw/pci/pci_host.h"
 #include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio-pci.h"
 #include "hw/virtio/virtio.h"
+#include "hw/xen/xen.h"
 #include "qemu-compat.h"
 #include "shared-pages-iommu.h"
+#include "shared-pages-known.h"
 #include "shared-pages-machine.h"
 
 /**
@@ -62,7 +66,11 @@ static const struct {
     { "cs4231a", "ISA DMA" },
     { "generic-sdhci", "its system bus" },
     { "gus", "ISA DMA" },
+    { "hv-syndbg", "hypercalls of Hyper-V" },
     { "isa-fdc", "ISA DMA", .is_boards = true },
+    { "pc-testdev", "its I/O ports" },
+    { "pci-ehci-usb", "the system's address space while bus mastering is off" },
+    { "pvscsi", "the system's address space" },
     { "ramfb", "fw_cfg" },
     { "sb16", "ISA DMA" },
     { "sysbus-ahci", "its system bus" },
@@ -76,8 +84,26 @@ static const struct {
     { "vhost-user-scmi", "vhost" },
     { "vhost-vdpa-device", "vhost" },
     { "virtio-iommu-device", "an IOMMU of its own" },
+    { "vmbus-bridge", "VMBus" },
+    { "vmgenid", "fw_cfg" },
     { "x-pci-proxy-dev", "another process" },
     { "x86-iommu", "an IOMMU of its own" },
+    { "xen-backend", "Xen's grants" },
+    { "xen-device", "Xen's grants" },
+};
+
+/**
+ * ways_of_machine: options of machines with which QEMU itself reaches memory at
+ *                  addresses that the guest gives
+ * @option: a boolean property, which not every machine has
+ * @way: for people
+ */
+static const struct {
+    const char *option;
+    const char *way;
+} ways_of_machine[] = {
+    { "nvdimm", "the method of NVDIMMs in ACPI (_DSM)" },
+    { "ras", "the error records of ACPI (GHES)" },
 };
 
 typedef struct VirtioBus {
@@ -153,10 +179,10 @@ static void refuse_stray(DeviceState *dev, const char *way, Error **errp)
                "leave it out, or use shared-pages=on", device, way);
 }
 
-static const char *way_of(DeviceState *dev)
+static const char *way_of(ObjectClass *oc)
 {
     for (size_t i = 0; i < ARRAY_SIZE(strays); i++) {
-        if (object_dynamic_cast(OBJECT(dev), strays[i].type)) {
+        if (object_class_dynamic_cast(oc, strays[i].type)) {
             return strays[i].way;
         }
     }
@@ -166,7 +192,17 @@ static const char *way_of(DeviceState *dev)
 /* In place of a class's own realize */
 static void realize_stray(DeviceState *dev, Error **errp)
 {
-    refuse_stray(dev, way_of(dev), errp);
+    refuse_stray(dev, way_of(object_get_class(OBJECT(dev))), errp);
+}
+
+/* In place of a class's own realize */
+static void realize_unknown(DeviceState *dev, Error **errp)
+{
+    g_autofree char *device = describe(dev);
+
+    error_setg(errp, "shared-pages=enforce: nobody has looked whether device "
+               "%s can reach memory that the guest does not share; leave it "
+               "out, or use shared-pages=on", device);
 }
 
 static void close_way(ObjectClass *oc, void *opaque)
@@ -180,6 +216,41 @@ static void close_ways(bool is_boards)
         if (strays[i].is_boards == is_boards) {
             object_class_foreach(close_way, strays[i].type, false, NULL);
         }
+    }
+}
+
+static void close_unknown(ObjectClass *oc, void *opaque)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    if (dc->user_creatable && !way_of(oc) &&
+        !shared_pages_device_is_known(oc)) {
+        dc->realize = realize_unknown;
+    }
+}
+
+static G_NORETURN void refuse_option(const char *option, const char *way)
+{
+    error_report("shared-pages=enforce: with %s QEMU reaches the guest's "
+                 "memory through %s, where it cannot be held to shared pages; "
+                 "leave that out, or use shared-pages=on", option, way);
+    exit(EXIT_FAILURE);
+}
+
+static void check_options(MachineState *machine)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ways_of_machine); i++) {
+        const char *name = ways_of_machine[i].option;
+
+        if (object_property_find(OBJECT(machine), name) &&
+            object_property_get_bool(OBJECT(machine), name, NULL)) {
+            g_autofree char *option = g_strdup_printf("-machine %s=on", name);
+
+            refuse_option(option, ways_of_machine[i].way);
+        }
+    }
+    if (xen_mode != XEN_DISABLED) {
+        refuse_option("xen-version=", "Xen's pages and grants");
     }
 }
 
@@ -204,6 +275,13 @@ static DeviceState *plugged_device(VirtIODevice *vdev, DeviceState *transport)
     return OBJECT(vdev)->parent == OBJECT(transport) ? transport : DEVICE(vdev);
 }
 
+/* QEMU refuses it too, in words that do not say what to do. */
+static bool is_for_legacy_drivers(DeviceState *transport)
+{
+    return object_dynamic_cast(OBJECT(transport), TYPE_VIRTIO_PCI) &&
+           virtio_pci_legacy(VIRTIO_PCI(transport));
+}
+
 static bool check_virtio(VirtIODevice *vdev, DeviceState *transport,
                          Error **errp)
 {
@@ -215,10 +293,18 @@ static bool check_virtio(VirtIODevice *vdev, DeviceState *transport,
         refuse_stray(plugged, "vhost", errp);
         return false;
     }
+    device = describe(plugged);
+    if (is_for_legacy_drivers(transport)) {
+        error_setg(errp, "shared-pages=enforce: device %s is for legacy "
+                   "drivers as well, which know of no IOMMU; leave out "
+                   "disable-legacy=off, use the device whose name ends in "
+                   "-pci or -pci-non-transitional, or use shared-pages=on",
+                   device);
+        return false;
+    }
     if (virtio_host_has_feature(vdev, VIRTIO_F_IOMMU_PLATFORM)) {
         return true;
     }
-    device = describe(plugged);
     error_setg(errp, "shared-pages=enforce: device %s has iommu_platform=off, "
                "with which it reaches all of the guest's memory; leave out "
                "iommu_platform=off, or use shared-pages=on", device);
@@ -336,6 +422,7 @@ static void init_machine(MachineState *machine)
         board_init(machine);
         return;
     }
+    check_options(machine);
     places = g_ptr_array_new();
     virtio_buses = g_hash_table_new(NULL, NULL);
     object_class_foreach(take_virtio_bus, TYPE_VIRTIO_BUS, false, NULL);
@@ -346,6 +433,7 @@ static void init_machine(MachineState *machine)
     close_ways(false);
     board_init(machine);
     close_ways(true);
+    object_class_foreach(close_unknown, TYPE_DEVICE, false, NULL);
     object_child_foreach_recursive(OBJECT(machine), take_bridge, NULL);
     /* Tells about the board's devices as well */
     device_listener_register(&listener);

@@ -115,6 +115,9 @@ OPTIONS = (
     ('virt,shared-pages=yes',),
     (ENFORCE, '-device', 'virtio-rng-pci,iommu_platform=off'),
     (ENFORCE, '-device', 'ramfb,id=fb'),
+    (ENFORCE, '-device', 'virtio-rng-pci-transitional,id=rng'),
+    (ENFORCE, '-device', 'led'),
+    (ENFORCE + ',ras=on',),
     (ENFORCE + ',default-bus-bypass-iommu=on',),
 )
 # Source and destination of a migration

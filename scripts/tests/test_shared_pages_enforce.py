@@ -90,6 +90,30 @@ class Enforce(unittest.TestCase):
         self.assertIn('have bypass_iommu=on', self.refused(
             '-device', 'pxb-pcie,bus_nr=128,bypass_iommu=on'))
 
+    def test_ways_of_the_machine(self):
+        """QEMU itself would go to addresses that the guest gives."""
+        for option, way in (('nvdimm', 'the method of NVDIMMs in ACPI (_DSM)'),
+                            ('ras', 'the error records of ACPI (GHES)')):
+            with self.subTest(option):
+                self.assertIn(
+                    f'shared-pages=enforce: with -machine {option}=on QEMU '
+                    f"reaches the guest's memory through {way}, where it "
+                    'cannot be held to shared pages; leave that out, or use '
+                    'shared-pages=on',
+                    self.refused('-machine', f'{option}=on'))
+                self.start(ENFORCE + f',{option}=off')
+
+    def test_legacy_drivers(self):
+        for device in ('virtio-rng-pci-transitional',
+                       'virtio-rng-pci,disable-legacy=off',
+                       'virtio-net-pci-transitional,romfile='):
+            with self.subTest(device):
+                name = device.partition(',')[0]
+                self.assertIn(f"shared-pages=enforce: device '{name}' is for "
+                              'legacy drivers as well',
+                              self.refused('-device', device))
+        self.start(ENFORCE, '-device', 'virtio-rng-pci-non-transitional')
+
     def test_values(self):
         for value in 'yes', '', 'enforced', 'x' * 1000:
             with self.subTest(value):
