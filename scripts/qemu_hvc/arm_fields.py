@@ -11,7 +11,6 @@ is an exception. Names and places of fields are those of target-arm/hvc/sysregs.
 from dataclasses import dataclass
 
 WIDTH = 4
-MASK = (1 << WIDTH) - 1
 
 # Less is the lower number, which most fields have
 LOWER = 'lower'
@@ -36,6 +35,7 @@ class Field:
     @option: of -cpu, takes it away where KVM does not lower it
     @mistake: some kernels show it though no guest has the feature, so that
               values that differ are equal (hvc_same_register())
+    @width: number of bits
     """
     name: str
     lsb: int
@@ -44,6 +44,12 @@ class Field:
     fixed: bool = False
     option: str = ''
     mistake: bool = False
+    width: int = WIDTH
+
+    @property
+    def mask(self):
+        """Of the field in its register"""
+        return (1 << self.width) - 1 << self.lsb
 
 
 def fixed(name, lsb, rule=LOWER, option=''):
@@ -98,15 +104,14 @@ REGISTERS = {
         'id-mmfr5', 'mvfr0', 'mvfr1', 'mvfr2')},
 }
 
-# CTR_EL0, whose fields have other widths: lowest bit, number of bits, rule
-CTR = 'arm.ctr-el0'
-CTR_FIELDS = {
-    'IminLine': (0, 4, LOWER), 'L1Ip': (14, 2, EXACT),
-    'DminLine': (16, 4, LOWER), 'ERG': (20, 4, HIGHER),
-    'CWG': (24, 4, HIGHER), 'IDC': (28, 1, LOWER), 'DIC': (29, 1, LOWER),
-}
 # L1Ip of an instruction cache that is tagged by virtual addresses, as any may be
 VIPT = 2
+# CTR_EL0, whose fields have other widths
+CTR = 'arm.ctr-el0'
+CTR_FIELDS = (
+    Field('IminLine', 0), Field('L1Ip', 14, EXACT, VIPT, width=2),
+    Field('DminLine', 16), fixed('ERG', 20, HIGHER), fixed('CWG', 24, HIGHER),
+    Field('IDC', 28, width=1), Field('DIC', 29, width=1))
 
 # PMUVer of a PMU that is not Arm's, which no guest has
 OTHER_PMU = 0xf
@@ -118,14 +123,17 @@ def register_name(entry):
 
 
 def fields_of(entry):
-    """All of a register in REGISTERS, by their lowest bits"""
+    """All of a register in REGISTERS, by their lowest bits; of CTR_EL0 those
+    that differ between CPUs; none of a register that is not known"""
+    if entry == CTR:
+        return list(CTR_FIELDS)
     known = {field.lsb: field for field in EXCEPTIONS.get(entry, ())}
     return [known.get(lsb, Field(f'bits [{lsb + WIDTH - 1}:{lsb}]', lsb))
-            for lsb in range(0, REGISTERS[entry], WIDTH)]
+            for lsb in range(0, REGISTERS.get(entry, 0), WIDTH)]
 
 
 def field_value(field, value):
-    return value >> field.lsb & MASK
+    return (value & field.mask) >> field.lsb
 
 
 def signed(number):
@@ -149,19 +157,17 @@ def common_value(field, values):
 def common_ctr(values):
     """CTR_EL0 for guests of hosts with these values"""
     result = values[0]
-    for lsb, width, rule in CTR_FIELDS.values():
-        mask = (1 << width) - 1
-        found = {value >> lsb & mask for value in values}
-        if len(found) > 1:
-            common = VIPT if rule == EXACT else \
-                max(found) if rule == HIGHER else min(found)
-            result = result & ~(mask << lsb) | common << lsb
+    for value in values:
+        result &= value
+    for field in CTR_FIELDS:
+        common = common_value(field, [field_value(field, value)
+                                      for value in values])
+        result = result & ~field.mask | common << field.lsb
     return result
 
 
 def same_but_mistakes(entry, a, b):
     """Whether two values of a register differ in fields only that some kernels
     show by mistake"""
-    return all(field.mistake or
-               field_value(field, a) == field_value(field, b)
-               for field in fields_of(entry))
+    return not (a ^ b) & ~sum(field.mask for field in fields_of(entry)
+                              if field.mistake)

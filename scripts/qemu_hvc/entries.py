@@ -13,8 +13,12 @@ CHOSEN = {'arm.std-bmap', 'arm.std-hyp-bmap', 'arm.vendor-hyp-bmap',
 # CPUs, by this service; their list is in entries with this beginning.
 LIST_SERVICE = 'implementation-cpus'
 LIST = 'arm.implementation-cpu'
-ARM_HARDWARE = {'arm.midr-el1', 'arm.revidr-el1', 'arm.aidr-el1',
-                'arm.ctr-el0'}
+# So many CPUs a list can have (HVC_IMPLEMENTATIONS_MAX).
+LIST_MAX = 16
+# Which CPU it is: entry -> its part in the list
+IDENTITY = {'arm.midr-el1': 'midr', 'arm.revidr-el1': 'revidr',
+            'arm.aidr-el1': 'aidr'}
+ARM_HARDWARE = {*IDENTITY, 'arm.ctr-el0'}
 
 # Number of the PMU's event counters. Who does not have the entry, or has 0, did not
 # say how many there are.

@@ -41,6 +41,15 @@ REMEDIES = {
 }
 
 
+# From this kernel on QEMU can serve the list of CPUs.
+LIST_SINCE = [6, 4]
+
+
+def floor_version(floor):
+    """Of the kernel that a floor is named after; [] if it is after none"""
+    return [int(n) for n in re.findall(r'\d+', floor or '')]
+
+
 @dataclass
 class Obstacle:
     """An entry whose values differ between hosts
@@ -198,6 +207,19 @@ class Fleet:
                          for entry in profile.reply['return']['entries'])
         self.notes = list(profile.notes())
         self._compare()
+        if self.is_too_low():
+            self.notes.append(
+                f'no machine type has floor {self.floor}, and with '
+                f'kernel-floor={self.floor} QEMU gives no guest the service '
+                f'{LIST_SERVICE}, which needs Linux 6.4; remove what holds the '
+                'fleet back from a higher floor')
+
+    def is_too_low(self):
+        """Whether the option for the floor does not go with the service that
+        tells guests of all CPUs"""
+        return self.mixed and not self.fitting_types() and \
+            self.option() == 'kernel-floor' and \
+            [] < floor_version(self.floor) < LIST_SINCE
 
     def _refusers_of(self, floor):
         refusals = [(kind, kind.record.refusal(floor)) for kind in self.kinds]
@@ -248,7 +270,7 @@ class Fleet:
 
     def oldest(self):
         """The hosts with the oldest kernel"""
-        return min(self.kinds, key=lambda kind: kind.record.age())
+        return min(self.kinds, key=lambda kind: kind.record.rank())
 
     def profile(self):
         """The file that makes all hosts alike, or None"""
@@ -267,7 +289,7 @@ class Fleet:
         """The oldest kernel that gives the floor, if the floor is named after a
         later one, as in "6.1"; or ''"""
         oldest = self.oldest().record.age()[:2]
-        named = [int(n) for n in re.findall(r'\d+', self.floor or '')]
+        named = floor_version(self.floor)
         return '.'.join(map(str, oldest)) if oldest < named else ''
 
     def types(self):
@@ -290,7 +312,7 @@ class Fleet:
     def machine(self):
         """The argument of -machine, or None if nothing fits all hosts"""
         if not self.floor or len(self.groups) > 1 or self.has(LEVEL) or \
-           (self.has(FEATURES) and not self.profile()):
+           self.is_too_low() or (self.has(FEATURES) and not self.profile()):
             return None
         types, fitting = self.types(), self.fitting_types()
         stock, _, more = self.kinds[0].record.machine.partition(',')

@@ -62,6 +62,12 @@ def option(fleet):
               f'{escape(fleet.probe())}</code> there, and compare again.</p>'
 
 
+def notes(fleet):
+    """What whoever uses the profile has to know"""
+    for note in fleet.notes:
+        yield f'<p>Note: {escape(note)}</p>'
+
+
 def floors(fleet):
     """Each kind of host, with its highest floor and its group"""
     group_of = {id(kind): number
@@ -124,6 +130,7 @@ def page(fleet):
         '<title>What the fleet can promise</title>',
         f'<style>\n{STYLE}</style>', '</head>', '<body>',
         f'<h1>What {fleet.hosts()} hosts can promise a guest</h1>',
-        *option(fleet), *floors(fleet), *held_back(fleet), *obstacles(fleet),
+        *option(fleet), *notes(fleet), *floors(fleet), *held_back(fleet),
+        *obstacles(fleet),
         '</body>', '</html>']
     return '\n'.join(lines) + '\n'

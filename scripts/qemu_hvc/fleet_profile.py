@@ -7,16 +7,19 @@ What the hosts' contracts have in common is found entry by entry; whether each
 kernel takes it, "guest-abi-probe --profile" says on that host.
 """
 
+import dataclasses
 from dataclasses import dataclass
 import re
 
-from .arm_fields import (CTR, CTR_FIELDS, MASK, REGISTERS, common_ctr,
-                         common_value, field_value, fields_of, register_name,
+from .arm_fields import (CTR, HIGHER, REGISTERS, common_ctr, common_value,
+                         field_value, fields_of, register_name,
                          same_but_mistakes)
 from .contract import ContractError
-from .entries import (ARM_COUNTERS, LIST, X86_ADDRESSES, X86_COMPONENTS, X86_LAYOUT,
-                      X86_LEVELS, X86_PMU, X86_SIGNATURE, is_hardware)
+from .entries import (ARM_COUNTERS, IDENTITY, LIST, LIST_MAX, X86_ADDRESSES,
+                      X86_COMPONENTS, X86_LAYOUT, X86_LEVELS, X86_PMU,
+                      X86_SIGNATURE, is_hardware)
 from .fleet_text import names
+from .host_record import REMEDY
 
 # Of the kernel with the fewest ways to show them: newer ones take these.
 OF_OLDEST = re.compile(r'arm\.(clidr-el1|ccsidr-el1\..*|pmmir-el1|gicd-iidr|'
@@ -27,9 +30,8 @@ CHOSEN_VERSIONS = {'arm.psci-version', 'machine.kernel-floor'}
 # Of the devices of a VM, which a profile is not about
 OF_DEVICES = 'virtio.'
 
-# Which CPU it is; the parts of a list of CPUs, too
-IDENTITY = {'arm.midr-el1': 'midr', 'arm.revidr-el1': 'revidr',
-            'arm.aidr-el1': 'aidr'}
+MIDR = 'arm.midr-el1'
+MIDR_MAX = 0xffffffff
 # From this kernel on a guest can be given the identity of another CPU.
 IDENTITY_SINCE = [6, 15]
 
@@ -100,15 +102,27 @@ class Host:
 class Merger:
     """Contracts of hosts, of which one is made
 
+    @hosts: as they were given, for messages
+    @ranked: by Record.rank(): what is made does not depend on the files' order
     @refusals: what stands in the way
     @levels: mitigations that differ -> the labels of the hosts with the lowest
+    @unasked: why it is not known whether hosts can show entries as the profile
+              says -> pairs of these hosts' labels and the entry
     """
 
     def __init__(self, hosts):
         self.hosts = hosts
-        self.oldest = min(hosts, key=lambda host: host.age)
+        self.ranked = sorted(hosts, key=lambda host: host.record.rank())
+        self.oldest = self.ranked[0]
         self.refusals = []
         self.levels = {}
+        self.unasked = {}
+
+    def not_known(self, host, name):
+        """A host has to show another value than its own, and its file does not
+        say whether its kernel lets QEMU do that."""
+        self.unasked.setdefault(host.record.unasked, []).append(
+            (host.labels, name))
 
     def values(self, name):
         return [host.contract.value(name) for host in self.hosts]
@@ -133,17 +147,21 @@ class Merger:
 
     def identity(self, name):
         """Of the oldest kernel's CPU: what the guest reads on all of them"""
+        wanted = self.oldest.contract.value(name)
         if len(set(self.values(name))) > 1 and \
            not all(host.gives_identity() for host in self.hosts):
             self.refuse(name, name, 'guests go from one CPU to another only '
                         'between hosts with Linux 6.15 or later; update them, '
                         'or make a fleet of each')
-        return self.oldest.contract.value(name)
+        for host in self.hosts:
+            if host.contract.value(name) != wanted and \
+               host.record.identity is None:
+                self.not_known(host, name)
+        return wanted
 
     def cpus(self):
         """Each of them once, that of the oldest kernel first"""
-        return list(dict.fromkeys(host.cpu() for host in
-                                  [self.oldest, *self.hosts]))
+        return list(dict.fromkeys(host.cpu() for host in self.ranked))
 
     def implementations(self):
         """Entries of the CPUs that a guest of a mixed fleet is told of, its own
@@ -151,10 +169,26 @@ class Merger:
         found = self.cpus()
         if len(found) == 1:
             return {}
+        self.check_list(found)
         return {f'{LIST}s': len(found),
                 **{f'{LIST}-{number}.{part}': value
                    for number, cpu in enumerate(found)
                    for part, value in zip(IDENTITY.values(), cpu)}}
+
+    def check_list(self, found):
+        """What QEMU would refuse of a list (hvc_implementations_set())"""
+        if len(found) > LIST_MAX:
+            self.refusals.append(
+                f'these hosts have {len(found)} different CPUs, each revision '
+                'being one (MIDR_EL1, REVIDR_EL1, AIDR_EL1); a guest can be '
+                f'told of {LIST_MAX}; split the fleet, and make a profile for '
+                f'each part, of hosts with at most {LIST_MAX} CPUs')
+        for host in self.hosts:
+            midr = host.contract.value(MIDR)
+            if not 0 < midr <= MIDR_MAX:
+                self.refusals.append(
+                    f'{host.name()}: {MIDR} = {midr:#x}; needed: a number of 32 '
+                    f'bits that is not 0; {REMEDY}')
 
     def all_of(self, name):
         """Features that each host has"""
@@ -170,42 +204,48 @@ class Merger:
         for field in fields_of(name):
             found = [field_value(field, value) for value in values]
             result |= common_value(field, found) << field.lsb
+        self.check_register(name, result)
+        return result
+
+    def check_register(self, name, wanted):
+        """Complain of what not all hosts can show of a register"""
         fixed = [field for field in fields_of(name) if field.fixed and
-                 self.is_fixed(name, field, result)]
+                 self.is_fixed(name, field, wanted)]
         for field in fixed:
             self.refuse_field(name, field)
         for host in self.hosts:
-            self.check_kernel(name, host, result, fixed)
-        return result
+            self.check_kernel(name, host, wanted, fixed)
 
     def is_fixed(self, name, field, wanted):
         """Whether a host cannot show what is wanted of a field that no kernel
         up to 7.3 changes"""
-        mask = MASK << field.lsb
-        return any(not host.takes(name, host.contract.value(name) & ~mask |
-                                  wanted & mask)
+        return any(not host.takes(name, host.contract.value(name) & ~field.mask
+                                  | wanted & field.mask)
                    for host in self.hosts
-                   if (host.contract.value(name) ^ wanted) & mask)
+                   if (host.contract.value(name) ^ wanted) & field.mask)
 
     def check_kernel(self, name, host, wanted, refused):
         """refused: fields that were complained of already"""
         value = host.contract.value(name)
         for field in refused:
-            mask = MASK << field.lsb
-            wanted = wanted & ~mask | value & mask
+            wanted = wanted & ~field.mask | value & field.mask
         if same_but_mistakes(name, value, wanted):
             return
-        if host.takes(name, wanted) is False:
+        takes = host.takes(name, wanted)
+        if takes is False:
             self.refuse_kernel(name, host, wanted, "its kernel does not let "
                                'QEMU change it so', 'a newer kernel, if it '
                                'does')
         elif host.age[:2] <= FIXED_UNTIL:
             self.refuse_kernel(name, host, wanted, 'its kernel shows it in '
                                'one way only', NEWER)
+        elif takes is None:
+            self.not_known(host, name)
 
     def refuse_field(self, name, field):
-        remedy = 'no kernel up to Linux 7.3 shows a guest less of it than ' \
-                 'the CPU has; '
+        remedy = 'no kernel up to Linux 7.3 shows a guest ' + (
+            "another value of it than the CPU's; " if field.rule == HIGHER
+            else 'less of it than the CPU has; ')
         if field.option:
             remedy += f'probe all hosts with --cpu host,{field.option}'
         else:
@@ -222,24 +262,14 @@ class Merger:
             if field_value(field, value) != field_value(field, wanted))
         self.refusals.append(
             f'{host.name()}: {register_name(name)} = {value:#x} cannot be '
-            f'{wanted:#x} ({fields}), {why}; needed: {needed}; update it, or '
-            'make a fleet of its own')
+            f'{wanted:#x}{f" ({fields})" if fields else ""}, {why}; needed: '
+            f'{needed}; update it, or make a fleet of its own')
 
     def bits(self, name):
         """Those that all hosts can show"""
         result = self.all_of(name)
-        for host in self.hosts:
-            if host.contract.value(name) != result and \
-               host.takes(name, result) is False:
-                self.refuse_bits(host, name, result)
+        self.check_register(name, result)
         return result
-
-    def refuse_bits(self, host, name, wanted):
-        self.refusals.append(
-            f'{host.name()}: {register_name(name)} = '
-            f'{host.contract.value(name):#x} cannot be {wanted:#x}, its kernel '
-            f'does not let QEMU change it so; needed: {NEWER}; update it, or '
-            'make a fleet of its own')
 
     def counters(self, name):
         """As many as the smallest PMU has, of those hosts that say it"""
@@ -290,13 +320,11 @@ class Merger:
                               '; make a fleet of each')
         wanted = common_ctr(self.values(name))
         if {host.shows_ctr(wanted) for host in self.hosts} != {wanted}:
-            line = next((CTR_FIELDS[field] for field in
-                         ('IminLine', 'DminLine') if wanted >>
-                         CTR_FIELDS[field][0] & MASK), None)
-            wanted -= 1 << line[0] if line else 0
-        for host in self.hosts:
-            if host.takes(name, wanted) is False:
-                self.refuse_bits(host, name, wanted)
+            line = next((field for field in fields_of(name)
+                         if field.name in ('IminLine', 'DminLine') and
+                         field_value(field, wanted)), None)
+            wanted -= 1 << line.lsb if line else 0
+        self.check_register(name, wanted)
         return wanted
 
     def x86_addresses(self, name):
@@ -349,19 +377,19 @@ class Merger:
     def words(self, name, value):
         """The entry's names that are true of the profile's value"""
         exact = next((host.contract.entries[name].get('names')
-                      for host in self.hosts if name in host.contract.entries
+                      for host in self.ranked if name in host.contract.entries
                       and host.contract.value(name) == value), None)
         if exact is not None:
             return exact
         # Bits: those that each host names
         lists = [host.contract.entries.get(name, {}).get('names') or []
-                 for host in self.hosts]
+                 for host in self.ranked]
         return [word for word in lists[0]
                 if all(word in words for words in lists[1:])]
 
     def entry(self, name):
         value = self.value(name)
-        known = next(host.contract.entries[name] for host in self.hosts
+        known = next(host.contract.entries[name] for host in self.ranked
                      if name in host.contract.entries)
         made = {'name': name, 'value': value, 'hex': hex(value)}
         if 'rule' in known:
@@ -375,10 +403,11 @@ class Merger:
 class Profile:
     """reply: a contract that all hosts can give, as query-guest-abi has it;
     start_on: the hosts on which guests are to be started, if not on all; levels:
-    the mitigations because of which"""
+    the mitigations because of which; unasked: that of Merger"""
     reply: dict
     start_on: list
     levels: list
+    unasked: dict = dataclasses.field(default_factory=dict)
 
     def notes(self):
         """What whoever uses it has to know"""
@@ -386,13 +415,23 @@ class Profile:
             yield f'start guests on {names(self.start_on)}, where ' \
                   f'{" and ".join(self.levels)} is the lowest; they go to the ' \
                   'others and home, unless they are reset there'
+        for why, pairs in self.unasked.items():
+            labels = dict.fromkeys(label for some, _ in pairs
+                                   for label in some)
+            registers = dict.fromkeys(register_name(name) for _, name in pairs)
+            yield f'not known to work on {names(list(labels))}: the file does ' \
+                  'not say whether the kernel lets QEMU change ' \
+                  f'{", ".join(registers)} as the profile needs it ({why}); ' \
+                  'make the file again, or see that guest-abi-probe --profile ' \
+                  'starts a VM there, before guests are started with the ' \
+                  'profile'
 
 
 def merged(hosts):
     """ProfileRefused if there is none"""
     merger = Merger(hosts)
     order = {}
-    for host in [merger.oldest, *hosts]:
+    for host in merger.ranked:
         for name in host.contract.entries:
             order.setdefault(name)
     # A host's own list is of what it was probed with.
@@ -412,7 +451,8 @@ def merged(hosts):
                     if entry['value'] or (entry['name'] in first.entries and
                                           not entry['name'].startswith(
                                               'x86.'))],
-        'parts': []}}, start_on, list(map(register_name, merger.levels)))
+        'parts': []}}, start_on, list(map(register_name, merger.levels)),
+        merger.unasked)
 
 
 def profile_of(fleet):

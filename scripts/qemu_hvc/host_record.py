@@ -11,6 +11,7 @@ import re
 
 from .arm_registers import entry_of
 from .contract import MAX_VALUE, Contract, ContractError, parse, read
+from .entries import IDENTITY
 
 FORMAT = 1
 # Those of -machine that choose a floor, the outer one first
@@ -86,6 +87,9 @@ class Record:
             self.contract = Contract(path, document)
         host = document.get('host')
         self.masks, self.identity = self._writable(host)
+        # Why they are not known, or ''
+        self.unasked = '' if self.masks is not None else \
+            self._unavailable(host, 'writable')
         self.ctr = self._ctr(host)
         gives = any(not attempt.refusal for attempt in self.floors.values())
         if gives != bool(self.contract):
@@ -116,6 +120,12 @@ class Record:
             return None
         fact = self._member(host, name, dict, 'an object')
         return None if 'unavailable' in fact else fact
+
+    def _unavailable(self, host, name):
+        """Why a fact could not be had, in words"""
+        if not isinstance(host, dict) or name not in host:
+            return 'the file was made by an older guest-abi-probe'
+        return self._member(host[name], 'unavailable', str, 'a text')
 
     def _writable(self, host):
         """By entry, the bits that the kernel lets a VMM change, and whether it
@@ -170,6 +180,16 @@ class Record:
     def age(self):
         """Sorts records by their kernels, the oldest first."""
         return [int(n) for n in re.findall(r'\d+', self.kernel)[:3]]
+
+    def rank(self):
+        """Sorts records by their kernels, the oldest first, those of one kernel
+        by their CPUs' numbers, and then by all that is in their contracts: in
+        whatever order files are given, the same record is the first."""
+        if not self.contract:
+            return self.age(), [], []
+        return (self.age(), [self.contract.value(name) for name in IDENTITY],
+                sorted((name, entry['value']) for name, entry in
+                       self.contract.entries.items()))
 
 
 @dataclass

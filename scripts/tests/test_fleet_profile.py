@@ -17,11 +17,13 @@ import unittest
 
 from qemu_hvc import arm_fields, tap
 from qemu_hvc.contract import Contract
+from qemu_hvc.entries import LIST_MAX
 from qemu_hvc.paths import DATA, ROOT, SCRIPTS
 
 TOOL = SCRIPTS / 'guest-abi-diff'
 PAGE = ROOT / 'docs/system/arm/hvc-mixed-fleet.rst'
 SYSREGS = ROOT / 'target-arm/hvc/sysregs.c'
+LIST_HEADER = ROOT / 'target-arm/hvc/implementations.h'
 HOST = {'guest-abi-probe': 1, 'qemu': '10.0.13', 'accel': 'kvm',
         'profile': None, 'option': 'kernel-floor', 'host': {}, 'features': [],
         'types': []}
@@ -100,10 +102,12 @@ class Case(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def host(self, name, entries, kernel='6.12.1', cpu='host', facts=None):
+    def host(self, name, entries, kernel='6.12.1', cpu='host', facts=None,
+             floor='linux-6.12'):
         machine = 'q35' if entries[0]['name'].startswith('x86.') else 'virt'
         document = {**HOST, 'kernel': kernel, 'machine': machine, 'cpu': cpu,
-                    'floors': [FLOOR], 'host': facts or {},
+                    'floors': [{**FLOOR, 'name': floor, 'kernel-floor': floor}],
+                    'host': facts or {},
                     'return': {'machine': machine, 'migrated': True,
                                'entries': entries, 'parts': []}}
         (self.folder / name).write_text(json.dumps(document),
@@ -379,6 +383,96 @@ class Arm(Case):
              'arm.implementation-cpu-0.revidr': 0x5,
              'arm.implementation-cpu-1.midr': 0x414fd0c1})
 
+    def test_list_in_whatever_order(self):
+        """The oldest kernel's CPU is the first; of equal kernels the one with
+        the lowest numbers; so two people get the same profile."""
+        hosts = (self.host('n1', arm(), '6.18.15+deb13'),
+                 self.host('a76', arm(midr=0x414fd0b1, revidr=0x5), '6.18.15'),
+                 self.host('also-a76', arm(midr=0x414fd0b1), '6.18.15'),
+                 self.host('v1', arm(midr=0x411fd401, isar0=0x10), '6.16.12'),
+                 self.host('n2', arm(midr=0x410fd490), '7.3.4'))
+        values = self.profile(*hosts)
+        self.assertEqual([values[f'arm.implementation-cpu-{cpu}.midr']
+                          for cpu in range(5)],
+                         [0x411fd401, 0x414fd0b1, 0x414fd0b1, 0x414fd0c1,
+                          0x410fd490])
+        self.assertEqual(values['arm.implementation-cpu-2.revidr'], 5)
+        made = (self.folder / 'p').read_bytes()
+        for order in (hosts[::-1], hosts[2:] + hosts[:2], hosts[1::2] +
+                      hosts[::2]):
+            self.profile(*order)
+            self.assertEqual((self.folder / 'p').read_bytes(), made, order)
+
+    def test_oldest_in_whatever_order(self):
+        """Two hosts with one kernel and one CPU that show other caches"""
+        hosts = [self.host(name, arm(clidr=clidr), '6.12.1')
+                 for name, clidr in (('a', 0x82000023), ('b', 0x2000021))]
+        self.assertEqual(self.profile(*hosts), self.profile(*hosts[::-1]))
+        self.assertEqual(*(self.run_tool('--fleet', *order)[1][-3]
+                           for order in (hosts, hosts[::-1])))
+
+    def cpus(self, count):
+        return [self.host(f'h{number:02}', arm(midr=0x411fd400 + number % 16,
+                                               revidr=number // 16), '7.3.4',
+                          facts=facts(identity=True))
+                for number in range(count)]
+
+    def test_list_of_too_many_cpus(self):
+        self.assertEqual(self.profile(*self.cpus(16))[
+            'arm.implementation-cpus'], 16)
+        self.assertEqual(self.refused(*self.cpus(17)), [
+            'these hosts have 17 different CPUs, each revision being one '
+            '(MIDR_EL1, REVIDR_EL1, AIDR_EL1); a guest can be told of 16; '
+            'split the fleet, and make a profile for each part, of hosts with '
+            'at most 16 CPUs'])
+
+    def test_list_of_as_many_cpus_as_qemu_takes(self):
+        text = LIST_HEADER.read_text(encoding='utf-8')
+        self.assertEqual(re.search(
+            r'#define HVC_IMPLEMENTATIONS_MAX (\d+)', text)[1], str(LIST_MAX))
+
+    def test_list_of_what_is_no_cpu(self):
+        """Of a file that somebody has changed"""
+        for midr in 0, 0x1414fd0c1:
+            self.assertEqual(self.refused(
+                self.host('n1', arm(), '7.3.4'),
+                self.host('bad', arm(midr=midr), '7.3.4')), [
+                    f'bad: arm.midr-el1 = {midr:#x}; needed: a number of 32 '
+                    'bits that is not 0; make the file again, with '
+                    'guest-abi-probe on that host'])
+
+    def test_hosts_that_could_not_be_asked(self):
+        """A profile, but not without saying so"""
+        denied = {'writable': {'unavailable': '/dev/kvm: Permission denied; '
+                               'needed: KVM, and a user who may use it'}}
+        a, b = (self.host(name, arm(**{'id-isar6': value}), '7.3.4',
+                          facts=denied)
+                for name, value in (('a', 0), ('b', 0x1111111)))
+        self.profile(a, b)
+        text = 'not known to work on {}: the file does not say whether the ' \
+               'kernel lets QEMU change {} as the profile needs it ({}); make ' \
+               'the file again, or see that guest-abi-probe --profile starts ' \
+               'a VM there, before guests are started with the profile'
+        why = '/dev/kvm: Permission denied; needed: KVM, and a user who may ' \
+              'use it'
+        self.assertEqual(self.notes, [text.format('b', 'ID_ISAR6_EL1', why)])
+        status, lines, _ = self.run_tool('--fleet', '--json', '--profile-out',
+                                         'p', '--html', 'page', a, b)
+        self.assertEqual(json.loads('\n'.join(lines))['notes'], self.notes)
+        self.assertIn('<p>Note: not known to work on b: the file does',
+                      (self.folder / 'page').read_text(encoding='utf-8'))
+        # What it is asked to show is what it shows.
+        self.profile(a, self.host('c', arm(**{'id-isar6': 0}), facts=denied))
+        self.assertEqual(self.notes, [])
+        # The identity too, and files that never had it
+        self.profile(a, self.host('d', arm(midr=0x414fd0b1), '6.18.15',
+                                  facts=facts(identity=True)),
+                     self.host('e', arm(), '6.18.15'))
+        self.assertEqual(self.notes, [
+            text.format('a', 'MIDR_EL1', why), text.format(
+                'e', 'MIDR_EL1', 'the file was made by an older '
+                'guest-abi-probe')])
+
     def test_what_the_list_solves(self):
         """One fleet with the profile, two without"""
         names = (self.host('n1', arm(), '6.18.15'),
@@ -409,6 +503,18 @@ class Arm(Case):
                             '--profile-out FILE' in line for line in lines))
         self.assertEqual(len([line for line in lines
                               if 'a fleet of its own' in line]), 2)
+
+    def test_list_with_a_floor_that_is_too_old(self):
+        """QEMU refuses kernel-floor=linux-6.1 with the service."""
+        names = (self.host('n1', arm(), '6.18.15', floor='linux-6.1'),
+                 self.host('a76', arm(midr=0x414fd0b1), '7.3.4',
+                           floor='linux-6.1'))
+        self.profile(*names)
+        self.assertIsNone(self.option)
+        self.assertIn('no machine type has floor linux-6.1, and with '
+                      'kernel-floor=linux-6.1 QEMU gives no guest the service '
+                      'implementation-cpus, which needs Linux 6.4; remove what '
+                      'holds the fleet back from a higher floor', self.notes)
 
     def test_list_of_one_cpu(self):
         values = self.profile(self.host('a', arm(), '6.18.15'),
@@ -486,9 +592,35 @@ class Arm(Case):
         self.assertEqual(values['arm.ctr-el0'], 0x94438003)
         self.assertEqual(self.refused(*self.ctr(
             (0xb444c004, 0xb444c003), (0xb444c004, 0xb444c003), mask=0)), [
-                'a: CTR_EL0 = 0xb444c004 cannot be 0xb444c003, its kernel '
-                'does not let QEMU change it so; needed: Linux 6.12 or later; '
-                'update it, or make a fleet of its own'])
+                'a: CTR_EL0 = 0xb444c004 cannot be 0xb444c003 (IminLine 4 -> '
+                '3), its kernel does not let QEMU change it so; needed: a '
+                'newer kernel, if it does; update it, or make a fleet of its '
+                'own'])
+
+    def test_ctr_that_no_kernel_changes(self):
+        """CWG and ERG, whatever the kernel; L1Ip on an old one"""
+        def hosts(value, mask):
+            return self.ctr((0xb444c004, value), (0xb444c004, value),
+                            mask=mask)
+
+        self.assertEqual(self.refused(*hosts(0xb344c004, 0x300fffff)), [
+            'CTR_EL0.CWG cannot be made equal: 4 in a; 3 in b; no kernel up to '
+            "Linux 7.3 shows a guest another value of it than the CPU's; make "
+            'a fleet of the hosts with each value'])
+        self.assertEqual(self.refused(*hosts(0xb454c004, 0x300fffff))[0][:42],
+                         'CTR_EL0.ERG cannot be made equal: 4 in a; ')
+        # One that a later kernel changes
+        self.assertEqual(self.profile(*hosts(0xb344c004, 0x3fffffff))[
+            'arm.ctr-el0'], 0xb444c004)
+        self.assertEqual(self.refused(*hosts(0xb4448004, 0x300f0fff)), [
+            'a: CTR_EL0 = 0xb444c004 cannot be 0xb4448004 (L1Ip 3 -> 2), its '
+            'kernel does not let QEMU change it so; needed: a newer kernel, if '
+            'it does; update it, or make a fleet of its own'])
+
+    def test_ctr_does_not_depend_on_the_order(self):
+        a, b = self.ctr((0x4b444c004, 0xb444c004), (0, 0), evt=0,
+                        mask=0xffffffffff)
+        self.assertEqual(self.profile(a, b), self.profile(b, a))
 
     def counters(self, kernel):
         return [self.host(name, [*arm(), entry('arm.pmcr-el0.n', value,
@@ -522,15 +654,16 @@ class Arm(Case):
             'arm.id-aa64fpfr0-el1'], 0x84000000)
         self.assertEqual(self.refused(*self.fpfr0(0)), [
             'max: ID_AA64FPFR0_EL1 = 0xfc000003 cannot be 0x84000000, its '
-            'kernel does not let QEMU change it so; needed: Linux 6.12 or '
-            'later; update it, or make a fleet of its own'])
+            'kernel does not let QEMU change it so; needed: a newer kernel, if '
+            'it does; update it, or make a fleet of its own'])
 
     def test_facts_that_are_none(self):
         """Of a file that somebody has changed"""
         for bad in ({'writable': 1}, {'writable': {'masks': {}}},
                     {'writable': {'masks': {'S3_0_C0_C7_2': 'x'},
                                   'identity': True}},
-                    {'ctr': {'value': 5}}, {'ctr': {'value': '0x' + '1' * 17}}):
+                    {'writable': {'unavailable': 5}}, {'ctr': {'value': 5}},
+                    {'ctr': {'value': '0x' + '1' * 17}}):
             status, _, err = self.run_tool('--fleet', self.host(
                 'a', arm(), facts=bad))
             self.assertEqual(status, 2, bad)
