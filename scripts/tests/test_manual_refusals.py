@@ -96,6 +96,7 @@ OPTIONS = (
     ('virt,hvc-services=implementation-cpus,implementation-cpus=',),
     ('virt,hvc-services=implementation-cpus,'
      'implementation-cpus=0x410fd490:neoverse-n1',),
+    ('virt,hvc-services=implementation-cpus,implementation-cpus=0',),
     ('virt,hvc-services=implementation-cpus,implementation-cpus=1:1/0',),
     ('virt,hvc-services=implementation-cpus,implementation-cpus=' +
      ':'.join(map(str, range(1, 18))),),

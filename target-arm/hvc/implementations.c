@@ -80,26 +80,73 @@ static bool parse_item(const char *item, HvcImplementation *cpu)
             return false;
         }
     }
-    return cpu->midr && cpu->midr <= UINT32_MAX;
+    return parts[0];
 }
 
-static bool is_repeated(const HvcImplementations *list)
+static bool is_repeated(const HvcImplementation *cpus, unsigned last)
 {
-    const HvcImplementation *last = &list->cpu[list->count - 1];
-
-    for (const HvcImplementation *cpu = list->cpu; cpu < last; cpu++) {
-        if (hvc_implementation_equal(cpu, last)) {
+    for (unsigned i = 0; i < last; i++) {
+        if (hvc_implementation_equal(&cpus[i], &cpus[last])) {
             return true;
         }
     }
     return false;
 }
 
+bool hvc_implementations_set(HvcImplementations *list,
+                             const HvcImplementation *cpus, uint64_t count,
+                             const HvcImplementationsSource *source,
+                             Error **errp)
+{
+    if (count > HVC_IMPLEMENTATIONS_MAX) {
+        error_setg(errp, "%s names %" PRIu64 " CPUs; needed: at most %d; %s",
+                   source->list, count, HVC_IMPLEMENTATIONS_MAX,
+                   source->too_many);
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *name = source->cpu(source, i);
+        g_autofree char *cpu = hvc_implementation_describe(&cpus[i]);
+
+        if (!cpus[i].midr || cpus[i].midr > UINT32_MAX) {
+            error_setg(errp, "%s has MIDR_EL1 = 0x%" PRIx64 "; needed: a "
+                       "number of 32 bits that is not 0; %s", name,
+                       cpus[i].midr, source->wrong);
+            return false;
+        }
+        if (is_repeated(cpus, i)) {
+            error_setg(errp, "%s is %s, which is there already; needed: each "
+                       "CPU once; %s", name, cpu, source->wrong);
+            return false;
+        }
+    }
+    *list = (HvcImplementations) { .count = count };
+    memcpy(list->cpu, cpus, count * sizeof(*cpus));
+    return true;
+}
+
+static char *name_of_item(const HvcImplementationsSource *source, unsigned cpu)
+{
+    char *const *items = source->opaque;
+
+    return g_strdup_printf("implementation-cpus: item %u, '%.*s',", cpu + 1,
+                           ITEM_MAX_LENGTH, items[cpu]);
+}
+
 bool hvc_implementations_parse(const char *text, HvcImplementations *list,
                                Error **errp)
 {
     g_auto(GStrv) items = g_strsplit(text, ":", -1);
-    HvcImplementations result = { };
+    unsigned count = g_strv_length(items);
+    g_autofree HvcImplementation *cpus = g_new0(HvcImplementation, count);
+    const HvcImplementationsSource source = {
+        .list = "implementation-cpus",
+        .cpu = name_of_item,
+        .too_many = "leave out those that the guest will not run on",
+        .wrong = "write MIDR_EL1[/REVIDR_EL1[/AIDR_EL1]] of each, as in "
+                 "0x410fd490/0x0/0x0",
+        .opaque = items,
+    };
 
     if (!*text) {
         error_setg(errp, "implementation-cpus is empty; needed: "
@@ -107,28 +154,16 @@ bool hvc_implementations_parse(const char *text, HvcImplementations *list,
                    "stays on one kind of CPU");
         return false;
     }
-    for (unsigned i = 0; items[i]; i++) {
-        if (i == HVC_IMPLEMENTATIONS_MAX) {
-            error_setg(errp, "implementation-cpus has more than %d CPUs; leave "
-                       "out those that the guest will not run on",
-                       HVC_IMPLEMENTATIONS_MAX);
-            return false;
-        }
-        if (!parse_item(items[i], &result.cpu[result.count++])) {
+    for (unsigned i = 0; i < count; i++) {
+        if (!parse_item(items[i], &cpus[i])) {
             error_setg(errp, "implementation-cpus: item %u is '%.*s'; needed: "
                        "MIDR[/REVIDR[/AIDR]], numbers of which MIDR has 32 "
                        "bits and is not 0, as in 0x410fd490/0x0/0x0", i + 1,
                        ITEM_MAX_LENGTH, items[i]);
             return false;
         }
-        if (is_repeated(&result)) {
-            error_setg(errp, "implementation-cpus: item %u, '%.*s', is there "
-                       "twice; name it once", i + 1, ITEM_MAX_LENGTH, items[i]);
-            return false;
-        }
     }
-    *list = result;
-    return true;
+    return hvc_implementations_set(list, cpus, count, &source, errp);
 }
 
 char *hvc_implementations_format(const HvcImplementations *list)

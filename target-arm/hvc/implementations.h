@@ -15,6 +15,8 @@
 
 #include "set.h"
 
+struct GuestAbiIncoming;
+
 /* The service of the table whose guests are told the list */
 #define HVC_IMPLEMENTATIONS_SERVICE "implementation-cpus"
 
@@ -42,6 +44,43 @@ typedef struct HvcImplementations {
     unsigned count;
     HvcImplementation cpu[HVC_IMPLEMENTATIONS_MAX];
 } HvcImplementations;
+
+typedef struct HvcImplementationsSource HvcImplementationsSource;
+
+/**
+ * HvcImplementationsSource: where a list is from, for messages
+ * @list: names what has the list, as in "implementation-cpus"
+ * @cpu: names what has the CPU of a number from 0; the caller frees it with
+ *       g_free()
+ * @too_many: what to do about more than HVC_IMPLEMENTATIONS_MAX CPUs
+ * @wrong: what to do about a CPU that is none, or is there twice
+ * @opaque: for @cpu
+ */
+struct HvcImplementationsSource {
+    const char *list;
+    char *(*cpu)(const HvcImplementationsSource *source, unsigned cpu);
+    const char *too_many;
+    const char *wrong;
+    const void *opaque;
+};
+
+/**
+ * hvc_implementations_set: make a list of CPUs that a guest can be told of
+ * @list: set to the list
+ * @cpus: the CPUs, not trusted; the first HVC_IMPLEMENTATIONS_MAX of them if
+ *        @count is more
+ * @count: their number, not trusted
+ * @source: where they are from
+ * @errp: there are too many, one has no MIDR_EL1 of 32 bits, or is there twice
+ *
+ * Every list comes through here, whoever has written it.
+ *
+ * Returns: true on success; on error @list stays as it is.
+ */
+bool hvc_implementations_set(HvcImplementations *list,
+                             const HvcImplementation *cpus, uint64_t count,
+                             const HvcImplementationsSource *source,
+                             Error **errp);
 
 /**
  * hvc_implementations_parse: read a list
@@ -98,8 +137,22 @@ void hvc_implementations_init(const HvcImplementations *list);
  */
 void hvc_implementations_promise(const HvcImplementations *list, bool chosen);
 
+/**
+ * hvc_implementations_of_contract: the list that another VM's guest is told
+ * @contract: that VM's contract
+ * @where: names what has the contract, as in "guest-abi-profile=FILE"
+ * @list: set to the list; empty if the guest is told nothing
+ * @errp: which entry is wrong or lacking, and how it would be right
+ *
+ * Returns: true on success; on error @list stays as it is.
+ */
+bool hvc_implementations_of_contract(const struct GuestAbiIncoming *contract,
+                                     const char *where,
+                                     HvcImplementations *list, Error **errp);
+
 /* Entries of the contract: the number, and for each CPU, by number and part */
 #define HVC_IMPLEMENTATIONS_ENTRY "arm.implementation-cpus"
-#define HVC_IMPLEMENTATION_ENTRY  "arm.implementation-cpu-%u.%s"
+#define HVC_IMPLEMENTATION_PREFIX "arm.implementation-cpu-"
+#define HVC_IMPLEMENTATION_ENTRY  HVC_IMPLEMENTATION_PREFIX "%u.%s"
 
 #endif

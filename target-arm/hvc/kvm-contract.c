@@ -256,7 +256,7 @@ static bool settle_implementations(HvcVm *vm, const HvcContract *here,
     g_autofree char *all = NULL;
 
     if (!list->count && vm->profile) {
-        hvc_kvm_profile_implementations(vm->profile, list);
+        *list = vm->profile->implementations;
     }
     vm->chose_implementations = list->count;
     if (!list->count) {

@@ -48,6 +48,7 @@ HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(HvcKvmProfile) profile = g_new0(HvcKvmProfile, 1);
+    g_autofree char *where = g_strdup_printf("guest-abi-profile=%s", file);
 
     profile->file = g_strdup(file);
     profile->contract = guest_abi_incoming_from_file(file, errp);
@@ -58,6 +59,10 @@ HvcKvmProfile *hvc_kvm_profile_load(const char *file, Error **errp)
         *errp = NULL;
         error_setg(errp, "guest-abi-profile=%s is not a profile: %s; " REMEDY,
                    file, reason);
+        return NULL;
+    }
+    if (!hvc_implementations_of_contract(profile->contract, where,
+                                         &profile->implementations, errp)) {
         return NULL;
     }
     return g_steal_pointer(&profile);
@@ -162,32 +167,6 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
         }
     }
     return true;
-}
-
-static uint64_t implementation_part(const HvcKvmProfile *profile,
-                                    unsigned cpu, const char *part)
-{
-    g_autofree char *name = g_strdup_printf(HVC_IMPLEMENTATION_ENTRY, cpu,
-                                            part);
-    const GuestAbiValue *value = profile_value(profile, name);
-
-    return value ? value->value : 0;
-}
-
-void hvc_kvm_profile_implementations(const HvcKvmProfile *profile,
-                                     HvcImplementations *list)
-{
-    const GuestAbiValue *count = profile_value(profile,
-                                               HVC_IMPLEMENTATIONS_ENTRY);
-
-    list->count = count ? MIN(count->value, HVC_IMPLEMENTATIONS_MAX) : 0;
-    for (unsigned i = 0; i < list->count; i++) {
-        list->cpu[i] = (HvcImplementation) {
-            .midr = implementation_part(profile, i, "midr"),
-            .revidr = implementation_part(profile, i, "revidr"),
-            .aidr = implementation_part(profile, i, "aidr"),
-        };
-    }
 }
 
 static bool check_taken(const HvcKvmProfile *profile,

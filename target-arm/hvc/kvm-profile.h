@@ -15,25 +15,28 @@
 
 #include "migration/guest-abi-incoming.h"
 #include "contract.h"
+#include "implementations.h"
 
-struct HvcImplementations;
 struct HvcTruth;
 
 /**
  * HvcKvmProfile: what the other host's query-guest-abi returned
  * @file: where it was read from, for messages
  * @contract: the contract
+ * @implementations: the CPUs that its guest is told of; empty: it is told of
+ *                   none
  */
 typedef struct HvcKvmProfile {
     char *file;
     GuestAbiIncoming *contract;
+    HvcImplementations implementations;
 } HvcKvmProfile;
 
 /**
  * hvc_kvm_profile_load: read a profile
  * @file: a file with what query-guest-abi of a VM under KVM returned, or with
  *        the whole reply
- * @errp: why it is not that
+ * @errp: why it is not that, or what is wrong with its list of CPUs
  *
  * Returns: the profile, or NULL. The caller frees it with
  * hvc_kvm_profile_free().
@@ -64,14 +67,6 @@ void hvc_kvm_profile_free(HvcKvmProfile *profile);
 bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
                             const HvcContract *here, bool mixed,
                             HvcContract *wanted, Error **errp);
-
-/**
- * hvc_kvm_profile_implementations: the CPUs that a profile's guest is told of
- * @profile: the profile
- * @list: set to them; empty if the guest is told of none
- */
-void hvc_kvm_profile_implementations(const HvcKvmProfile *profile,
-                                     struct HvcImplementations *list);
 
 /**
  * hvc_kvm_profile_check: would a guest read what a profile says?

@@ -159,6 +159,149 @@ static HvcKvmProfile *load_without(const Entry *entries, unsigned count,
 #define LOAD_WITHOUT(entries, prefix) \
     load_without(entries, ARRAY_SIZE(entries), prefix)
 
+/* The list of CPUs */
+
+/* The list of a fleet's profile: as many CPUs as it says */
+static HvcKvmProfile *load_list(uint64_t count, const Entry *list,
+                                unsigned list_count, Error **errp)
+{
+    Entry entries[ARRAY_SIZE(profile_6_1) + 64];
+    unsigned n = ARRAY_SIZE(profile_6_1);
+    g_autofree char *file = file_name();
+    g_autofree char *json = NULL;
+
+    memcpy(entries, profile_6_1, sizeof(profile_6_1));
+    entries[n++] = (Entry) { "arm.implementation-cpus", count };
+    for (unsigned i = 0; i < list_count; i++) {
+        entries[n++] = list[i];
+    }
+    json = contract_json(entries, n);
+    write_file(json, -1);
+    return hvc_kvm_profile_load(file, errp);
+}
+
+#define CPU(number, part) "arm.implementation-cpu-" #number "." part
+#define AGAIN "; make FILE again, with guest-abi-diff --fleet --profile-out"
+
+static void test_list(void)
+{
+    static const Entry list[] = {
+        { CPU(1, "midr"), 0x414fd0c1 }, { CPU(1, "revidr"), 0x55 },
+        { CPU(0, "midr"), 0x410fd0b1 }, { CPU(0, "aidr"), UINT64_MAX },
+        /* As good as not there */
+        { CPU(2, "midr"), 0 },
+    };
+    g_autoptr(HvcKvmProfile) profile = load_list(2, list, ARRAY_SIZE(list),
+                                                 &error_abort);
+    g_autoptr(HvcKvmProfile) none = LOAD(profile_6_1);
+    const HvcImplementation *cpu = profile->implementations.cpu;
+
+    g_assert_cmpuint(profile->implementations.count, ==, 2);
+    g_assert_true(hvc_implementation_equal(&cpu[0], &(HvcImplementation) {
+        0x410fd0b1, 0, UINT64_MAX }));
+    g_assert_true(hvc_implementation_equal(&cpu[1], &(HvcImplementation) {
+        0x414fd0c1, 0x55, 0 }));
+    g_assert_cmpuint(none->implementations.count, ==, 0);
+}
+
+static void check_no_list(uint64_t count, const Entry *list,
+                          unsigned list_count, const char *rest)
+{
+    g_autofree char *file = file_name();
+    g_autofree char *refusal = g_strconcat("guest-abi-profile=", file, rest,
+                                           NULL);
+    Error *err = NULL;
+
+    g_assert_null(load_list(count, list, list_count, &err));
+    g_assert_cmpstr(error_get_pretty(err), ==, refusal);
+    error_free(err);
+}
+
+static void test_list_refused(void)
+{
+    static const struct {
+        uint64_t count;
+        Entry list[3];
+        const char *refusal;
+    } cases[] = {
+        { 1, { { CPU(0, "midr"), 0 } },
+          ": CPU 0 ('arm.implementation-cpu-0.midr') has MIDR_EL1 = 0x0; "
+          "needed: a number of 32 bits that is not 0" AGAIN },
+        { 2, { { CPU(0, "midr"), 1 }, { CPU(1, "midr"), 0x1410fd490 } },
+          ": CPU 1 ('arm.implementation-cpu-1.midr') has MIDR_EL1 = "
+          "0x1410fd490; needed: a number of 32 bits that is not 0" AGAIN },
+        { 2, { { CPU(0, "midr"), 0x414fd0c1 }, { CPU(1, "midr"), 0x414fd0c1 },
+               { CPU(1, "aidr"), 0 } },
+          ": CPU 1 ('arm.implementation-cpu-1.midr') is Neoverse-N1, "
+          "0x414fd0c1/0x0/0x0, which is there already; needed: each CPU once"
+          AGAIN },
+        /* A gap, at either end too */
+        { 3, { { CPU(0, "midr"), 1 }, { CPU(2, "midr"), 2 } },
+          " has 'arm.implementation-cpus' = 3 and no entry "
+          "'arm.implementation-cpu-1.midr'; needed: one for each CPU from 0 "
+          "on" AGAIN },
+        { 1, { { CPU(0, "revidr"), 1 }, { CPU(1, "midr"), 1 } },
+          " has 'arm.implementation-cpus' = 1 and no entry "
+          "'arm.implementation-cpu-0.midr'; needed: one for each CPU from 0 "
+          "on" AGAIN },
+        { 1, { { CPU(0, "midr"), 1 }, { CPU(1, "midr"), 2 } },
+          " has 'arm.implementation-cpu-1.midr' = 0x2, of no CPU that its "
+          "'arm.implementation-cpus' = 1 counts; needed: entries of CPUs below "
+          "that number" AGAIN },
+        { 0, { { CPU(0, "aidr"), 1 } },
+          " has 'arm.implementation-cpu-0.aidr' = 0x1, of no CPU that its "
+          "'arm.implementation-cpus' = 0 counts; needed: entries of CPUs below "
+          "that number" AGAIN },
+        /* Names that no list has */
+        { 1, { { CPU(0, "midr"), 1 }, { CPU(00, "midr"), 2 } },
+          " has 'arm.implementation-cpu-00.midr' = 0x2, of no CPU that its "
+          "'arm.implementation-cpus' = 1 counts; needed: entries of CPUs below "
+          "that number" AGAIN },
+        { 1, { { CPU(0, "midr"), 1 }, { CPU(0, "smidr"), 2 } },
+          " has 'arm.implementation-cpu-0.smidr' = 0x2, of no CPU that its "
+          "'arm.implementation-cpus' = 1 counts; needed: entries of CPUs below "
+          "that number" AGAIN },
+        { 1, { { CPU(0, "midr"), 1 }, { CPU(4294967296, "midr"), 2 } },
+          " has 'arm.implementation-cpu-4294967296.midr' = 0x2, of no CPU that "
+          "its 'arm.implementation-cpus' = 1 counts; needed: entries of CPUs "
+          "below that number" AGAIN },
+        { UINT64_MAX, { },
+          ": 'arm.implementation-cpus' names 18446744073709551615 CPUs; "
+          "needed: at most 16; make FILE for fewer hosts, with guest-abi-diff "
+          "--fleet --profile-out" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        unsigned n = 0;
+
+        while (n < ARRAY_SIZE(cases[i].list) && cases[i].list[n].name) {
+            n++;
+        }
+        check_no_list(cases[i].count, cases[i].list, n, cases[i].refusal);
+    }
+}
+
+/* 16 CPUs are a list; the 17th is not left out silently. */
+static void test_list_limit(void)
+{
+    Entry list[17];
+    Error *err = NULL;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+        list[i].name = g_strdup_printf("arm.implementation-cpu-%u.midr", i);
+        list[i].value = 0x410fd000 + i;
+    }
+    hvc_kvm_profile_free(load_list(16, list, 16, &error_abort));
+    g_assert_null(load_list(17, list, 17, &err));
+    g_assert_true(g_str_has_suffix(error_get_pretty(err), ": "
+        "'arm.implementation-cpus' names 17 CPUs; needed: at most 16; make "
+        "FILE for fewer hosts, with guest-abi-diff --fleet --profile-out"));
+    error_free(err);
+    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+        g_free((char *)list[i].name);
+    }
+}
+
 /* Reading */
 
 static void check_entry(const HvcKvmProfile *profile, unsigned index,
@@ -1088,6 +1231,9 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-profile/check", test_check);
     g_test_add_func("/hvc-kvm-profile/check/lacking", test_check_lacking);
     g_test_add_func("/hvc-kvm-profile/check/discovery", test_check_discovery);
+    g_test_add_func("/hvc-kvm-profile/list", test_list);
+    g_test_add_func("/hvc-kvm-profile/list/refused", test_list_refused);
+    g_test_add_func("/hvc-kvm-profile/list/limit", test_list_limit);
     g_test_add_func("/hvc-kvm-profile/load/duplicate-entry",
                     test_duplicate_entry);
     ret = g_test_run();

@@ -435,8 +435,12 @@ static void test_implementations(void)
         const char *text, *error;
     } wrong[] = {
         { "", "*is empty; needed: MIDR*" },
-        { "0", "*item 1 is '0'; needed:*" },
-        { "0x100000000", "*item 1 is '0x100000000'*" },
+        { "0", "implementation-cpus: item 1, '0', has MIDR_EL1 = 0x0; needed: "
+          "a number of 32 bits that is not 0; write "
+          "MIDR_EL1[/REVIDR_EL1[/AIDR_EL1]] of each, as in "
+          "0x410fd490/0x0/0x0" },
+        { "0x100000000", "*item 1, '0x100000000', has MIDR_EL1 = "
+          "0x100000000; *" },
         { "1:", "*item 2 is ''*" },
         { "1:2/3/4/5", "*item 2 is '2/3/4/5'*" },
         { "1/", "*item 1 is '1/'*" },
@@ -445,9 +449,11 @@ static void test_implementations(void)
         { "1x", "*item 1 is '1x'*" },
         { "1/0x10000000000000000", "*item 1 is*" },
         { "neoverse-n1", "*item 1 is 'neoverse-n1'*" },
-        { "1:2:1/0", "*item 3, '1/0', is there twice*" },
+        { "1:2:1/0", "*item 3, '1/0', is 0x1/0x0/0x0, which is there already; "
+          "needed: each CPU once; write*" },
         { "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17",
-          "*more than 16 CPUs*" },
+          "implementation-cpus names 17 CPUs; needed: at most 16; leave out "
+          "those that the guest will not run on" },
     };
     HvcImplementations list = { };
     g_autofree char *name = NULL, *unnamed = NULL;
