@@ -18,6 +18,7 @@
  * @definitions: this side's entries, those of @lister behind all others
  * @listed: number of entries of @lister
  * @lister: where entries of devices come from, or NULL
+ * @refuse_unknown: the hook of guest_abi_set_refuse_unknown(), or NULL
  * @by_name: from their names to 1 + their index
  * @parts: this side's parts
  * @adopted: the hook of guest_abi_set_adopted(), or NULL
@@ -32,6 +33,7 @@ typedef struct GuestAbi {
     GArray *definitions;
     unsigned listed;
     const GuestAbiLister *lister;
+    GuestAbiRefuseUnknown *refuse_unknown;
     GHashTable *by_name;
     GPtrArray *parts;
     bool (*adopted)(Error **errp);
@@ -147,10 +149,17 @@ static bool is_listed(unsigned index)
     return index >= definition_count() - guest_abi.listed;
 }
 
+void guest_abi_set_refuse_unknown(GuestAbiRefuseUnknown *refuse)
+{
+    guest_abi.refuse_unknown = refuse;
+}
+
 void guest_abi_refuse_unknown(const char *name, uint64_t value, Error **errp)
 {
-    if (guest_abi.lister &&
-        guest_abi.lister->refuse_unknown(name, value, errp)) {
+    if ((guest_abi.lister &&
+         guest_abi.lister->refuse_unknown(name, value, errp)) ||
+        (guest_abi.refuse_unknown &&
+         guest_abi.refuse_unknown(name, value, errp))) {
         return;
     }
     if (value) {

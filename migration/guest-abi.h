@@ -90,20 +90,29 @@ typedef struct GuestAbiValue {
 } GuestAbiValue;
 
 /**
+ * GuestAbiRefuseUnknown: say why an entry that this VM lacks cannot be kept
+ * @name: the entry, of an incoming contract
+ * @value: what the guest was promised
+ * @errp: set to why, and what to do, if the entry is refused
+ *
+ * Returns: false if the entry is about something else.
+ */
+typedef bool GuestAbiRefuseUnknown(const char *name, uint64_t value,
+                                   Error **errp);
+
+/**
  * GuestAbiLister: a source of entries that come and go with devices
  * @list: list the entries as they are now, each by guest_abi_list()
  * @told: the guest that comes was told @value, in place of what this VM has;
  *        called for each listed entry of an incoming contract that fits
  * @forget: the guest boots: it is told what this VM has
- * @refuse_unknown: say in @errp why an incoming entry that is not among this
- *                  VM's cannot be kept; returns false if the entry is not of
- *                  this source
+ * @refuse_unknown: for entries of this source
  */
 typedef struct GuestAbiLister {
     void (*list)(void);
     void (*told)(const GuestAbiDefinition *definition, uint64_t value);
     void (*forget)(void);
-    bool (*refuse_unknown)(const char *name, uint64_t value, Error **errp);
+    GuestAbiRefuseUnknown *refuse_unknown;
 } GuestAbiLister;
 
 /**
@@ -164,6 +173,14 @@ void guest_abi_add(const GuestAbiDefinition *definition);
  * To be called once, while the machine is made.
  */
 void guest_abi_set_lister(const GuestAbiLister *lister);
+
+/**
+ * guest_abi_set_refuse_unknown: have words of its own for what this VM lacks
+ * @refuse: for entries that are in the contracts of some VMs only; NULL: none
+ *
+ * To be called while the machine is made.
+ */
+void guest_abi_set_refuse_unknown(GuestAbiRefuseUnknown *refuse);
 
 /**
  * guest_abi_list: add an entry until the next call of GuestAbiLister.list

@@ -137,9 +137,15 @@ CPUS = (
     (('virt-hvc-10.0', 'max'), ('virt-hvc-10.0', 'max,cntfrq=62500000')),
     (('virt-hvc-10.0', 'cortex-a72'), ('virt-hvc-10.0', 'cortex-a57')),
 )
+# A list of CPUs, of which the first is that of Vm
+TELLS = 'virt,hvc-services=implementation-cpus,implementation-cpus=0x410fd083'
 # Verdicts of the second machine on the contract of the first one
 VERDICTS = (('virt,guest-abi=on,virtualization=on', 'virt,guest-abi=on',
-             ('arm.el2', 'arm.registers')),)
+             ('arm.el2', 'arm.registers')),
+            (f'{TELLS}:0x414fd0c1:0x410fd490', f'{TELLS}:0x414fd0c1',
+             ('arm.implementation-cpus', 'arm.implementation-cpu-2.midr')),
+            (f'{TELLS}:0x414fd0c1:0x410fd490', 'virt,hvc-services=none',
+             ('arm.implementation-cpus',)))
 FITTING = 'virt,hvc-services=none'
 TOLD = 'the destination refused this VM: guest-abi: '
 HINT = 'migration failed; if the destination refused this VM, '

@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "abi.h"
+#include "implementations.h"
 #include "services.h"
 
 #define REMEDY "start this QEMU with the source's -machine options"
@@ -118,6 +119,7 @@ void hvc_abi_promise(const HvcSet *set, const char *options,
         .by_qemu = psci_version_by_qemu,
         .refuse = refuse_psci_version,
     });
+    guest_abi_set_refuse_unknown(hvc_implementations_refuse_unknown);
     guest_abi_migrate();
 }
 

@@ -221,3 +221,28 @@ bool hvc_implementations_of_contract(const GuestAbiIncoming *contract,
     }
     return hvc_implementations_set(list, cpus, file.count, &source, errp);
 }
+
+bool hvc_implementations_refuse_unknown(const char *name, uint64_t value,
+                                        Error **errp)
+{
+    unsigned cpu, part;
+
+    if (!strcmp(name, HVC_IMPLEMENTATIONS_ENTRY)) {
+        if (value) {
+            error_setg(errp, "guest-abi: incoming VM was told of %" PRIu64
+                       " CPUs that it may run on, this VM is told of none; "
+                       "start this QEMU with the source's hvc-services and "
+                       "implementation-cpus", value);
+        }
+        return true;
+    }
+    if (!is_entry(name, &cpu, &part)) {
+        return false;
+    }
+    if (value) {
+        error_setg(errp, "guest-abi: incoming VM was told of CPU %u, with %s = "
+                   "0x%" PRIx64 ", this VM is told of %u CPUs; " REMEDY, cpu,
+                   parts[part].reg, value, promised.count);
+    }
+    return true;
+}

@@ -150,6 +150,17 @@ bool hvc_implementations_of_contract(const struct GuestAbiIncoming *contract,
                                      const char *where,
                                      HvcImplementations *list, Error **errp);
 
+/**
+ * hvc_implementations_refuse_unknown: see GuestAbiRefuseUnknown
+ * @name: the entry
+ * @value: what the guest was promised
+ * @errp: set if the entry is of a CPU, or the number of CPUs, and not 0
+ *
+ * Returns: false if the entry is about something else.
+ */
+bool hvc_implementations_refuse_unknown(const char *name, uint64_t value,
+                                        Error **errp);
+
 /* Entries of the contract: the number, and for each CPU, by number and part */
 #define HVC_IMPLEMENTATIONS_ENTRY "arm.implementation-cpus"
 #define HVC_IMPLEMENTATION_PREFIX "arm.implementation-cpu-"

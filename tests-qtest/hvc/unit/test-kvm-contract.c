@@ -323,6 +323,39 @@ static void test_implementations(void)
                 "implementation-cpus");
 }
 
+/* Entries that this VM's list does not have */
+static void test_implementations_unknown(void)
+{
+    g_autoptr(FakeKvm) fake = fake_kvm_new(FAKE_6_16);
+    HvcVm *vm = new_mixed_vm(fake, BOTH);
+
+    guest_abi_set_refuse_unknown(hvc_implementations_refuse_unknown);
+    vm->recipe.chooses_identity = true;
+    g_assert_true(hvc_kvm_promise(vm, &error_abort));
+    check_value("arm.implementation-cpu-2.midr", 0x410fd490, "guest-abi: "
+                "incoming VM was told of CPU 2, with MIDR_EL1 = 0x410fd490, "
+                "this VM is told of 2 CPUs; start this QEMU with the source's "
+                "implementation-cpus");
+    check_value("arm.implementation-cpu-4000000000.aidr", UINT64_MAX,
+                "guest-abi: incoming VM was told of CPU 4000000000, with "
+                "AIDR_EL1 = 0xffffffffffffffff, this VM is told of 2 CPUs; "
+                "start this QEMU with the source's implementation-cpus");
+    check_value("arm.implementation-cpu-2.midr", 0, NULL);
+    check_value("arm.implementation-cpu-02.midr", 1, "guest-abi: incoming VM "
+                "has 'arm.implementation-cpu-02.midr' = 0x1, which this VM "
+                "does not know; use a QEMU, a machine type and a host that "
+                "have it, or restart the VM on this host");
+    /* What no VM can be told: this one's list is not like it. */
+    check_value("arm.implementation-cpu-1.midr", 0x1414fd0c1, "guest-abi: CPU "
+                "1 that the incoming VM was told of has MIDR_EL1 = "
+                "0x1414fd0c1, here it has 0x414fd0c1; start this QEMU with the "
+                "source's implementation-cpus");
+    check_value("arm.implementation-cpu-1.midr", 0, "guest-abi: CPU 1 that "
+                "the incoming VM was told of has MIDR_EL1 = 0x0, here it has "
+                "0x414fd0c1; start this QEMU with the source's "
+                "implementation-cpus");
+}
+
 /* Nobody chose a list: it is this host's CPU, as the kernel has it. */
 static void test_implementations_own(void)
 {
@@ -905,6 +938,8 @@ static const Test tests[] = {
     { "/hvc-kvm-contract/promise/gic-revision", test_gic_revision },
     { "/hvc-kvm-contract/promise/gic-revision-old", test_gic_revision_old },
     { "/hvc-kvm-contract/promise/implementations", test_implementations },
+    { "/hvc-kvm-contract/promise/implementations-unknown",
+      test_implementations_unknown },
     { "/hvc-kvm-contract/promise/implementations-own",
       test_implementations_own },
     { "/hvc-kvm-contract/promise/implementations-refused",
