@@ -122,17 +122,34 @@ const KernelFloor *kernel_floor_until(unsigned version)
     return newest;
 }
 
-bool kernel_floor_parse_version(const char *name, unsigned *version)
+const KernelFloor *kernel_floor_from(unsigned version)
+{
+    for (size_t i = 0; i < kernel_floors_count; i++) {
+        if (kernel_floors[i].version >= version) {
+            return &kernel_floors[i];
+        }
+    }
+    return NULL;
+}
+
+bool kernel_version_parse(const char *text, unsigned *version)
 {
     unsigned major, minor = 0;
-    const char *digits;
 
-    if (!strstart(name, "linux-", &digits) || !g_ascii_isdigit(*digits)) {
+    if (!g_ascii_isdigit(*text)) {
         return false;
     }
-    sscanf(digits, "%4u.%4u", &major, &minor);
+    sscanf(text, "%4u.%4u", &major, &minor);
     *version = LINUX(major, minor);
     return true;
+}
+
+bool kernel_floor_parse_version(const char *name, unsigned *version)
+{
+    const char *text;
+
+    return strstart(name, "linux-", &text) &&
+           kernel_version_parse(text, version);
 }
 
 char *kernel_floor_list(void)

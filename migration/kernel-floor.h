@@ -102,6 +102,14 @@ const KernelFloor *kernel_floor_by_name(const char *name);
 const KernelFloor *kernel_floor_until(unsigned version);
 
 /**
+ * kernel_floor_from: the oldest floor that is not below a kernel
+ * @version: LINUX_VERSION_OF() the kernel
+ *
+ * Returns: the floor, or NULL if all kernels of floors are older.
+ */
+const KernelFloor *kernel_floor_from(unsigned version);
+
+/**
  * kernel_floor_parse_version: read the name of a kernel
  * @name: as in "linux-6.12", whatever follows
  * @version: set to LINUX_VERSION_OF() it
@@ -125,6 +133,15 @@ char *kernel_floor_list(void);
  * Returns: the floor, or NULL.
  */
 const KernelFloor *kernel_floor_parse(const char *name, Error **errp);
+
+/**
+ * kernel_version_parse: read a kernel's version
+ * @text: as in "6.12", whatever follows
+ * @version: set to LINUX_VERSION_OF() it
+ *
+ * Returns: false if @text is none, @version stays as it is.
+ */
+bool kernel_version_parse(const char *text, unsigned *version);
 
 /**
  * kernel_version_format: write a kernel's version

@@ -109,6 +109,10 @@ OPTIONS = (
     ('virt,kernel-floor=linux6.1',),
     ('virt,kernel-floor=linux-6.1,hvc-services=host',),
     ('virt,kernel-floor=linux-6.1,hvc-services=linux-6.18',),
+    ('virt,kernel-floor=linux-6.1,'
+     'hvc-services=linux-6.1:+implementation-cpus',),
+    ('virt,kernel-floor=linux-6.1,psci-version=1.3',),
+    ('virt,kernel-floor=linux-6.1,shared-pages=on',),
     ('virt,guest-abi=off,kernel-floor=linux-6.1',),
     ('virt,hvc-services=linux-6.12,shared-pages=on',),
     ('virt,hvc-services=linux-6.12:+mem-share,shared-pages=off',),

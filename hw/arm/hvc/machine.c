@@ -180,10 +180,16 @@ static char *describe_options(const MachineState *machine)
     return g_strdup(options->str);
 }
 
-/* The user's SPEC with one service more, or one less */
+/*
+ * For remedies: the user's SPEC with one service more, or one less; and another
+ * kernel-floor, if no host with the kernel of the user's can give the service
+ */
 static char *services_with(const VirtHvc *hvc, const char *name, bool wanted)
 {
     const HvcService *service = hvc_service_by_name(name);
+    const KernelFloor *given = kernel_floor_given();
+    const KernelFloor *needed = hvc_spec_floor_for(service);
+    g_autofree char *spec = NULL;
     HvcSet set = hvc->set;
     uint64_t mask = hvc_service_mask(service);
 
@@ -192,7 +198,13 @@ static char *services_with(const VirtHvc *hvc, const char *name, bool wanted)
     } else {
         set.bmap[service->reg] &= ~mask;
     }
-    return hvc_spec_format_like(hvc->services, &set);
+    spec = hvc_spec_format_like(hvc->services, &set);
+    if (!wanted || !given || !given->version ||
+        (needed && needed->version <= given->version)) {
+        return g_strdup_printf("hvc-services=%s", spec);
+    }
+    return g_strdup_printf("hvc-services=%s and kernel-floor=%s", spec,
+                           needed ? needed->name : HVC_FLOOR_NONE);
 }
 
 static bool check_profile(const VirtHvc *hvc, Error **errp)
@@ -209,28 +221,21 @@ static bool check_profile(const VirtHvc *hvc, Error **errp)
     return false;
 }
 
-/*
- * kernel-floor is the default of the services and of the PSCI version, and goes
- * before the floor of a machine type. Services that the user names stay, but
- * for those of a newer kernel.
- */
-static bool apply_floor(VirtHvc *hvc, Error **errp)
+static void take_floor(VirtHvc *hvc, const KernelFloor *floor)
 {
-    const KernelFloor *floor = kernel_floor_given();
+    g_free(hvc->services);
+    hvc->services = g_strdup(floor->name);
+    hvc->set = hvc_floor_by_name(floor->name)->set;
+    hvc->pinned = true;
+    hvc->from_type = false;
+    hvc->from_floor = true;
+}
+
+static bool check_named_services(const VirtHvc *hvc, const KernelFloor *floor,
+                                 Error **errp)
+{
     const HvcFloor *chosen;
 
-    if (!floor) {
-        return true;
-    }
-    if (!hvc->services || hvc->from_type) {
-        g_free(hvc->services);
-        hvc->services = g_strdup(floor->name);
-        hvc->set = hvc_floor_by_name(floor->name)->set;
-        hvc->pinned = true;
-        hvc->from_type = false;
-        hvc->from_floor = true;
-        return true;
-    }
     if (!hvc->pinned) {
         error_setg(errp, "hvc-services=%s contradicts kernel-floor=%s: "
                    "services of any kernel are not those of the oldest one; "
@@ -247,11 +252,33 @@ static bool apply_floor(VirtHvc *hvc, Error **errp)
                    chosen->name);
         return false;
     }
+    return true;
+}
+
+/*
+ * kernel-floor is the default of the services and of the PSCI version, and goes
+ * before the floor of a machine type. Services that the user names stay;
+ * those that only a newer kernel can give are refused.
+ */
+static bool apply_floor(VirtHvc *hvc, Error **errp)
+{
+    const KernelFloor *floor = kernel_floor_given();
+    HvcSet set;
+
+    if (!floor) {
+        return true;
+    }
+    if (!hvc->services || hvc->from_type) {
+        take_floor(hvc, floor);
+    } else if (!check_named_services(hvc, floor, errp)) {
+        return false;
+    }
     if (psci_version_is_of_floor(hvc)) {
         hvc->set.psci_version =
             hvc_floor_by_name(floor->name)->set.psci_version;
     }
-    return true;
+    set = pinned_set(hvc);
+    return hvc_spec_check_kernel(hvc->services, &set, floor, errp);
 }
 
 /* For remedies: what leaves the services to the accelerator */
@@ -271,11 +298,10 @@ static bool check_implementations(const VirtHvc *hvc, Error **errp)
     }
     remedy = hvc->pinned ?
         services_with(hvc, HVC_IMPLEMENTATIONS_SERVICE, true) :
-        g_strdup("linux-6.12:+" HVC_IMPLEMENTATIONS_SERVICE);
+        g_strdup("hvc-services=linux-6.12:+" HVC_IMPLEMENTATIONS_SERVICE);
     error_setg(errp, "implementation-cpus needs the hvc service '"
                HVC_IMPLEMENTATIONS_SERVICE "', this VM has hvc-services=%s; "
-               "leave it out, or use hvc-services=%s", hvc->services ?: "host",
-               remedy);
+               "leave it out, or use %s", hvc->services ?: "host", remedy);
     return false;
 }
 
@@ -296,17 +322,15 @@ static bool check_shared_pages(const VirtHvc *hvc, Error **errp)
         return true;
     }
     remedy = hvc->pinned ? services_with(hvc, "mem-share", wanted)
-                         : g_strdup("linux-6.12:+mem-share");
+                         : g_strdup("hvc-services=linux-6.12:+mem-share");
     if (wanted) {
         error_setg(errp, "shared-pages=%s needs the hvc service 'mem-share', "
-                   "this VM has hvc-services=%s; leave it out, or use "
-                   "hvc-services=%s", SharedPagesMode_str(mode),
-                   hvc->services ?: "host", remedy);
+                   "this VM has hvc-services=%s; leave it out, or use %s",
+                   SharedPagesMode_str(mode), hvc->services ?: "host", remedy);
     } else {
         error_setg(errp, "shared-pages=off contradicts hvc-services=%s, which "
                    "gives the guest the hvc service 'mem-share'; leave out "
-                   "shared-pages=off, or use hvc-services=%s", hvc->services,
-                   remedy);
+                   "shared-pages=off, or use %s", hvc->services, remedy);
     }
     return false;
 }
@@ -442,7 +466,7 @@ static bool prepare_steal_time(MachineState *machine, const HvcSet *set,
         error_setg(errp, "%s: this host's kernel cannot give a guest hvc "
                    "service 'pv-time', as it does not account for stolen time; "
                    "needed: a kernel with CONFIG_SCHED_INFO; use "
-                   "hvc-services=%s", options, remedy);
+                   "%s", options, remedy);
         return false;
     }
     if (!wanted) {
@@ -495,13 +519,13 @@ static bool check_steal_time(const VirtHvc *hvc, const HvcSet *set,
     }
     if (!arm_feature(&ARM_CPU(first_cpu)->env, ARM_FEATURE_AARCH64)) {
         error_setg(errp, "hvc-services=%s: KVM cannot give an AArch32 guest "
-                   "hvc service 'pv-time', which is for AArch64; use "
-                   "hvc-services=%s", hvc->services, remedy);
+                   "hvc service 'pv-time', which is for AArch64; use %s",
+                   hvc->services, remedy);
         return false;
     }
     error_setg(errp, "kvm-steal-time=%s contradicts hvc-services=%s, which "
-               "%s hvc service 'pv-time'; leave out kvm-steal-time, or use "
-               "hvc-services=%s", given ? "on" : "off", hvc->services,
+               "%s hvc service 'pv-time'; leave out kvm-steal-time, or use %s",
+               given ? "on" : "off", hvc->services,
                wanted ? "gives the guest" : "does not give the guest", remedy);
     return false;
 }

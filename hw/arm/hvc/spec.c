@@ -7,10 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "migration/kernel-floor.h"
 #include "migration/nearest-name.h"
-#include "target/arm/hvc/services.h"
-#include "floors.h"
 #include "spec.h"
 
 #define SPEC_HOST "host"
@@ -317,6 +314,107 @@ bool hvc_psci_version_parse(const char *text, uint32_t *version, Error **errp)
 char *hvc_psci_version_format(uint32_t version)
 {
     return g_strdup_printf("%u.%u", version >> 16, version & 0xffff);
+}
+
+static unsigned parse_kernel(const char *kernel)
+{
+    unsigned version = 0;
+
+    kernel_version_parse(kernel, &version);
+    return version;
+}
+
+/* Of all of a set's services that a kernel cannot give, and of that kernel */
+static HvcSet services_beyond(const HvcSet *set, const KernelFloor *floor,
+                              unsigned *needed)
+{
+    HvcSet beyond = { };
+
+    for (size_t i = 0; i < hvc_services_count; i++) {
+        const HvcService *service = &hvc_services[i];
+        unsigned kernel = parse_kernel(service->kernel);
+
+        if (hvc_service_in(service, set) && kernel > floor->version) {
+            beyond.bmap[service->reg] |= hvc_service_mask(service);
+            *needed = MAX(*needed, kernel);
+        }
+    }
+    return beyond;
+}
+
+static unsigned kernel_of_psci(const HvcPsciVersion *row)
+{
+    unsigned kernel = parse_kernel(row->kernel);
+
+    return row->by_qemu ? MIN(kernel, parse_kernel(HVC_HAND_OVER_KERNEL))
+                        : kernel;
+}
+
+/* As the end of a remedy: a floor that can give it */
+static char *or_floor(unsigned needed)
+{
+    const KernelFloor *floor = kernel_floor_from(needed);
+
+    return floor ? g_strdup_printf(", or kernel-floor=%s", floor->name)
+                 : g_strdup("");
+}
+
+static bool check_services(const char *spec, const HvcSet *set,
+                           const KernelFloor *floor, Error **errp)
+{
+    unsigned needed = 0;
+    HvcSet beyond = services_beyond(set, floor, &needed);
+    HvcSet left = hvc_set_difference(set, &beyond);
+    g_autofree char *services = hvc_set_services(&beyond);
+    g_autofree char *kernel = kernel_version_format(needed);
+    g_autofree char *remedy = hvc_spec_format_like(spec, &left);
+    g_autofree char *or = or_floor(needed);
+
+    if (!needed) {
+        return true;
+    }
+    error_setg(errp, "hvc-services=%s contradicts kernel-floor=%s: no host "
+               "before Linux %s can give a guest '%s'; use hvc-services=%s%s",
+               spec, floor->name, kernel, services, remedy, or);
+    return false;
+}
+
+static bool check_psci_version(uint32_t version, const KernelFloor *floor,
+                               Error **errp)
+{
+    const HvcPsciVersion *wanted = hvc_psci_version_row(version);
+    const HvcPsciVersion *given = hvc_psci_versions;
+    unsigned needed = kernel_of_psci(wanted);
+    g_autofree char *text = hvc_psci_version_format(version);
+    g_autofree char *kernel = kernel_version_format(needed);
+    g_autofree char *or = or_floor(needed);
+    g_autofree char *remedy = NULL;
+
+    if (needed <= floor->version) {
+        return true;
+    }
+    while (given[1].version && kernel_of_psci(&given[1]) <= floor->version) {
+        given++;
+    }
+    remedy = hvc_psci_version_format(given->version);
+    error_setg(errp, "psci-version=%s contradicts kernel-floor=%s: no host "
+               "before Linux %s can give a guest PSCI %s; use "
+               "psci-version=%s%s", text, floor->name, kernel, text, remedy,
+               or);
+    return false;
+}
+
+bool hvc_spec_check_kernel(const char *spec, const HvcSet *set,
+                           const KernelFloor *floor, Error **errp)
+{
+    return !floor->version ||
+           (check_services(spec, set, floor, errp) &&
+            check_psci_version(set->psci_version, floor, errp));
+}
+
+const KernelFloor *hvc_spec_floor_for(const HvcService *service)
+{
+    return kernel_floor_from(parse_kernel(service->kernel));
 }
 
 static void append_floors(GString *help)

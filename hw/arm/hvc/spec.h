@@ -14,6 +14,8 @@
 #ifndef HW_ARM_HVC_SPEC_H
 #define HW_ARM_HVC_SPEC_H
 
+#include "migration/kernel-floor.h"
+#include "target/arm/hvc/services.h"
 #include "target/arm/hvc/set.h"
 #include "floors.h"
 
@@ -79,6 +81,28 @@ char *hvc_spec_format(const HvcSet *set);
  * Returns: the text; the caller frees it with g_free().
  */
 char *hvc_spec_format_like(const char *spec, const HvcSet *set);
+
+/**
+ * hvc_spec_check_kernel: can hosts with a floor's kernel have these services?
+ * @spec: a text that hvc_spec_parse() accepts
+ * @set: the services that it asks for, and the VM's PSCI version
+ * @floor: the floor of kernel-floor; "none" names no kernel, and so fits
+ * @errp: what only newer kernels can give a guest, and what to use instead
+ *
+ * Whoever serves, kernel or QEMU: both need a kernel that is new enough.
+ *
+ * Returns: true if they can.
+ */
+bool hvc_spec_check_kernel(const char *spec, const HvcSet *set,
+                           const KernelFloor *floor, Error **errp);
+
+/**
+ * hvc_spec_floor_for: the floor that kernel-floor needs for a service
+ * @service: a row of hvc_services
+ *
+ * Returns: the oldest floor whose kernel can give it; NULL if none can.
+ */
+const KernelFloor *hvc_spec_floor_for(const HvcService *service);
 
 /**
  * hvc_spec_help: describe floors, services, bits and kernel versions

@@ -102,9 +102,32 @@ static void test_floors(void)
             g_assert_true(kernel_floor_until(floor->version) == floor);
             g_assert_true(kernel_floor_until(floor->version - 1) ==
                           (i > 1 ? floor - 1 : NULL));
+            g_assert_true(kernel_floor_from(floor->version) == floor);
+            g_assert_true(kernel_floor_from(floor[-1].version + 1) == floor);
         }
     }
     g_assert_null(kernel_floor_until(0));
+    g_assert_null(kernel_floor_from(UINT_MAX));
+}
+
+static void test_versions(void)
+{
+    static const struct {
+        const char *text;
+        unsigned version;
+    } cases[] = {
+        { "6.4", LINUX_VERSION_OF(6, 4) }, { "7", LINUX_VERSION_OF(7, 0) },
+        { "6.12.107+deb13", LINUX_VERSION_OF(6, 12) },
+        { "", 0 }, { "-6.4", 0 }, { " 6.4", 0 }, { "v6", 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        unsigned version = 0;
+
+        g_assert_true(kernel_version_parse(cases[i].text, &version) ==
+                      !!cases[i].version);
+        g_assert_cmphex(version, ==, cases[i].version);
+    }
 }
 
 #define FLOORS "(none, linux-5.10, linux-6.1, linux-6.12, linux-6.18)"
@@ -168,6 +191,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kernel-floor/features", test_features);
     g_test_add_func("/kernel-floor/distinct", test_distinct);
     g_test_add_func("/kernel-floor/floors", test_floors);
+    g_test_add_func("/kernel-floor/versions", test_versions);
     g_test_add_func("/kernel-floor/errors", test_errors);
     g_test_add_func("/kernel-floor/help", test_help);
     return g_test_run();

@@ -417,6 +417,109 @@ static void test_table(void)
     g_assert_false(hvc_service_has_function(hvc_service_by_name("trng"), 0));
 }
 
+/* kernel-floor= beside services */
+
+static void check_kernel(const char *spec, uint32_t psci_version,
+                         const char *floor, const char *refusal)
+{
+    HvcSet set;
+    bool pinned, ok;
+    Error *err = NULL;
+
+    g_assert_true(hvc_spec_parse(spec, &pinned, &set, &error_abort));
+    set.psci_version = psci_version ?: set.psci_version;
+    ok = hvc_spec_check_kernel(spec, &set, kernel_floor_by_name(floor), &err);
+    g_assert_cmpstr(err ? error_get_pretty(err) : NULL, ==, refusal);
+    g_assert_true(ok == !refusal);
+    error_free(err);
+}
+
+#define BEYOND(spec, floor, linux, names, remedy) \
+    "hvc-services=" spec " contradicts kernel-floor=" floor ": no host " \
+    "before Linux " linux " can give a guest '" names "'; use " remedy
+#define BEYOND_PSCI(version, floor, linux, remedy) \
+    "psci-version=" version " contradicts kernel-floor=" floor ": no host " \
+    "before Linux " linux " can give a guest PSCI " version "; use " remedy
+
+static void test_check_kernel(void)
+{
+    static const struct {
+        const char *spec;
+        uint32_t psci_version;
+        const char *floor;
+        const char *refusal;
+    } cases[] = {
+        { "linux-6.1:+implementation-cpus", 0, "linux-6.1",
+          BEYOND("linux-6.1:+implementation-cpus", "linux-6.1", "6.4",
+                 "implementation-cpus",
+                 "hvc-services=linux-6.1, or kernel-floor=linux-6.12") },
+        { "ptp:mem-share:implementation-cpus", 0, "linux-6.1",
+          BEYOND("ptp:mem-share:implementation-cpus", "linux-6.1", "6.4",
+                 "implementation-cpus:mem-share",
+                 "hvc-services=none:+ptp, or kernel-floor=linux-6.12") },
+        { "linux-5.10:trng", 0, "linux-5.10",
+          BEYOND("linux-5.10:trng", "linux-5.10", "5.19", "trng",
+                 "hvc-services=linux-5.10, or kernel-floor=linux-6.1") },
+        { "trng:mem-share", 0, "linux-5.10",
+          BEYOND("trng:mem-share", "linux-5.10", "6.4", "trng:mem-share",
+                 "hvc-services=none, or kernel-floor=linux-6.12") },
+        { "linux-6.1:+implementation-cpus", 0, "linux-6.12" },
+        { "linux-6.12:+implementation-cpus:+mem-share", PSCI(1, 3),
+          "linux-6.12" },
+        { "linux-6.1", PSCI(1, 2), "linux-6.1",
+          BEYOND_PSCI("1.2", "linux-6.1", "6.4",
+                      "psci-version=1.1, or kernel-floor=linux-6.12") },
+        { "linux-6.1", PSCI(1, 3), "linux-6.1",
+          BEYOND_PSCI("1.3", "linux-6.1", "6.4",
+                      "psci-version=1.1, or kernel-floor=linux-6.12") },
+        { "linux-5.10", PSCI(1, 1), "linux-5.10",
+          BEYOND_PSCI("1.1", "linux-5.10", "5.18",
+                      "psci-version=1.0, or kernel-floor=linux-6.1") },
+        { "linux-5.10", PSCI(0, 2), "linux-5.10" },
+        /* "none" names no kernel. */
+        { "linux-6.12:+implementation-cpus", PSCI(1, 3), "none" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        check_kernel(cases[i].spec, cases[i].psci_version, cases[i].floor,
+                     cases[i].refusal);
+    }
+    for (size_t i = 0; i < hvc_floors_count; i++) {
+        check_kernel(hvc_floors[i].name, 0, hvc_floors[i].name, NULL);
+    }
+}
+
+/* The oldest floor at which each service can be had: literal, as above */
+static void test_floor_for(void)
+{
+    static const struct {
+        const char *service, *floor;
+    } cases[] = {
+        { "trng", "linux-6.1" }, { "pv-time", "linux-6.1" },
+        { "vendor-features", "linux-6.1" }, { "ptp", "linux-6.1" },
+        { "implementation-cpus", "linux-6.12" }, { "mem-share", "linux-6.12" },
+    };
+
+    g_assert_cmpuint(ARRAY_SIZE(cases), ==, hvc_services_count);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const HvcService *service = hvc_service_by_name(cases[i].service);
+        const KernelFloor *needed = hvc_spec_floor_for(service);
+
+        g_assert_cmpstr(needed->name, ==, cases[i].floor);
+        for (size_t j = 0; j < kernel_floors_count; j++) {
+            const KernelFloor *floor = &kernel_floors[j];
+            HvcSet set = { .psci_version = PSCI(0, 2) };
+            Error *err = NULL;
+
+            set.bmap[service->reg] = hvc_service_mask(service);
+            g_assert_true(hvc_spec_check_kernel("none", &set, floor, &err) ==
+                          (!floor->version ||
+                           floor->version >= needed->version));
+            error_free(err);
+        }
+    }
+}
+
 /* implementation-cpus= */
 
 static void test_implementations(void)
@@ -499,6 +602,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc/spec/help", test_help);
     g_test_add_func("/hvc/set/names", test_names);
     g_test_add_func("/hvc/services/table", test_table);
+    g_test_add_func("/hvc/spec/check-kernel", test_check_kernel);
+    g_test_add_func("/hvc/spec/floor-for", test_floor_for);
     g_test_add_func("/hvc-spec/implementations", test_implementations);
     return g_test_run();
 }
