@@ -48,6 +48,18 @@ CONTRADICTIONS = (
     ('stolen time in AArch32', 'virt-hvc-10.0', 'host,aarch64=off',
      'hvc-services=linux-6.12: KVM cannot give an AArch32 guest hvc service '
      "'pv-time', which is for AArch64; use hvc-services=linux-6.12:-pv-time"),
+    ('profile of CPUs that are not told',
+     'virt-hvc-10.0,guest-abi-profile=two-cpus.json', 'host',
+     'guest-abi-profile=two-cpus.json is of a fleet with 2 different CPUs, which '
+     "needs the hvc service 'implementation-cpus', so that the guest is told of "
+     'them, this VM has hvc-services=linux-6.12; use '
+     'hvc-services=linux-6.12:+implementation-cpus, or the profile of hosts '
+     'with one CPU'),
+    ('profile of CPUs that no 6.1 can tell',
+     'virt,kernel-floor=linux-6.1,guest-abi-profile=two-cpus.json', 'host',
+     'this VM has hvc-services=linux-6.1; use '
+     'hvc-services=linux-6.1:+implementation-cpus and kernel-floor=linux-6.12, '
+     'or the profile of hosts with one CPU'),
 )
 # A kernel whose newest PSCI version is 1.0
 OLD = '5.10'
@@ -230,7 +242,8 @@ def contradiction_tests(hardware, qemu, kernel: Kernel) -> dict:
         return test
 
     with Host(dataclasses.replace(hardware, cpu=aarch32.CPU), kernel,
-              {'qemu': qemu, 'guest': programs.guest()}) as host:
+              {'qemu': qemu, 'guest': programs.guest(),
+               'two-cpus.json': DATA / 'two-cpus.json'}) as host:
         return {name(title): test_of_start(start(host, machine, cpu), message)
                 for title, machine, cpu, message in CONTRADICTIONS}
 

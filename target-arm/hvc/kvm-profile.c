@@ -169,6 +169,23 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
     return true;
 }
 
+bool hvc_kvm_profile_check_told(const HvcKvmProfile *profile, bool told,
+                                const char *services, const char *remedy,
+                                Error **errp)
+{
+    unsigned count = profile->implementations.count;
+
+    if (told || count <= 1) {
+        return true;
+    }
+    error_setg(errp, "guest-abi-profile=%s is of a fleet with %u different "
+               "CPUs, which needs the hvc service '"
+               HVC_IMPLEMENTATIONS_SERVICE "', so that the guest is told of "
+               "them, this VM has hvc-services=%s; use %s, or the profile of "
+               "hosts with one CPU", profile->file, count, services, remedy);
+    return false;
+}
+
 static bool check_taken(const HvcKvmProfile *profile,
                         const HvcContract *wanted, const HvcContract *truth,
                         Error **errp)

@@ -69,6 +69,20 @@ bool hvc_kvm_profile_wanted(const HvcKvmProfile *profile,
                             HvcContract *wanted, Error **errp);
 
 /**
+ * hvc_kvm_profile_check_told: is a guest told of the CPUs that a profile is of?
+ * @profile: the profile
+ * @told: the VM has the service implementation-cpus
+ * @services: its hvc-services, for messages
+ * @remedy: the machine options with that service
+ * @errp: the profile is of several CPUs, and the guest would not know
+ *
+ * Returns: true if it is, or need not be.
+ */
+bool hvc_kvm_profile_check_told(const HvcKvmProfile *profile, bool told,
+                                const char *services, const char *remedy,
+                                Error **errp);
+
+/**
  * hvc_kvm_profile_check: would a guest read what a profile says?
  * @profile: the profile
  * @wanted: what hvc_kvm_profile_wanted() said

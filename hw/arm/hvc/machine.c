@@ -499,8 +499,14 @@ static bool prepare_kvm(MachineState *machine, const HvcSet *set, Error **errp)
         hvc->vm->recipe.chooses_identity = hvc_kvm_choose_identity();
     }
     if (hvc->profile) {
+        g_autofree char *remedy =
+            services_with(hvc, HVC_IMPLEMENTATIONS_SERVICE, true);
+
         hvc->vm->profile = hvc_kvm_profile_load(hvc->profile, errp);
-        if (!hvc->vm->profile) {
+        if (!hvc->vm->profile ||
+            !hvc_kvm_profile_check_told(hvc->vm->profile,
+                                        hvc->vm->tells_implementations,
+                                        hvc->services, remedy, errp)) {
             return false;
         }
     }

@@ -302,6 +302,33 @@ static void test_list_limit(void)
     }
 }
 
+/* A profile of several CPUs is for guests that are told of them. */
+static void test_list_told(void)
+{
+    static const Entry list[] = {
+        { CPU(0, "midr"), 0x410fd0b1 }, { CPU(1, "midr"), 0x414fd0c1 },
+    };
+    g_autoptr(HvcKvmProfile) mixed = load_list(2, list, 2, &error_abort);
+    g_autoptr(HvcKvmProfile) one = load_list(1, list, 1, &error_abort);
+    g_autofree char *refusal = g_strconcat("guest-abi-profile=", mixed->file,
+        " is of a fleet with 2 different CPUs, which needs the hvc service "
+        "'implementation-cpus', so that the guest is told of them, this VM has "
+        "hvc-services=linux-6.12; use "
+        "hvc-services=linux-6.12:+implementation-cpus, or the profile of hosts "
+        "with one CPU", NULL);
+    Error *err = NULL;
+
+    g_assert_false(hvc_kvm_profile_check_told(
+        mixed, false, "linux-6.12",
+        "hvc-services=linux-6.12:+implementation-cpus", &err));
+    g_assert_cmpstr(error_get_pretty(err), ==, refusal);
+    error_free(err);
+    g_assert_true(hvc_kvm_profile_check_told(mixed, true, "X", "Y",
+                                             &error_abort));
+    g_assert_true(hvc_kvm_profile_check_told(one, false, "X", "Y",
+                                             &error_abort));
+}
+
 /* Reading */
 
 static void check_entry(const HvcKvmProfile *profile, unsigned index,
@@ -1234,6 +1261,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hvc-kvm-profile/list", test_list);
     g_test_add_func("/hvc-kvm-profile/list/refused", test_list_refused);
     g_test_add_func("/hvc-kvm-profile/list/limit", test_list_limit);
+    g_test_add_func("/hvc-kvm-profile/list/told", test_list_told);
     g_test_add_func("/hvc-kvm-profile/load/duplicate-entry",
                     test_duplicate_entry);
     ret = g_test_run();
