@@ -56,16 +56,37 @@ void shared_pages_set_enforcer(void (*prepare)(MachineState *machine))
     prepare_enforcer = prepare;
 }
 
+/* Boards of which some have a way to share pages */
+static const char *const sharing_boards[] = { "virt-machine", "x86-machine" };
+
+static bool may_share(const MachineState *machine)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(sharing_boards); i++) {
+        if (object_dynamic_cast(OBJECT(machine), sharing_boards[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void refuse_machine(SharedPagesMode wanted, const char *type,
+                           Error **errp)
+{
+    error_setg(errp, "shared-pages=%s: guests of machine type '%s' have no way "
+               "to share pages here; needed: an x86 machine with -accel kvm, "
+               "or machine type virt with "
+               "hvc-services=linux-6.12:+mem-share; use one of them, or "
+               "shared-pages=off", SharedPagesMode_str(wanted), type);
+}
+
 /* A board that knows of no way to share pages has not looked at the mode. */
 static void check_enabled(Notifier *notifier, void *data)
 {
+    Error *err = NULL;
+
     if (mode != SHARED_PAGES_MODE_OFF && !shared_pages_log()) {
-        error_report("shared-pages=%s: guests of machine type '%s' have no way "
-                     "to share pages here; needed: an x86 machine with -accel "
-                     "kvm, or machine type virt with "
-                     "hvc-services=linux-6.12:+mem-share; use one of them, or "
-                     "shared-pages=off", SharedPagesMode_str(mode),
-                     guest_abi_machine_type());
+        refuse_machine(mode, guest_abi_machine_type(), &err);
+        error_report_err(err);
         exit(EXIT_FAILURE);
     }
 }
@@ -110,6 +131,11 @@ static void set_mode(Object *obj, const char *text, Error **errp)
         error_setg(errp, "shared-pages: '%.*s' is not a value; needed: off, "
                    "on, or enforce (shared-pages=help says what they do)",
                    VALUE_MAX_LENGTH, text);
+        return;
+    }
+    /* Before the board is made: not every one outlives a refusal inside. */
+    if (value != SHARED_PAGES_MODE_OFF && !may_share(MACHINE(obj))) {
+        refuse_machine(value, MACHINE_GET_CLASS(obj)->name, errp);
         return;
     }
     if (value == SHARED_PAGES_MODE_ENFORCE && !prepare_enforcer) {

@@ -90,6 +90,21 @@ class Enforce(unittest.TestCase):
         self.assertIn('have bypass_iommu=on', self.refused(
             '-device', 'pxb-pcie,bus_nr=128,bypass_iommu=on'))
 
+    def test_other_boards(self):
+        """Refused before they are made: their own devices would be strays."""
+        tried = 0
+        for machine in self.start('none').command('query-machines'):
+            name = machine['name']
+            if name.startswith('virt-'):
+                continue
+            tried += 1
+            with self.subTest(name), self.assertRaises(QemuError) as raised:
+                self.start(f'{name},shared-pages=enforce')
+            self.assertIn(f"shared-pages=enforce: guests of machine type "
+                          f"'{name}' have no way to share pages here; needed: ",
+                          str(raised.exception))
+        self.assertGreater(tried, 40)
+
     def test_ways_of_the_machine(self):
         """QEMU itself would go to addresses that the guest gives."""
         for option, way in (('nvdimm', 'the method of NVDIMMs in ACPI (_DSM)'),
