@@ -2,9 +2,9 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Runs the manual's libvirt domains on two libvirtds of Debian; prints TAP.
 
-The domains are docs/system/arm/libvirt/*.xml, as they are, but the one with a
-profile: there is no KVM here, so that this domain gets TCG, and runs without
-the profile. Both libvirtds run on this machine as on hosts of their own (see
+The domains are docs/system/arm/libvirt/*.xml, as they are, but the two with a
+profile: there is no KVM here, so that one gets TCG, and runs without the
+profile, and of the other libvirt says what it would give QEMU. Both libvirtds run on this machine as on hosts of their own (see
 libvirt_host.sh --help), with images that they share. The guest prints what
 services it is offered, again and again, so that its console shows whether it
 goes on where it was.
@@ -17,6 +17,7 @@ import json
 import os
 from pathlib import Path
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -99,6 +100,17 @@ WITHOUT_KVM = (
     ("<domain type='kvm'", "<domain type='qemu'"),
     ("<cpu mode='host-passthrough'/>", "<cpu mode='custom' match='exact'>"
      "<model fallback='forbid'>cortex-a72</model></cpu>"))
+# The domain of a fleet of different CPUs, and what its <cpu> says
+MIXED_FLEET = DOMAINS / 'mixed-fleet.xml'
+MIXED_CPU = 'host,pauth=off,sve256=off,sve=on'
+MIXED_OPTIONS = ('hvc-services=linux-6.12:+implementation-cpus',
+                 'guest-abi-profile=/etc/qemu/mixed.json')
+# What an emulator without KVM lacks for it
+NO_KVM = "does not support virt type 'kvm'"
+MIXED_WITHOUT_KVM = (
+    WITHOUT_KVM[0],
+    ("<cpu mode='host-passthrough'>", "<cpu mode='custom' match='exact'>"
+     "<model fallback='forbid'>max</model>"))
 PROFILE = re.compile(r'(?s)  <qemu:commandline>.*</qemu:commandline>\n')
 # What BY_OPTION says, and two destinations that would not keep it.
 SERVICES = 'hvc-services=linux-6.12:-ptp'
@@ -133,6 +145,15 @@ def wait_for(what, condition):
     while not condition():
         expect(time.monotonic() < deadline, f'{what}: not in {PATIENCE_S} s')
         time.sleep(0.05)
+
+
+def tcg_instead(path, changes):
+    """A domain with KVM, changed to one that can be here"""
+    text = path.read_text(encoding='utf-8')
+    for kvm, tcg in changes:
+        expect(text.count(kvm) == 1, f'{path} has no {kvm}')
+        text = text.replace(kvm, tcg)
+    return text
 
 
 class Host:
@@ -298,6 +319,9 @@ class Tests:
             self.refused_restore
         yield 'a profile reaches QEMU', self.profile_reaches_qemu
         yield 'the migration guide, with libvirt', self.guide
+        yield 'options of a fleet of different CPUs, without KVM', \
+            self.mixed_options
+        yield 'options of a fleet of different CPUs', self.mixed_options_kvm
         yield "Debian 12's libvirt cannot start QEMU 10", self.old_libvirt
 
     def wrapped(self):
@@ -317,6 +341,7 @@ class Tests:
     def examples(self):
         # The manual has none that is not tested.
         tested = {example.path for example in (*EXAMPLES, BY_PROFILE)}
+        tested.add(MIXED_FLEET)
         expect(set(DOMAINS.iterdir()) == tested,
                f'{DOMAINS} has other files than {tested}')
         for example in EXAMPLES:
@@ -558,12 +583,37 @@ class Tests:
         self.runs_on(BY_OPTION)
         self.keeps(BY_OPTION, self.source)
 
+    def options_of(self, path):
+        """What libvirt would start a domain's QEMU with"""
+        words = shlex.split(self.source.virsh('domxml-to-native', 'qemu-argv',
+                                              path))
+        return list(zip(words, words[1:]))
+
+    def check_mixed_options(self, path, cpu):
+        options = self.options_of(path)
+        found = [value for name, value in options if name == '-cpu']
+        expect(found == [cpu], f'-cpu is {found}, expected {cpu}')
+        for value in MIXED_OPTIONS:
+            expect(('-machine', value) in options,
+                   f'no -machine {value} in {options}')
+
+    def mixed_options(self):
+        path = self.folder / 'mixed-fleet.xml'
+        path.write_text(tcg_instead(MIXED_FLEET, MIXED_WITHOUT_KVM),
+                        encoding='utf-8')
+        self.source.virsh('define', '--validate', path)
+        self.check_mixed_options(path, MIXED_CPU.replace('host', 'max', 1))
+        expect_shown(f'-cpu {MIXED_CPU}')
+
+    def mixed_options_kvm(self):
+        result = self.source.run('domxml-to-native', 'qemu-argv', MIXED_FLEET)
+        if NO_KVM in result.stderr:
+            raise tap.Skip(f'no KVM for arm64 here: {result.stderr.strip()}')
+        self.check_mixed_options(MIXED_FLEET, MIXED_CPU)
+
     def without_kvm(self, with_profile):
         """A file with the guide's domain, as it can be here"""
-        text = BY_PROFILE.path.read_text(encoding='utf-8')
-        for kvm, tcg in WITHOUT_KVM:
-            expect(text.count(kvm) == 1, f'{BY_PROFILE.path} has no {kvm}')
-            text = text.replace(kvm, tcg)
+        text = tcg_instead(BY_PROFILE.path, WITHOUT_KVM)
         expect(PROFILE.search(text), f'{BY_PROFILE.path} has no profile')
         path = self.folder / 'vm.xml'
         path.write_text(text if with_profile else PROFILE.sub('', text),
