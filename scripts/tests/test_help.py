@@ -166,9 +166,11 @@ class OfQemu(unittest.TestCase):
         rows = self.services_help('Floors')
         self.assertGreaterEqual(len(rows), 5)
         for row in rows:
-            floor, _, psci, services = re.fullmatch(
-                r'  (\S+) +(.*?) +PSCI (\S+)  (\S+)', row).groups()
+            floor, _, psci, services, by_qemu = re.fullmatch(
+                r'  (\S+) +(.*?) +PSCI (\S+)  (\S+)'
+                r'( \(PSCI by QEMU from Linux 6\.4 on\))?', row).groups()
             self.assert_set(f'virt,hvc-services={floor}', services, psci)
+            self.assertEqual(bool(by_qemu), self.psci_versions()[psci][1])
 
     def test_services_are_true(self):
         rows = self.services_help('Services')
@@ -189,13 +191,18 @@ class OfQemu(unittest.TestCase):
                  if value and re.fullmatch(r'arm\..*-bmap(-2)?', name)},
                 {f'arm.{name}-bmap{second}': sum(1 << bit for bit in bits)})
 
-    def test_psci_versions_are_true(self):
+    def psci_versions(self):
+        """The first Linux that has it, and whether QEMU serves it for others"""
         versions = {}
         for row in self.services_help('PSCI'):
             version, kernel, by_qemu = re.fullmatch(
                 r'  (\S+) +Linux ([\d.]+)(; by QEMU from Linux 6\.4 on)?',
                 row).groups()
             versions[version] = (kernel, bool(by_qemu))
+        return versions
+
+    def test_psci_versions_are_true(self):
+        versions = self.psci_versions()
         self.assertEqual(versions['1.1'], ('5.18', False))
         self.assertEqual(versions['1.3'], ('6.13', True))
         for version in versions:

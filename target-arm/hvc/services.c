@@ -60,7 +60,7 @@ const HvcService hvc_services[] = {
     }, {
         .name = "implementation-cpus",
         .reg = HVC_VENDOR_HYP_BMAP_2, .bit = 0, .bits = 2,
-        .kernel = HVC_HAND_OVER_KERNEL, .by_qemu = true,
+        .kernel = HVC_HAND_OVER_KERNEL, .by_qemu = true, .bits_kernel = "6.15",
         .help = "the CPUs that the guest may run on, for its errata",
         .functions = (const HvcFunction[]) {
             { 0xc6000040, hvc_implementations_version, .by_qemu = true },

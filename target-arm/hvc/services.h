@@ -158,6 +158,9 @@ typedef struct HvcFunction {
  * @kernel: the first Linux release whose KVM lets it be chosen
  * @by_qemu: under KVM, QEMU answers all of its functions: the kernel has no
  *           more of it than the bits, if it has those
+ * @bits_kernel: of a service with @by_qemu, the first Linux release whose KVM
+ *               has its bits in @reg, and says them to a guest that asks; NULL:
+ *               none has. The bits of the others came with @kernel.
  * @help: what it gives the guest, one line
  * @functions: its function ids, up to a row whose id is 0
  */
@@ -168,6 +171,7 @@ typedef struct HvcService {
     unsigned bits;
     const char *kernel;
     bool by_qemu;
+    const char *bits_kernel;
     const char *help;
     const HvcFunction *functions;
 } HvcService;
@@ -223,6 +227,21 @@ static inline uint64_t hvc_service_mask(const HvcService *service)
 static inline bool hvc_service_in(const HvcService *service, const HvcSet *set)
 {
     return !(hvc_service_mask(service) & ~set->bmap[service->reg]);
+}
+
+/**
+ * hvc_function_shows: does an answer have bits of a service of QEMU's?
+ * @function: a function of any service
+ * @service: a row of hvc_services
+ *
+ * Returns: true if a kernel that does not have the bits of @service would leave
+ * them out, so that QEMU answers @function, too, in a VM with @service.
+ */
+static inline bool hvc_function_shows(const HvcFunction *function,
+                                      const HvcService *service)
+{
+    return service->by_qemu && function->by_qemu &&
+           function->shows & BIT(service->reg);
 }
 
 /**

@@ -43,6 +43,15 @@ static char *list_psci_versions(void)
     return g_string_free(names, false);
 }
 
+/* How hosts with an older kernel than the floor's can give its set */
+static const char *psci_by_qemu(const HvcSet *set)
+{
+    const HvcPsciVersion *row = hvc_psci_version_row(set->psci_version);
+
+    return row && row->by_qemu ?
+           " (PSCI by QEMU from Linux " HVC_HAND_OVER_KERNEL " on)" : "";
+}
+
 static const char *nearest_item(const char *name)
 {
     const char *nearest = NULL;
@@ -425,9 +434,9 @@ static void append_floors(GString *help)
         g_autofree char *psci =
             hvc_psci_version_format(hvc_floors[i].set.psci_version);
 
-        g_string_append_printf(help, "  %-12s %-26s PSCI %s  %s\n",
+        g_string_append_printf(help, "  %-12s %-26s PSCI %s  %s%s\n",
                                hvc_floors[i].name, floor->help, psci,
-                               services);
+                               services, psci_by_qemu(&hvc_floors[i].set));
     }
 }
 
@@ -439,6 +448,35 @@ char *hvc_spec_floor_help(void)
 
     append_floors(help);
     return g_string_free(g_steal_pointer(&help), false);
+}
+
+/* Which functions of a service of the kernel's QEMU answers, and when */
+static void append_shown_by_qemu(GString *help, const HvcService *service)
+{
+    for (const HvcFunction *function = service->functions; function->id;
+         function++) {
+        bool any = false;
+
+        for (size_t i = 0; i < hvc_services_count; i++) {
+            const HvcService *other = &hvc_services[i];
+
+            if (!hvc_function_shows(function, other)) {
+                continue;
+            }
+            if (!any) {
+                g_string_append_printf(help, " (0x%08" PRIx32 " by QEMU",
+                                       function->id);
+            }
+            g_string_append_printf(help, "%s with %s", any ? "," : "",
+                                   other->name);
+            if (other->bits_kernel) {
+                g_string_append_printf(help, " before Linux %s",
+                                       other->bits_kernel);
+            }
+            any = true;
+        }
+        g_string_append(help, any ? ")" : "");
+    }
 }
 
 char *hvc_spec_help(void)
@@ -454,7 +492,7 @@ char *hvc_spec_help(void)
 
     append_floors(help);
     g_string_append(help, "\nServices: firmware register and bit, the first "
-                    "Linux whose KVM can switch it\n");
+                    "Linux whose KVM lets a VM have it\n");
     for (size_t i = 0; i < hvc_services_count; i++) {
         const HvcService *service = &hvc_services[i];
         g_autofree char *bits = service->bits ?
@@ -462,10 +500,12 @@ char *hvc_spec_help(void)
                             service->bit + service->bits - 1) :
             g_strdup_printf("bit %u", service->bit);
 
-        g_string_append_printf(help, "  %-19s %-12s %-8s Linux %-5s  %s%s\n",
+        g_string_append_printf(help, "  %-19s %-12s %-8s Linux %-5s  %s%s",
                                service->name, hvc_register_name(service->reg),
                                bits, service->kernel, service->help,
                                service->by_qemu ? " (by QEMU)" : "");
+        append_shown_by_qemu(help, service);
+        g_string_append_c(help, '\n');
     }
     g_string_append(help, "\nPSCI: psci-version=V, the first Linux whose KVM "
                     "has it; default: the floor's\n");

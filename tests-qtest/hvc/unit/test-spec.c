@@ -359,6 +359,16 @@ static void test_help(void)
         g_assert_nonnull(strstr(help, line));
     }
     g_assert_nonnull(strstr(help, "by QEMU from Linux 6.4 on"));
+    /* Of floors, that QEMU has a part in one of them only */
+    g_assert_nonnull(strstr(help, "  linux-6.12   hosts from Linux 6.12 on   "
+                            "PSCI 1.1  trng:pv-time:vendor-features:ptp\n"));
+    g_assert_nonnull(strstr(help, "  linux-6.18   hosts from Linux 6.18 on   "
+                            "PSCI 1.3  trng:pv-time:vendor-features:ptp "
+                            "(PSCI by QEMU from Linux 6.4 on)\n"));
+    g_assert_nonnull(strstr(help, "finds ptp only with it (0x86000000 by QEMU "
+                            "with implementation-cpus before Linux 6.15, with "
+                            "mem-share)\n"));
+    g_assert_nonnull(strstr(help, "counter\n"));
 }
 
 /* Add the function ids of a table; each must be new. */
@@ -388,6 +398,13 @@ static void test_table(void)
         bits[service->reg] |= hvc_service_mask(service);
         g_assert_true(service->functions->id);
         add_ids(ids, service->functions);
+        g_assert_true(service->by_qemu || !service->bits_kernel);
+        g_assert_true(!service->by_qemu ||
+                      !strcmp(service->kernel, HVC_HAND_OVER_KERNEL));
+        for (const HvcFunction *function = service->functions; function->id;
+             function++) {
+            g_assert_true(function->by_qemu || !service->by_qemu);
+        }
     }
     add_ids(ids, hvc_arch_functions);
     add_ids(ids, hvc_psci_functions);
