@@ -27,4 +27,11 @@ extern bool fake_vm_postcopy_advised;
  */
 HvcVm *fake_vm_new(const FakeKvm *fake);
 
+/**
+ * fake_vm_info_guest_abi: what "info guest-abi" prints
+ *
+ * Returns: the text; the caller frees it with g_free().
+ */
+char *fake_vm_info_guest_abi(void);
+
 #endif

@@ -101,6 +101,11 @@ void test_adopt_missing(void);
 void test_adopt_refused(void);
 void test_clidr_first(void);
 
+/* Those of contract-served-tests.c, too */
+void test_served_6_12(void);
+void test_served_7_3(void);
+void test_served_features(void);
+
 /**
  * contract_add_journeys: add the tests of contract-journey-tests.c
  */

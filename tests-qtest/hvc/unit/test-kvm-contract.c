@@ -974,6 +974,9 @@ static const Test tests[] = {
       "the incoming VM: CNTPCT_EL0, CNTP_CTL_EL0; if the guest uses one of them "
       "when it is stopped, the migration will be refused then\n" },
     { "/hvc-kvm-contract/list/own", test_list_own },
+    { "/hvc-kvm-contract/served/6.12", test_served_6_12 },
+    { "/hvc-kvm-contract/served/7.3", test_served_7_3 },
+    { "/hvc-kvm-contract/served/features", test_served_features },
     { "/hvc-kvm-contract/adopt/both-ways", test_adopt },
     { "/hvc-kvm-contract/adopt/services", test_adopt_services },
     { "/hvc-kvm-contract/adopt/missing", test_adopt_missing },
