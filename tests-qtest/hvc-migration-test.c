@@ -49,6 +49,7 @@ int main(int argc, char **argv)
     migration_early_tests();
     migration_background_tests();
     migration_pages_tests();
+    migration_pages_order_tests();
     migration_matrix_tests();
     ret = g_test_run();
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Builds programs of QEMU's build once more, with sanitizers in some objects.
+"""Builds programs of QEMU's build once more, with some objects compiled anew.
 
-Sources that are chosen are compiled with AddressSanitizer and
-UndefinedBehaviorSanitizer, by the commands of QEMU's own build; all others are
-linked as that build has them. QEMU's build is not changed.
+Sources that are chosen are compiled by the commands of QEMU's own build, with
+AddressSanitizer and UndefinedBehaviorSanitizer, or changed, or both; all others
+are linked as that build has them. QEMU's build is not changed.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -72,19 +72,37 @@ def is_wanted(option):
                                   '-fcf-protection'))
 
 
-class Builder:
-    """Sanitized programs of one build of QEMU, in a folder of their own"""
+def edited(source, folder, edits):
+    """A copy of a source in a folder, changed
 
-    def __init__(self, qemu, folder, *, compiler='gcc', options=()):
+    edits: pairs of a text that is there once, and what is to be in its place
+    """
+    text = source.read_text(encoding='utf-8')
+    for old, new in edits:
+        if text.count(old) != 1:
+            raise RuntimeError(f'{source} has not once: {old}')
+        text = text.replace(old, new)
+    copy = folder / source.name
+    copy.write_text(text, encoding='utf-8')
+    return copy
+
+
+class Builder:
+    """Programs of one build of QEMU once more, in a folder of their own"""
+
+    def __init__(self, qemu, folder, *, compiler='gcc', sanitize=True,
+                 options=()):
         """qemu: QEMU's build directory
         folder: for what is built; it is there, and a file of the same name in
         it is replaced
-        options: to compile with, beside SANITIZE
+        sanitize: whether what is compiled anew has sanitizers
+        options: to compile with, beside those of sanitizers
         """
         self.qemu = Path(qemu).resolve()
         self.folder = Path(folder).resolve()
         self.compiler = compiler
-        self.options = [*SANITIZE, *options]
+        self.sanitize = SANITIZE if sanitize else ()
+        self.options = [*self.sanitize, *options]
         self.built = {}     # object, by a digest of what makes it
         # Only QEMU's ninja knows what is in a response file.
         self.edges = {edge['output']: edge for edge in json.loads(
@@ -166,7 +184,11 @@ class Builder:
         objects, jobs = {}, []
         for name in names:
             command = self.compile_command(name, replaced)
-            key = hashlib.sha256('\0'.join(command).encode()).hexdigest()
+            digest = hashlib.sha256('\0'.join(command).encode())
+            # Another text may be in the same file.
+            if self.source(self.edges[name]) in replaced:
+                digest.update(Path(command[-1]).read_bytes())
+            key = digest.hexdigest()
             if key not in self.built:
                 self.built[key] = self.folder / f'{key[:16]}.o'
                 jobs.append([*command, '-o', self.built[key]])
@@ -178,11 +200,10 @@ class Builder:
 
     def program(self, target, is_chosen, *, link_options=(), replaced=None,
                 folder=None):
-        """Builds a program and returns it, and the sources with sanitizers
+        """Builds a program and returns it, and the sources compiled anew
 
         target: as QEMU's ninja calls it
-        is_chosen: whether a source, by its name in QEMU's tree, is compiled
-        with sanitizers
+        is_chosen: whether a source, by its name in QEMU's tree, is one of them
         replaced: files to compile instead of sources, by the names of these
         folder: where to put the program, if not in the Builder's folder
         """
@@ -197,7 +218,7 @@ class Builder:
         program = (folder or self.folder) / Path(target).name
         link[link.index('-o') + 1] = str(program)
         # What is left is of libraries, and would come from there otherwise.
-        self.run(self.compiler, *SANITIZE,
-                 *(STATIC if self.compiler == 'gcc' else ()), *link_options,
+        static = STATIC if self.sanitize and self.compiler == 'gcc' else ()
+        self.run(self.compiler, *self.sanitize, *static, *link_options,
                  *objects.values(), *link)
         return program, sorted(set(chosen.values()))

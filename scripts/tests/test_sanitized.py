@@ -16,7 +16,6 @@ What is built stays in BUILD/sanitized, or BUILD/sanitized-migrations.
 from concurrent.futures import ThreadPoolExecutor
 import itertools
 import os
-from pathlib import Path
 import re
 import shutil
 import subprocess
@@ -95,11 +94,8 @@ class Programs:
         """A program with the planted faults, in a folder of its own"""
         folder = self.folder / 'planted'
         folder.mkdir(exist_ok=True)
-        text = (self.build / 'src' / DISPATCH).read_text(encoding='utf-8')
-        if text.count(CALL) != 1:
-            raise RuntimeError(f'{DISPATCH} has not once: {CALL}')
-        planted = folder / Path(DISPATCH).name
-        planted.write_text(text.replace(CALL, PLANTED), encoding='utf-8')
+        planted = sanitized.edited(self.build / 'src' / DISPATCH, folder,
+                                   [(CALL, PLANTED)])
         return self.make(target, replaced={DISPATCH: planted}, folder=folder)
 
     def run(self, program, paths=(), **variables):

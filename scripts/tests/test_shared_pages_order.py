@@ -5,23 +5,28 @@
 Builds test-shared-pages-order again and again, each time with lines of the
 functions under test swapped or taken out, and runs its tests one by one: with
 the right order all of them have to pass, with a wrong one just those fail that
-are about it.
+are about it. Then does the same with qemu-system-aarch64 and those tests of
+hvc-migration-test that hold a migration of QEMU's at each step.
 """
 
-import argparse
+from functools import partial
 from pathlib import Path
-import shlex
 import subprocess
-import sys
 import tempfile
 
-from qemu_hvc.tap import Tap
+from qemu_hvc import sanitized, tap
+import qtest
 
-TARGET = 'tests/qtest/hvc/test-shared-pages-order'
-PREFIX = '/shared-pages-order/'
+UNIT = 'tests/qtest/hvc/test-shared-pages-order'
+QEMU = 'qemu-system-aarch64'
+# Beside QEMU, the program whose tests start it
+QTEST = 'tests/qtest/hvc-migration-test'
+PREFIXES = {UNIT: '/shared-pages-order/',
+            QEMU: '/aarch64/hvc/migration/pages/order/'}
 TRANSPORT = 'migration/shared-pages-transport.c'
 LOG = 'migration/shared-pages-log.c'
-PATIENCE_S = 120
+VM = 'migration/shared-pages.c'
+PATIENCE_S = 180
 
 CLEAR = '''\
         transport->clear(transport->opaque, memory, offset);
@@ -52,117 +57,133 @@ TOLD = '''\
                           shared);
 '''
 
-# What is done to the source, and the tests that fail then, beside "all"
+MARK = '''\
+static void mark_dirty(uint64_t address, uint64_t size, bool shared)
+{
+'''
+STOPPED = '''\
+    assert(!runstate_is_running());
+'''
+LAST = '''\
+    .priority = MIG_PRI_IOMMU,
+'''
+
+# What is done to a source, pairs of what is there and what comes in its place;
+# and the tests that fail then, beside "all"
 MUTANTS = {
     'the list is read before the dirty bits': (
-        TRANSPORT, CLEAR + STATE, STATE + CLEAR, {'told-between-looks'}),
+        TRANSPORT, [(CLEAR + STATE, STATE + CLEAR)], {'told-between-looks'}),
     'the bytes are read before the dirty bits': (
-        TRANSPORT, CLEAR + STATE + SEND, STATE + SEND + CLEAR,
+        TRANSPORT, [(CLEAR + STATE + SEND, STATE + SEND + CLEAR)],
         {'told-between-looks', 'mind-changed-twice'}),
     'the dirty bits are looked at last while the guest runs': (
-        TRANSPORT, STOP + LAST_LOOK, LAST_LOOK + STOP,
+        TRANSPORT, [(STOP + LAST_LOOK, LAST_LOOK + STOP)],
         {'told-after', 'told-before-stop', 'mind-changed-twice'}),
     'the section is taken while the guest runs': (
-        TRANSPORT, STOP + LAST_LOOK + SAVE,
-        'GByteArray *list = shared_pages_log_save(log, errp);\n' + STOP +
-        LAST_LOOK + 'return list;\n',
+        TRANSPORT, [(STOP + LAST_LOOK + SAVE,
+                     'GByteArray *list = shared_pages_log_save(log, errp);\n' +
+                     STOP + LAST_LOOK + 'return list;\n')],
         {'told-after', 'told-before-stop', 'mind-changed-twice'}),
     'a page that changes and is not written is not dirty': (
-        LOG, TOLD, '', {'mind-changed-twice'}),
+        LOG, [(TOLD, '')], {'mind-changed-twice'}),
+}
+
+# The same of QEMU
+QEMU_MUTANTS = {
+    'a change of state makes no page dirty': (
+        VM, [(MARK, MARK + '    return;\n')]),
+    'a page that is shared is dirty, one that is taken back is not': (
+        VM, [(MARK, MARK + '    if (!shared) { return; }\n')]),
+    'a page that is taken back is dirty, one that is shared is not': (
+        VM, [(MARK, MARK + '    if (shared) { return; }\n')]),
+    'the log does not say that a page has changed': (LOG, [(TOLD, '')]),
+    'the section is taken ahead of memory, while the guest runs': (
+        VM, [(STOPPED, ''), (LAST, '    .early_setup = true,\n')]),
 }
 
 
-def build_commands(qemu):
-    """The commands that compile a source of the target, by its name in QEMU's
-    tree, and the one that links it"""
-    subprocess.run(['ninja', '-C', qemu, TARGET], check=True,
-                   stdout=subprocess.DEVNULL)
-    commands = [shlex.split(line) for line in subprocess.run(
-        ['ninja', '-C', qemu, '-t', 'commands', TARGET], check=True, text=True,
-        capture_output=True).stdout.splitlines()]
-    compile_commands = {}
-    for words in commands:
-        for source in (TRANSPORT, LOG):
-            if '-c' in words and words[-1].endswith(source) and \
-               f'{TARGET}.p/' in ' '.join(words):
-                compile_commands[source] = words
-    return compile_commands, commands[-1]
+class Programs:
+    """Programs of a build with a source changed, in a folder of their own"""
 
-
-def without_dependencies(words):
-    """A compile command that writes nothing but its object"""
-    kept = []
-    for word in words:
-        if kept and kept[-1] in ('-MQ', '-MF'):
-            kept.pop()
-        elif word != '-MD':
-            kept.append(word)
-    return kept
-
-
-class Mutation:
-    """The target, with a source changed, in a folder of its own"""
-
-    def __init__(self, qemu, folder):
-        self.qemu = qemu
+    def __init__(self, build, folder):
+        self.build = build
         self.folder = folder
-        self.compile_commands, self.link_command = build_commands(qemu)
+        self.builder = sanitized.Builder(build / 'qemu', folder,
+                                         sanitize=False)
 
-    def program(self, name, old, new):
-        words = without_dependencies(self.compile_commands[name])
-        source = (self.qemu / words[-1]).resolve()
-        text = source.read_text(encoding='utf-8')
-        if text.count(old) != 1:
-            raise RuntimeError(f'{source} has not once: {old}')
-        mutant = self.folder / source.name
-        mutant.write_text(text.replace(old, new), encoding='utf-8')
-        at = words.index('-o') + 1
-        built = self.folder / 'mutant.o'
-        link = [str(built) if word == words[at] else word
-                for word in self.link_command]
-        words[at] = str(built)
-        words[-1] = str(mutant)
-        words[1:1] = ['-iquote', str(source.parent)]
-        link[link.index('-o') + 1] = str(self.folder / 'mutant')
-        for command in (words, link):
-            subprocess.run(command, cwd=self.qemu, check=True)
-        return self.folder / 'mutant'
+    def original(self, target):
+        self.builder.run('ninja', target)
+        return self.build / 'qemu' / target
 
+    def mutant(self, target, source, edits):
+        path = sanitized.edited(self.build / 'src' / source, self.folder,
+                                edits)
+        program, compiled = self.builder.program(
+            target, source.__eq__, replaced={source: path})
+        if compiled != [source]:
+            raise RuntimeError(f'{target} is not made of {source}')
+        return program
 
-def failing(program):
-    """The tests of a program that fail"""
-    names = subprocess.run([program, '-l'], check=True, text=True,
-                           capture_output=True).stdout.split()
-    return {name.removeprefix(PREFIX) for name in names if subprocess.run(
-        [program, '-p', name], check=False, capture_output=True,
-        timeout=PATIENCE_S).returncode}
+    def run(self, target, program, *arguments):
+        """A run of tests; target: what the program is, as it is or changed"""
+        test = program
+        if target == QEMU:
+            test = self.build / 'qemu' / QTEST
+        return subprocess.run(
+            [test, *arguments], cwd=self.build / 'qemu', check=False,
+            # Tests that fail leave files there.
+            env={**qtest.environment(self.build, program),
+                 'TMPDIR': str(self.folder)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors='replace', timeout=PATIENCE_S)
+
+    def names(self, target, program):
+        """The tests of a program"""
+        prefix = PREFIXES[target]
+        return [name.removeprefix(prefix)
+                for name in self.run(target, program, '-l').stdout.split()
+                if name.startswith(prefix)]
+
+    def failing(self, target, program):
+        """The tests that fail"""
+        failed = set()
+        for name in self.names(target, program):
+            result = self.run(target, program, '--tap', '-p',
+                              PREFIXES[target] + name)
+            if ' # SKIP ' in result.stdout:
+                raise tap.Skip(result.stdout.partition(' # SKIP ')[2]
+                               .partition('\n')[0])
+            if result.returncode:
+                failed.add(name)
+        return failed
 
 
 def compare(found, expected):
-    """None, or what is wrong"""
-    if found == expected:
-        return None
-    return f'failed: {", ".join(sorted(found)) or "none"}; ' \
-           f'expected: {", ".join(sorted(expected)) or "none"}'
+    """What is wrong"""
+    if found != expected:
+        yield f'failed: {", ".join(sorted(found)) or "none"}; ' \
+              f'expected: {", ".join(sorted(expected)) or "none"}'
+
+
+def points(programs):
+    def right(target):
+        return compare(programs.failing(target, programs.original(target)),
+                       set())
+
+    def wrong(target, source, edits, expected):
+        return compare(programs.failing(
+            target, programs.mutant(target, source, edits)), expected)
+
+    yield 'the order is right', lambda: right(UNIT)
+    for name, (source, edits, expected) in MUTANTS.items():
+        yield name, partial(wrong, UNIT, source, edits, expected | {'all'})
+    yield "the order is right in QEMU's own migration", lambda: right(QEMU)
+    for name, (source, edits) in QEMU_MUTANTS.items():
+        yield f'QEMU: {name}', partial(wrong, QEMU, source, edits,
+                                       {'last-look', 'three-passes'})
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('build', type=Path,
-                        help='the directory that scripts/build-qemu built in')
-    qemu = parser.parse_args().build.resolve() / 'qemu'
-    tap = Tap(1 + len(MUTANTS))
+    build = tap.arguments(__doc__, build=True).build.resolve()
     with tempfile.TemporaryDirectory() as folder:
-        mutation = Mutation(qemu, Path(folder))
-        tap.point('the order is right',
-                  problem=compare(failing(qemu / TARGET), set()))
-        for name, (source, old, new, expected) in MUTANTS.items():
-            found = failing(mutation.program(source, old, new))
-            tap.point(name, problem=compare(found, expected | {'all'}))
-    return not tap.end()
-
-
-if __name__ == '__main__':
-    sys.exit(main())
+        return tap.run_points(list(points(Programs(build, Path(folder)))))

@@ -302,6 +302,7 @@ void migration_early_tests(void);
 void migration_background_tests(void);
 void migration_matrix_tests(void);
 void migration_pages_tests(void);
+void migration_pages_order_tests(void);
 
 /**
  * migration_matrix_clear: free what the tests of the matrix share
