@@ -12,9 +12,9 @@ from .vm import Vm
 SHOWN_DIFFERENCES = 10
 
 
-def load(qemu, machine, path, *options):
+def load(qemu, machine, path, *options, vm_class=Vm):
     """QEMU's refusal, or ''; and the VM's state after the load"""
-    with Vm(qemu, machine, '-incoming', 'defer', *options) as vm:
+    with vm_class(qemu, machine, '-incoming', 'defer', *options) as vm:
         info = vm.load(path)
         state = vm.state()
     if info['status'] == 'completed':
@@ -22,10 +22,11 @@ def load(qemu, machine, path, *options):
     return f'{info.get("error-desc", "")}\n{vm.stderr}'.strip(), state
 
 
-def still(path, qemu, machine, stream=None, bandwidth=1 << 30, options=()):
+def still(path, qemu, machine, stream=None, bandwidth=1 << 30, options=(),
+          vm_class=Vm):
     """The stream of a VM that does not run, and may have loaded another"""
     incoming = ('-incoming', 'defer') if stream else ()
-    with Vm(qemu, machine, '-S', *incoming, *options) as vm:
+    with vm_class(qemu, machine, '-S', *incoming, *options) as vm:
         if stream:
             info = vm.load(stream)
             if info['status'] != 'completed':

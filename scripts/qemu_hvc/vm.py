@@ -72,7 +72,14 @@ class Vm(Qemu):
         return self.wait_migration()
 
 
-def save(qemu, machine, path, *options):
-    with Vm(qemu, machine, *options) as vm:
+class X86Vm(Vm):
+    """The same of an x86 machine"""
+
+    MACHINE_OPTIONS = ''
+    OPTIONS = ('-accel', 'tcg', *OPTIONS[4:])
+
+
+def save(qemu, machine, path, *options, vm_class=Vm):
+    with vm_class(qemu, machine, *options) as vm:
         vm.save(path)
     return path

@@ -11,6 +11,7 @@ their streams are those of the unpatched QEMU of the same version, byte by byte.
 """
 
 import contextlib
+from dataclasses import dataclass
 from functools import partial
 import os
 from pathlib import Path
@@ -21,36 +22,67 @@ from qemu_hvc import tap
 from qemu_hvc.interop import SHOWN_DIFFERENCES, differing_bytes, \
     differing_fields, load, still
 from qemu_hvc.paths import as_numbers, series_of
-from qemu_hvc.vm import Vm, save
+from qemu_hvc.stream import Stream
+from qemu_hvc.vm import Vm, X86Vm, save
 
-EMULATOR = 'qemu-system-aarch64'
-STOCK_TYPES = ('virt-9.0', 'virt-9.2', 'virt-10.0')
-# Beside the types: machines of each QEMU that choose their services themselves,
-# or have nothing but a contract
-OPTIONS = ('virt-10.0,hvc-services=linux-6.12',
-           'virt-9.2,hvc-services=trng:ptp,psci-version=1.2',
-           'virt-10.0,guest-abi=on,gic-version=3,virtualization=on',
-           'virt-10.0,guest-abi=on,secure=on')
+
+
+@dataclass(frozen=True)
+class Target:
+    """An architecture's machines
+
+    has_types: whether there are types with a contract (virt-hvc)
+    stock_types: of QEMU's own, without a contract
+    options: machines that choose their services themselves, or have nothing but
+    a contract
+    pinned: one with a contract, for the CPU models and the devices
+    changed_cpus: those that the two QEMUs show in different ways, and what a
+    refusal names
+    """
+    emulator: str
+    vm: type
+    has_types: bool
+    stock_types: tuple[str, ...]
+    options: tuple[str, ...]
+    pinned: str
+    cpus: tuple[str, ...]
+    changed_cpus: dict[str, str]
+    devices: tuple[str, ...]
+
+
 DEVICES = ('-smp', '2', '-netdev', 'user,id=n', '-device',
            'virtio-net-pci,netdev=n,romfile=', '-device', 'virtio-rng-pci',
            '-device', 'virtio-balloon-pci', '-device', 'virtio-scsi-pci',
            '-device', 'pcie-root-port,id=root0', '-device', 'qemu-xhci')
-PINNED = 'virt-hvc-10.0'
-CPUS = ('cortex-a35', 'cortex-a53', 'cortex-a55', 'cortex-a57', 'cortex-a76',
-        'cortex-a710', 'neoverse-n1', 'neoverse-n2', 'a64fx')
-# A register that both QEMUs' models show differently
-CHANGED_CPUS = {'neoverse-v1': 'ID_AA64ISAR1_EL1', 'max': 'ID_AA64PFR1_EL1'}
+TARGETS = (
+    Target('qemu-system-aarch64', Vm, True,
+           ('virt-9.0', 'virt-9.2', 'virt-10.0'),
+           ('virt-10.0,hvc-services=linux-6.12',
+            'virt-9.2,hvc-services=trng:ptp,psci-version=1.2',
+            'virt-10.0,guest-abi=on,gic-version=3,virtualization=on',
+            'virt-10.0,guest-abi=on,secure=on'),
+           'virt-hvc-10.0',
+           ('cortex-a35', 'cortex-a53', 'cortex-a55', 'cortex-a57',
+            'cortex-a76', 'cortex-a710', 'neoverse-n1', 'neoverse-n2',
+            'a64fx'),
+           {'neoverse-v1': 'ID_AA64ISAR1_EL1', 'max': 'ID_AA64PFR1_EL1'},
+           DEVICES),
+    Target('qemu-system-x86_64', X86Vm, False,
+           ('pc-q35-9.0', 'pc-q35-10.0', 'pc-i440fx-10.0'),
+           ('pc-q35-10.0,guest-abi=on', 'pc-i440fx-10.0,guest-abi=on',
+            'pc-q35-9.0,guest-abi=on'),
+           'pc-q35-10.0,guest-abi=on',
+           ('qemu64', 'Nehalem', 'Haswell', 'Skylake-Server',
+            'Icelake-Server', 'SapphireRapids', 'EPYC', 'EPYC-Milan'),
+           {'max': 'CPUID leaf 80000021 EAX'},
+           DEVICES),
+)
 # Of glibc: each byte of new memory is 0x55.
 PERTURBED = '170'
+# What follows a section's content: 0x7e and the section's number
+FOOTER_SIZE = 5
 # Of what QEMU prints, so many characters
 SHOWN = 300
-
-
-def entries(qemu, machine):
-    """The contract of a new VM, by name: all that a guest could notice"""
-    with Vm(qemu, machine, '-S') as vm:
-        return {entry['name']: (entry['value'], entry['rule'], entry['origin'])
-                for entry in vm.command('query-guest-abi')['entries']}
 
 
 def contract_of(vm):
@@ -117,10 +149,10 @@ def types_of(qemu):
 class Side:
     """One version of QEMU: patched, unpatched, and what reads its streams"""
 
-    def __init__(self, build):
+    def __init__(self, build, target):
         self.name = series_of(build)
-        self.ours = build / 'qemu' / EMULATOR
-        self._stock = build / 'stock' / EMULATOR
+        self.ours = build / 'qemu' / target.emulator
+        self._stock = build / 'stock' / target.emulator
         self.qemu_img = build / 'qemu/qemu-img'
         self.analyze = build / 'src/scripts/analyze-migration.py'
 
@@ -133,46 +165,61 @@ class Side:
 
 
 class Tests:
-    """The test points, each a method that returns its problems."""
+    """The test points of a target, each a method that returns its problems."""
 
-    def __init__(self, old, new, folder):
+    def __init__(self, target, old, new, folder):
+        self.target = target
         self.old = old
         self.new = new
         self.folder = folder
+        self.still = partial(still, vm_class=target.vm)
+        self.load = partial(load, vm_class=target.vm)
 
     def file(self, name):
         return self.folder / name
 
     def points(self):
-        old, new = self.old, self.new
-        both = [name for name in types_of(old.ours)
-                if name in types_of(new.ours)]
-        yield f'types of {old.name} are in {new.name}', self.all_types, (both,)
-        for machine in (*both, *OPTIONS):
+        old, new, target = self.old, self.new, self.target
+        both = []
+        if target.has_types:
+            both = [name for name in types_of(old.ours)
+                    if name in types_of(new.ours)]
+            yield f'types of {old.name} are in {new.name}', self.all_types, \
+                (both,)
+        for machine in (*both, *target.options):
             yield f'{machine}: the contract is the same', self.same_contract, \
                 (machine,)
+        for cpu in target.cpus:
+            yield f'{cpu}: the contract is the same', self.same_contract, \
+                (target.pinned, '-cpu', cpu)
         for here, there in ((old, new), (new, old)):
-            way = f'{here.name} to {there.name}'
-            for machine in (*both, *OPTIONS):
-                for by, move in WAYS.items():
-                    yield f'{machine}: {way} and back by {by}', \
-                        self.there_and_back, (machine, here, there, move)
-                yield f'{machine}: {way} and back loses nothing', \
-                    self.nothing_lost, (machine, here, there)
-            yield f'{PINNED} with devices: {way} and back', \
-                self.there_and_back, (PINNED, here, there, by_file, *DEVICES)
-            for cpu in CPUS:
-                yield f'{cpu}: {way} and back', self.there_and_back, \
-                    (PINNED, here, there, by_file, '-cpu', cpu)
-            for cpu, register in CHANGED_CPUS.items():
-                yield f'{cpu}: {way} is refused', self.refused, \
-                    (cpu, register, here, there)
-            for machine in STOCK_TYPES:
-                yield (f'{machine}: {way} as unpatched', self.as_unpatched,
-                       (machine, here, there))
-        for machine in STOCK_TYPES:
+            yield from self.way_points(here, there, both)
+        for machine in target.stock_types:
             yield (f'{machine}: the stream of {new.name} is the unpatched '
                    "one's", self.same_stream, (machine,))
+
+    def way_points(self, here, there, both):
+        """Of VMs that go from one version to the other"""
+        target = self.target
+        way = f'{here.name} to {there.name}'
+        for machine in (*both, *target.options):
+            for by, move in WAYS.items():
+                yield f'{machine}: {way} and back by {by}', \
+                    self.there_and_back, (machine, here, there, move)
+            yield f'{machine}: {way} and back loses nothing', \
+                self.nothing_lost, (machine, here, there)
+        yield f'{target.pinned} with devices: {way} and back', \
+            self.there_and_back, (target.pinned, here, there, by_file,
+                                  *target.devices)
+        for cpu in target.cpus:
+            yield f'{cpu}: {way} and back', self.there_and_back, \
+                (target.pinned, here, there, by_file, '-cpu', cpu)
+        for cpu, name in target.changed_cpus.items():
+            yield f'{cpu}: {way} is refused', self.refused, \
+                (cpu, name, here, there)
+        for machine in target.stock_types:
+            yield (f'{machine}: {way} as unpatched', self.as_unpatched,
+                   (machine, here, there))
 
     def all_types(self, both):
         if not both:
@@ -181,8 +228,15 @@ class Tests:
             if name not in both:
                 yield f'{name} is only in {self.old.name}'
 
-    def same_contract(self, machine):
-        here, there = (entries(side.ours, machine)
+    def entries(self, qemu, machine, *options):
+        """The contract of a new VM, by name: all that a guest could notice"""
+        with self.target.vm(qemu, machine, '-S', *options) as vm:
+            return {entry['name']:
+                    (entry['value'], entry['rule'], entry['origin'])
+                    for entry in vm.command('query-guest-abi')['entries']}
+
+    def same_contract(self, machine, *options):
+        here, there = (self.entries(side.ours, machine, *options)
                        for side in (self.old, self.new))
         if not here:
             yield 'there is no contract'
@@ -204,8 +258,8 @@ class Tests:
             options = ('-drive', self.image(here), *options)
         with contextlib.ExitStack() as stack:
             def start(side, *more):
-                return stack.enter_context(Vm(side.ours, machine, *options,
-                                              *more))
+                return stack.enter_context(self.target.vm(
+                    side.ours, machine, *options, *more))
             vm = start(here)
             promised = contract_of(vm)
             for side in (there, here):
@@ -216,19 +270,26 @@ class Tests:
                     yield f'{here.name} promised {promised}, on ' \
                           f'{side.name} the VM has {contract_of(vm)}'
 
-    def refused(self, cpu, register, here, there):
-        """Before memory, by the name of what differs"""
-        path = still(self.file('cpu'), here.ours, PINNED, options=('-cpu', cpu))
-        refusal, _ = load(there.ours, PINNED, path, '-cpu', cpu)
-        if not refusal.startswith('guest-abi: ') or register not in refusal:
-            yield f'needed: a refusal that names {register}; is: {refusal!r}'
+    def refused(self, cpu, name, here, there):
+        """By the name of what differs; of the stream, the contract is enough"""
+        pinned = self.target.pinned
+        path = self.still(self.file('cpu'), here.ours, pinned,
+                          options=('-cpu', cpu))
+        section = Stream(path).select('guest-abi')[0]
+        short = self.file('short')
+        short.write_bytes(
+            path.read_bytes()[:section.offset + section.size + FOOTER_SIZE])
+        for stream in path, short:
+            refusal, _ = self.load(there.ours, pinned, stream, '-cpu', cpu)
+            if not refusal.startswith('guest-abi: ') or name not in refusal:
+                yield f'needed: a refusal that names {name}; is: {refusal!r}'
 
     def nothing_lost(self, machine, here, there):
         """A VM that does not run comes back as it was."""
-        first = still(self.file('first'), here.ours, machine)
-        away = still(self.file('away'), there.ours, machine, first)
-        back = still(self.file('again'), here.ours, machine, away)
-        stayed = still(self.file('stayed'), here.ours, machine, first)
+        first = self.still(self.file('first'), here.ours, machine)
+        away = self.still(self.file('away'), there.ours, machine, first)
+        back = self.still(self.file('again'), here.ours, machine, away)
+        stayed = self.still(self.file('stayed'), here.ours, machine, first)
         if differing_bytes(back, stayed) != set():
             yield f'it is not what it is without {there.name}'
             yield from differing_fields(here.analyze, stayed,
@@ -240,16 +301,17 @@ class Tests:
                                     (here.ours, there.ours),
                                     (here.stock, there.ours),
                                     (here.ours, there.stock)):
-            path = save(source, machine, self.file('stock'))
-            refusal, state = load(destination, machine, path)
+            path = save(source, machine, self.file('stock'),
+                        vm_class=self.target.vm)
+            refusal, state = self.load(destination, machine, path)
             ends.append((not refusal, state))
             print(f'# {refusal or state}'.replace('\n', '\n# '))
         if len(set(ends)) != 1:
             yield f'unpatched, patched, from and to unpatched: {ends}'
 
     def same_stream(self, machine):
-        ours = still(self.file('ours'), self.new.ours, machine)
-        stock = still(self.file('unpatched'), self.new.stock, machine)
+        ours = self.still(self.file('ours'), self.new.ours, machine)
+        stock = self.still(self.file('unpatched'), self.new.stock, machine)
         if differing_bytes(ours, stock) != set():
             yield 'bytes differ'
             yield from differing_fields(self.new.analyze, stock,
@@ -264,13 +326,15 @@ def main():
     parser.add_argument('--other', type=Path, required=True, metavar='BUILD',
                         help='the build directory of the older QEMU')
     arguments = parser.parse_args()
-    new, old = Side(arguments.build), Side(arguments.other)
-    if as_numbers(old.name) >= as_numbers(new.name):
-        parser.error(f'{arguments.other} has QEMU {old.name}, '
-                     f'{arguments.build} QEMU {new.name}; needed: the newer '
+    new, old = series_of(arguments.build), series_of(arguments.other)
+    if as_numbers(old) >= as_numbers(new):
+        parser.error(f'{arguments.other} has QEMU {old}, '
+                     f'{arguments.build} QEMU {new}; needed: the newer '
                      'one in BUILD, the older one in --other')
-    print(f'# QEMU {old.name} and {new.name}')
+    print(f'# QEMU {old} and {new}')
     with tempfile.TemporaryDirectory() as folder:
-        tests = Tests(old, new, Path(folder))
-        return tap.run_points([(name, partial(test, *data))
-                               for name, test, data in tests.points()])
+        return tap.run_points([
+            (name, partial(test, *data)) for target in TARGETS
+            for name, test, data in Tests(
+                target, Side(arguments.other, target),
+                Side(arguments.build, target), Path(folder)).points()])
