@@ -24,6 +24,14 @@
 #include "guest-abi-saving.h"
 #include "guest-abi-stream.h"
 
+/* The hook of guest_abi_set_load_ended(), or NULL */
+static void (*load_ended)(void);
+
+void guest_abi_set_load_ended(void (*ended)(void))
+{
+    load_ended = ended;
+}
+
 static uint8_t peek(void *file, unsigned at)
 {
     return qemu_peek_byte(file, at);
@@ -94,6 +102,9 @@ static int loading_cleanup(void *opaque)
                   (mis->from_src_file &&
                    qemu_file_get_error(mis->from_src_file));
 
+    if (load_ended) {
+        load_ended();
+    }
     if (!failed || runstate_is_running()) {
         return 0;
     }

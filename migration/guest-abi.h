@@ -249,6 +249,15 @@ void guest_abi_set_kept(bool (*kept)(Error **errp));
 void guest_abi_set_complete(bool (*complete)(Error **errp));
 
 /**
+ * guest_abi_set_load_ended: have a function called after each load
+ * @ended: called with the big lock when a stream was loaded, or could not be.
+ *         After a migration the VM may run by then
+ *
+ * To be called once, while the machine is made.
+ */
+void guest_abi_set_load_ended(void (*ended)(void));
+
+/**
  * guest_abi_migrate: let the migration stream carry the contract
  *
  * A VM that does not call this has the stream of an unpatched QEMU, byte for

@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/lockable.h"
 #include "hw/boards.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bus.h"
@@ -44,6 +45,22 @@ typedef struct Place {
 
 /* GPtrArray of Place; nothing is ever removed */
 static GPtrArray *places;
+
+/**
+ * VirtioDevice: a virtio device that was realized
+ * @vdev: the device
+ * @as: that of its requester
+ */
+typedef struct VirtioDevice {
+    VirtIODevice *vdev;
+    AddressSpace *as;
+} VirtioDevice;
+
+/* GArray of VirtioDevice; @lock is held by whoever reads or writes @list */
+static struct {
+    QemuMutex lock;
+    GArray *list;
+} virtio_devices;
 
 /* From a VirtioBusClass to what its pre_plugged and get_dma_as were */
 static GHashTable *virtio_buses;
@@ -336,6 +353,63 @@ static AddressSpace *get_dma_as(DeviceState *transport)
     return shared_pages_requester_address_space(place->requester);
 }
 
+static bool is_within(hwaddr address, hwaddr start, hwaddr size)
+{
+    return start && address - start < size;
+}
+
+/* The queue in one of whose three parts an address is; -1 if there is none */
+static int queue_at(VirtIODevice *vdev, hwaddr address)
+{
+    for (int n = 0; n < VIRTIO_QUEUE_MAX; n++) {
+        if (virtio_queue_get_num(vdev, n) &&
+            (is_within(address, virtio_queue_get_desc_addr(vdev, n),
+                       virtio_queue_get_desc_size(vdev, n)) ||
+             is_within(address, virtio_queue_get_avail_addr(vdev, n),
+                       virtio_queue_get_avail_size(vdev, n)) ||
+             is_within(address, virtio_queue_get_used_addr(vdev, n),
+                       virtio_queue_get_used_size(vdev, n)))) {
+            return n;
+        }
+    }
+    return -1;
+}
+
+/* Devices behind a bridge of conventional PCI have one address space. */
+static VirtIODevice *find_ring(AddressSpace *as, hwaddr address, int *queue)
+{
+    QEMU_LOCK_GUARD(&virtio_devices.lock);
+    for (unsigned i = 0; i < virtio_devices.list->len; i++) {
+        VirtioDevice *dev = &g_array_index(virtio_devices.list, VirtioDevice,
+                                           i);
+
+        *queue = dev->as == as ? queue_at(dev->vdev, address) : -1;
+        if (*queue >= 0) {
+            return dev->vdev;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * virtio.c takes no notice: what it cannot read is 0, and what it cannot write
+ * is lost, so that a device would take requests and never give them back.
+ */
+static void access_refused(AddressSpace *as, uint64_t address)
+{
+    int queue;
+    VirtIODevice *vdev = find_ring(as, address, &queue);
+
+    /* virtio_error() may send an interrupt to where the guest likes it. */
+    if (vdev && !vdev->broken && !(vdev->status &
+                                   VIRTIO_CONFIG_S_NEEDS_RESET)) {
+        virtio_error(vdev, "shared-pages=enforce: %s: the guest does not share "
+                     "the ring of queue %d, at 0x%" PRIx64 "; the device is "
+                     "broken until its driver resets it", vdev->name, queue,
+                     address);
+    }
+}
+
 static void take_virtio_bus(ObjectClass *oc, void *opaque)
 {
     VirtioBusClass *class = VIRTIO_BUS_CLASS(oc);
@@ -385,6 +459,20 @@ static void name_pci_device(PCIDevice *dev)
     }
 }
 
+static void add_virtio_device(VirtIODevice *vdev)
+{
+    DeviceState *transport = qdev_get_parent_bus(DEVICE(vdev))->parent;
+    bool is_pci = object_dynamic_cast(OBJECT(transport), TYPE_PCI_DEVICE);
+    VirtioDevice dev = {
+        .vdev = vdev,
+        .as = is_pci ? pci_device_iommu_address_space(PCI_DEVICE(transport))
+                     : vdev->dma_as,
+    };
+
+    QEMU_LOCK_GUARD(&virtio_devices.lock);
+    g_array_append_val(virtio_devices.list, dev);
+}
+
 static void device_realized(DeviceListener *listener, DeviceState *dev)
 {
     PCIHostState *bridge =
@@ -395,6 +483,21 @@ static void device_realized(DeviceListener *listener, DeviceState *dev)
     }
     if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
         name_pci_device(PCI_DEVICE(dev));
+    }
+    if (object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_DEVICE)) {
+        add_virtio_device(VIRTIO_DEVICE(dev));
+    }
+}
+
+static void device_unrealized(DeviceListener *listener, DeviceState *dev)
+{
+    QEMU_LOCK_GUARD(&virtio_devices.lock);
+    for (unsigned i = 0; i < virtio_devices.list->len; i++) {
+        if (DEVICE(g_array_index(virtio_devices.list, VirtioDevice, i).vdev) ==
+            dev) {
+            g_array_remove_index_fast(virtio_devices.list, i);
+            return;
+        }
     }
 }
 
@@ -416,7 +519,10 @@ static const char *const defaults[][3] = {
  */
 static void init_machine(MachineState *machine)
 {
-    static DeviceListener listener = { .realize = device_realized };
+    static DeviceListener listener = {
+        .realize = device_realized,
+        .unrealize = device_unrealized,
+    };
 
     if (shared_pages_mode() != SHARED_PAGES_MODE_ENFORCE) {
         board_init(machine);
@@ -425,6 +531,9 @@ static void init_machine(MachineState *machine)
     check_options(machine);
     places = g_ptr_array_new();
     virtio_buses = g_hash_table_new(NULL, NULL);
+    qemu_mutex_init(&virtio_devices.lock);
+    virtio_devices.list = g_array_new(false, false, sizeof(VirtioDevice));
+    shared_pages_set_refused(access_refused);
     object_class_foreach(take_virtio_bus, TYPE_VIRTIO_BUS, false, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
         object_register_sugar_prop(defaults[i][0], defaults[i][1],

@@ -6,12 +6,20 @@
  *
  * Devices reach memory in any thread, so that a refused access is only noted
  * there; the main loop reports it.
+ *
+ * While the state of devices is loaded, the loader lets them have what they had
+ * at the source. A page of a request in flight may be one that the guest has
+ * taken back since the device mapped it: the source's device still reaches it,
+ * so that the one here has to get it as well, or the load would fail. Neither
+ * stream nor source say which pages these are. What a device reads while its
+ * state is loaded, such as the index of a ring, it read at the source before.
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-shared-pages.h"
 #include "qapi/util.h"
+#include "qemu/coroutine.h"
 #include "qemu/lockable.h"
 #include "qemu/queue.h"
 #include "qemu/timer.h"
@@ -71,6 +79,53 @@ static QSLIST_HEAD(, SharedPagesRequester) requesters =
 /* Of devices whose place has another device now */
 static uint64_t forgotten;
 
+/**
+ * loader: who loads the state of devices now
+ * @thread: its thread; NULL if nobody does
+ * @coroutine: its coroutine; NULL if it is in none
+ *
+ * A load in a coroutine gives way to the main loop, and one of a snapshot has
+ * iothreads beside it: what these do for a device is not the loader's.
+ */
+static struct {
+    GThread *thread;
+    Coroutine *coroutine;
+} loader;
+
+/* The hook of shared_pages_set_refused(), or NULL */
+static void (*refused_hook)(AddressSpace *as, uint64_t address);
+
+void shared_pages_set_refused(void (*refused)(AddressSpace *as,
+                                              uint64_t address))
+{
+    refused_hook = refused;
+}
+
+static Coroutine *current_coroutine(void)
+{
+    return qemu_in_coroutine() ? qemu_coroutine_self() : NULL;
+}
+
+static bool is_loader(void)
+{
+    GThread *thread = qatomic_load_acquire(&loader.thread);
+
+    /* @coroutine is written by @thread alone, and read by no other. */
+    return thread && thread == g_thread_self() &&
+           loader.coroutine == current_coroutine();
+}
+
+void shared_pages_loading_begin(void)
+{
+    loader.coroutine = current_coroutine();
+    qatomic_store_release(&loader.thread, g_thread_self());
+}
+
+void shared_pages_loading_end(void)
+{
+    qatomic_store_release(&loader.thread, NULL);
+}
+
 static void report(void *opaque)
 {
     SharedPagesRequester *requester = opaque;
@@ -128,6 +183,8 @@ static void refuse(SharedPagesRequester *requester, uint64_t address,
 static IOMMUTLBEntry translate(IOMMUMemoryRegion *iommu, hwaddr address,
                                IOMMUAccessFlags flag, int iommu_idx)
 {
+    SharedPagesRequester *requester = container_of(iommu, SharedPagesRequester,
+                                                   iommu);
     IOMMUTLBEntry entry = {
         .target_as = &address_space_memory,
         .iova = address & -SHARED_PAGES_GRANULE,
@@ -136,11 +193,13 @@ static IOMMUTLBEntry translate(IOMMUMemoryRegion *iommu, hwaddr address,
         .perm = IOMMU_RW,
     };
 
-    if (shared_pages_is_private(address)) {
+    if (shared_pages_is_private(address) && !is_loader()) {
         entry.perm = IOMMU_NONE;
         if (flag != IOMMU_NONE) {
-            refuse(container_of(iommu, SharedPagesRequester, iommu), address,
-                   flag & IOMMU_WO);
+            refuse(requester, address, flag & IOMMU_WO);
+            if (refused_hook) {
+                refused_hook(&requester->address_space, address);
+            }
         }
     }
     return entry;

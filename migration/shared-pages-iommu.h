@@ -48,6 +48,34 @@ void shared_pages_requester_name(SharedPagesRequester *requester,
                                  const char *device, const char *path);
 
 /**
+ * shared_pages_set_refused: have a function called for refused accesses
+ * @refused: called after each one, with what the device reaches and the guest
+ *           physical address; in the device's thread, in an RCU critical
+ *           section, without the big lock or with it
+ *
+ * To be called once, while the machine is made.
+ */
+void shared_pages_set_refused(void (*refused)(AddressSpace *as,
+                                              uint64_t address));
+
+/**
+ * shared_pages_loading_begin: the state of devices is loaded from now on
+ *
+ * Until shared_pages_loading_end() the caller's thread, in the coroutine in
+ * which it is now or in none, reaches private pages in the name of devices: it
+ * maps again what a device has mapped at the source. Devices themselves, in
+ * other threads and coroutines, reach shared pages only.
+ */
+void shared_pages_loading_begin(void);
+
+/**
+ * shared_pages_loading_end: nobody loads the state of devices any more
+ *
+ * To be called with the big lock; once or more often.
+ */
+void shared_pages_loading_end(void);
+
+/**
  * shared_pages_refusals: what was refused
  * @total: set to the number of accesses of all devices
  *

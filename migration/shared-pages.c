@@ -13,6 +13,7 @@
 #include "qemu-compat.h"
 #include "guest-abi.h"
 #include "guest-abi/trace.h"
+#include "shared-pages-iommu.h"
 #include "shared-pages-ready.h"
 #include "shared-pages.h"
 #include "shared-pages-machine.h"
@@ -201,7 +202,17 @@ static int shared_pages_post_load(void *opaque, int version_id)
     trace_shared_pages_loaded(shared_pages_log_count(pages->log));
     /* Another one would not have been sent. */
     shared_pages_set_ready(true);
+    /* Sections of devices come next, with what these have mapped. */
+    shared_pages_loading_begin();
     return 0;
+}
+
+/* Of all handlers the first one, before devices go on */
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    if (running) {
+        shared_pages_loading_end();
+    }
 }
 
 static const VMStateDescription vmstate_shared_pages = {
@@ -265,6 +276,7 @@ static void shared_pages_reset_hold(Object *obj, ResetType type)
         return;
     }
     pages->received = false;
+    shared_pages_loading_end();
     shared_pages_set_ready(false);
     shared_pages_log_reset(pages->log);
 }
@@ -328,5 +340,7 @@ void shared_pages_enable(void)
     qemu_register_resettable(object_new(TYPE_SHARED_PAGES_RESET));
     vmstate_register(NULL, 0, &vmstate_shared_pages, &vm);
     guest_abi_set_complete(is_received);
+    guest_abi_set_load_ended(shared_pages_loading_end);
+    qemu_add_vm_change_state_handler_prio(vm_state_changed, NULL, INT_MIN);
     promise_enforced();
 }

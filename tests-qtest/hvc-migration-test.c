@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 
     migration_type_tests();
     migration_damage_tests();
+    migration_enforce_tests();
     migration_live_tests();
     migration_snapshot_tests();
     migration_early_tests();

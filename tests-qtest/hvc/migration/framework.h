@@ -296,6 +296,7 @@ void set_capability(const Peer *from, const Peer *to, const char *name);
 /* The tests, each group in a file of its own */
 void migration_type_tests(void);
 void migration_damage_tests(void);
+void migration_enforce_tests(void);
 void migration_live_tests(void);
 void migration_snapshot_tests(void);
 void migration_early_tests(void);
