@@ -748,6 +748,158 @@ static void test_msi(const void *opaque)
     g_free(edu.pci);
 }
 
+/* Registers of NVMe 1.4, and what an admin or I/O queue has */
+#define NVME_CC     0x14
+#define NVME_CSTS   0x1c
+#define NVME_AQA    0x24
+#define NVME_ASQ    0x28
+#define NVME_ACQ    0x30
+#define NVME_DOORBELL 0x1000
+/* Entries of 64 and 16 bytes; on */
+#define NVME_ON     (6 << 16 | 4 << 20 | 1)
+#define NVME_DEPTH  8
+#define NVME_CREATE_SQ 1
+#define NVME_CREATE_CQ 5
+#define NVME_WRITE     1
+#define NVME_READ      2
+
+/**
+ * Nvme: a controller, and its driver
+ * @vm: whose
+ * @bus: its bus
+ * @pci: the device
+ * @bar: its registers
+ * @tail: number of commands given to the admin queue, and to the I/O queue
+ */
+typedef struct Nvme {
+    Vm *vm;
+    QGenericPCIBus bus;
+    QPCIDevice *pci;
+    QPCIBar bar;
+    unsigned tail[2];
+} Nvme;
+
+/* A submission queue and a completion queue, each on a page */
+static uint64_t nvme_queue(unsigned queue, bool completions)
+{
+    return RING + (2 * queue + completions) * PAGE;
+}
+
+/* Returns the status, 0 for success. */
+static unsigned nvme_command(Nvme *nvme, unsigned queue, uint8_t opcode,
+                             uint64_t prp, const uint32_t dwords[3])
+{
+    QTestState *qts = nvme->vm->qts;
+    int64_t deadline = g_get_monotonic_time() + PATIENCE_US;
+    unsigned index = nvme->tail[queue]++;
+    uint64_t command = nvme_queue(queue, false) + 64 * index;
+    uint64_t completion = nvme_queue(queue, true) + 16 * index;
+    uint16_t status;
+
+    g_assert_cmpuint(nvme->tail[queue], <, NVME_DEPTH);
+    qtest_memset(qts, command, 0, 64);
+    qtest_writel(qts, command, opcode | index << 16);
+    qtest_writel(qts, command + 4, 1);
+    qtest_writeq(qts, command + 24, prp);
+    for (unsigned i = 0; i < 3; i++) {
+        qtest_writel(qts, command + 40 + 4 * i, dwords[i]);
+    }
+    qpci_io_writel(nvme->pci, nvme->bar, NVME_DOORBELL + 8 * queue,
+                   nvme->tail[queue]);
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(POLL_US);
+        status = qtest_readw(qts, completion + 14);
+    } while (!(status & 1));
+    return status >> 1;
+}
+
+static void start_nvme(Nvme *nvme, Vm *vm)
+{
+    int64_t deadline = g_get_monotonic_time() + PATIENCE_US;
+
+    nvme->vm = vm;
+    qtest_memset(vm->qts, RING, 0, DRIVER_PAGES * PAGE);
+    qpci_init_generic(&nvme->bus, vm->qts, NULL, false);
+    nvme->pci = qpci_device_find(&nvme->bus.bus, QPCI_DEVFN(SLOT, 0));
+    g_assert_nonnull(nvme->pci);
+    qpci_device_enable(nvme->pci);
+    nvme->bar = qpci_iomap(nvme->pci, 0, NULL);
+    qpci_io_writel(nvme->pci, nvme->bar, NVME_AQA,
+                   (NVME_DEPTH - 1) << 16 | (NVME_DEPTH - 1));
+    qpci_io_writeq(nvme->pci, nvme->bar, NVME_ASQ, nvme_queue(0, false));
+    qpci_io_writeq(nvme->pci, nvme->bar, NVME_ACQ, nvme_queue(0, true));
+    qpci_io_writel(nvme->pci, nvme->bar, NVME_CC, NVME_ON);
+    while (!(qpci_io_readl(nvme->pci, nvme->bar, NVME_CSTS) & 1)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(POLL_US);
+    }
+    g_assert_cmphex(nvme_command(nvme, 0, NVME_CREATE_CQ, nvme_queue(1, true),
+                                 (uint32_t[]) { (NVME_DEPTH - 1) << 16 | 1, 1,
+                                                0 }), ==, 0);
+    g_assert_cmphex(nvme_command(nvme, 0, NVME_CREATE_SQ,
+                                 nvme_queue(1, false),
+                                 (uint32_t[]) { (NVME_DEPTH - 1) << 16 | 1,
+                                                1 << 16 | 1, 0 }), ==, 0);
+}
+
+/* A command about the first sector, and where its data is */
+static void nvme_copy(Nvme *nvme, uint8_t opcode, uint64_t address)
+{
+    g_assert_cmphex(nvme_command(nvme, 1, opcode, address,
+                                 (uint32_t[]) { 0, 0, 0 }), ==, 0);
+}
+
+/*
+ * The controller does not notice that data was refused: a read leaves the page
+ * as it is, a write writes zeros, and both end in success.
+ */
+static void test_nvme(const void *opaque)
+{
+    const Case *c = opaque;
+    const uint64_t shared = DATA + PAGE, private = DATA + 2 * PAGE;
+    g_autofree char *image = make_image();
+    g_autofree char *options = g_strdup_printf(
+        "-drive if=none,id=disk,format=raw,file=%s "
+        "-device nvme,id=d0,addr=4,serial=1,drive=disk", image);
+    const Setup setup = {
+        .services = SERVICES, .machine = ENFORCE, .extra = options,
+    };
+    g_autoptr(Calls) calls = calls_new(1);
+    g_autoptr(PagesScript) script = pages_script_new(calls);
+    g_autoptr(Vm) vm = NULL;
+    Nvme nvme = { };
+    QTestState *qts;
+
+    if (case_missing(&c->setup)) {
+        return;
+    }
+    share_driver(script);
+    pages_script_add(script, MEM_SHARE, shared);
+    vm = pages_script_start(script, &setup);
+    qts = vm->qts;
+    for (unsigned i = 0; i < DRIVER_PAGES + 1; i++) {
+        g_assert_cmphex(pages_script_next(script, vm), ==, 0);
+    }
+    start_nvme(&nvme, vm);
+    qtest_memset(qts, shared, 0xa5, SECTOR);
+    nvme_copy(&nvme, NVME_WRITE, shared);
+    g_assert_cmpuint(refused(vm), ==, 0);
+
+    qtest_memset(qts, private, 0x3c, SECTOR);
+    nvme_copy(&nvme, NVME_READ, private);
+    g_assert_cmphex(qtest_readb(qts, private), ==, 0x3c);
+    assert_refusal(vm, private, true);
+
+    nvme_copy(&nvme, NVME_READ, shared);
+    g_assert_cmphex(qtest_readb(qts, shared), ==, 0xa5);
+    nvme_copy(&nvme, NVME_WRITE, private);
+    assert_refusal(vm, private, false);
+    nvme_copy(&nvme, NVME_READ, shared);
+    g_assert_cmphex(qtest_readb(qts, shared), ==, 0);
+    g_free(nvme.pci);
+}
+
 void guest_enforce_tests(void)
 {
     static const char *const buses[] = { "pci", "mmio" };
@@ -760,6 +912,7 @@ void guest_enforce_tests(void)
 
     case_add(test_hostile, &c, "enforce/hostile");
     case_add(test_msi, &c, "enforce/msi");
+    case_add(test_nvme, &c, "enforce/nvme");
     for (unsigned i = 0; i < ARRAY_SIZE(buses); i++) {
         c.flags = i;
         case_add(test_disk, &c, "enforce/disk/%s", buses[i]);
