@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Tests scripts/port on a small made-up QEMU; prints TAP.
+"""Tests scripts/port on a small made-up QEMU, and whether the manual shows what
+it says of others; prints TAP.
 
 That QEMU has every way in which a patch can miss: lines that moved, neighbours
 that changed, a file that is elsewhere, a function that is elsewhere, and what is
@@ -8,6 +9,7 @@ there already.
 """
 
 from pathlib import Path
+import re
 import subprocess
 import tempfile
 import unittest
@@ -15,10 +17,11 @@ from unittest import mock
 
 from qemu_hvc import tap
 from qemu_hvc import tree as qemu_tree
-from qemu_hvc.paths import SCRIPTS
-from qemu_hvc.port import carry, count, hunks
+from qemu_hvc.paths import ROOT, SCRIPTS, FetchError, fetch
+from qemu_hvc.port import carry, count, headers, hunks
 
 TOOL = SCRIPTS / 'port'
+PAGE = ROOT / 'docs/porting.rst'
 HEADER = 'From: A\nSubject: [PATCH] call us\n\nBecause.\n---\n\n'
 
 
@@ -255,16 +258,18 @@ class Carry(TwoVersions):
                          [['+beside();']])
 
 
+def run_tool(*arguments):
+    return subprocess.run([TOOL, *arguments], text=True, check=False,
+                          capture_output=True)
+
+
 class Tool(unittest.TestCase):
     """The command"""
 
-    def run_tool(self, *arguments):
-        return subprocess.run([TOOL, *arguments], text=True, check=False,
-                              capture_output=True)
 
     def test_no_source(self):
         with tempfile.TemporaryDirectory() as folder:
-            result = self.run_tool(folder)
+            result = run_tool(folder)
         self.assertEqual(result.returncode, 2)
         self.assertRegex(result.stderr, 'port: error: .* has no VERSION file; '
                          'name the top of one')
@@ -273,7 +278,7 @@ class Tool(unittest.TestCase):
         """All hunks fail, and each is on the list."""
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / 'VERSION').write_text('99.1.0\n')
-            result = self.run_tool('--hunks', folder)
+            result = run_tool('--hunks', folder)
         self.assertEqual((result.returncode, result.stderr), (1, ''))
         newest = qemu_tree.versions()[-1]
         patches = qemu_tree.read_series(qemu_tree.PATCHES / newest)
@@ -288,15 +293,91 @@ class Tool(unittest.TestCase):
                 self.assertIn(f'{folder}{number} {file}', result.stdout)
 
     def test_differences(self):
-        result = self.run_tool('--differences', '10.0', '10.0')
+        result = run_tool('--differences', '10.0', '10.0')
         self.assertEqual((result.returncode, result.stderr), (0, ''))
         self.assertEqual({line.split()[0] for line in
                           result.stdout.splitlines()}, {'0'})
-        result = self.run_tool('--differences', '10.0', '10.3')
+        result = run_tool('--differences', '10.0', '10.3')
         self.assertEqual(result.returncode, 2)
         self.assertIn('no patches for QEMU 10.3; needed: ', result.stderr)
 
 
+def shown_outputs():
+    """What the manual shows of the command: version, patches, and lines"""
+    text = PAGE.read_text(encoding='utf-8')
+    for match in re.finditer(r'^  QEMU (\S+), with the patches for (\S+)\n'
+                             r'((?:  .*\n|\n)*)', text, re.M):
+        yield match[1], match[2], [line.removeprefix('  ')
+                                   for line in match[3].splitlines()]
+
+
+def steps(lines):
+    """What is left to do of the patches: the others are of what was compiled"""
+    return [match[1] for line in lines
+            if (match := re.match(r' *\d+\. (.*qemu-patches/.*)', line))]
+
+
+class Manual(unittest.TestCase):
+    """docs/porting.rst shows what the command says"""
+
+    def output(self, version, *arguments):
+        series = '.'.join(version.split('.')[:2])
+        try:
+            source = fetch('source', series)
+        except FetchError as error:
+            self.skipTest(str(error))
+        there = (source / 'VERSION').read_text(encoding='utf-8').strip()
+        if there != version:
+            self.skipTest(f'docs/porting.rst shows QEMU {version}, Debian has '
+                          f'{there}; show what scripts/port says of that one')
+        return run_tool('--hunks', *arguments, series).stdout.splitlines()
+
+    def check(self, wanted):
+        """Of a version such as 7.2"""
+        shown = [output for output in shown_outputs()
+                 if output[0].startswith(f'{wanted}.')]
+        self.assertEqual(len(shown), 1)
+        version, series, lines = shown[0]
+        said = self.output(version, '--series', series)
+        self.assertEqual([line for line in lines if ' hunks: ' in line],
+                         [line for line in said if ' hunks: ' in line])
+        self.assertEqual(steps(lines), steps(said))
+        # Some are left out, with a word about it.
+        last = next(i for i, line in enumerate(lines) if ' hunks: ' in line)
+        for line in lines[:last]:
+            if not line.startswith('('):
+                self.assertIn(line, said)
+        self.check_files(series, lines)
+
+    def check_files(self, series, lines):
+        """The number of files: ours, and QEMU's that are patched; --hunks
+        compiles none"""
+        if 'the files were not compiled' in lines:
+            return
+        number, good, bad = map(int, re.search(
+            r'^(\d+) files: (\d+) compile, (\d+) do not$', '\n'.join(lines),
+            re.M).groups())
+        self.assertEqual(good + bad, number)
+        patched = {file for patch in
+                   qemu_tree.read_series(qemu_tree.PATCHES / series)
+                   for file in patch.files if file.endswith('.c')}
+        own = len(headers.own_files())
+        # A version may lack some of the latter, or not compile them.
+        self.assertGreaterEqual(number, own)
+        self.assertLessEqual(number, own + len(patched))
+
+    def test_10_2(self):
+        self.check('10.2')
+
+    def test_7_2(self):
+        self.check('7.2')
+
+    def test_differences(self):
+        said = run_tool('--differences', '10.0', '10.2').stdout
+        self.assertIn(''.join(f'  {line}\n' for line in said.splitlines()),
+                      PAGE.read_text(encoding='utf-8'))
+
+
 def main():
     tap.arguments(__doc__)
-    return tap.run(Hunks, Compat, Differences, Carry, Tool)
+    return tap.run(Hunks, Compat, Differences, Carry, Tool, Manual)

@@ -26,6 +26,9 @@ OPTIONS = ('--target-list=aarch64-softmmu,x86_64-softmmu', '--disable-docs',
            '--disable-install-blobs', '--without-default-features',
            '--enable-tcg', '--enable-kvm', '--enable-fdt=system',
            '--enable-tools')
+# Of our files, those that are no C and that programs of QEMU's read
+SCHEMAS = re.compile(r'qapi/[^/]+\.json$')
+TRACE_EVENTS = 'trace-events'
 # What only a QEMU for arm64 compiles, with Linux's headers for it
 KVM_ARM64 = re.compile(r'target/arm/hvc/kvm-(host|psci|vcpu)\.c$')
 ARM64_HEADERS = Path('/usr/aarch64-linux-gnu/include')
@@ -90,12 +93,12 @@ def generate(tree, folder):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / 'trace').mkdir(parents=True)
     schema = tree / 'qapi/port-schema.json'
-    schema.write_text("{ 'include': 'pragma.json' }\n"
-                      "{ 'include': 'guest-abi.json' }\n", encoding='utf-8')
-    commands = [('qapi/guest-abi.json', tree / 'qapi',
-                 (tree / 'scripts/qapi-gen.py', '-o', folder / 'qapi', schema))]
+    commands = []
     for name in qemu_tree.overlay_names().values():
-        if Path(name).name == 'trace-events':
+        if SCHEMAS.match(name):
+            commands.append((name, tree / 'qapi', (
+                tree / 'scripts/qapi-gen.py', '-o', folder / 'qapi', schema)))
+        elif Path(name).name == TRACE_EVENTS:
             # As meson.build calls it
             group = re.sub(r'[/-]', '_', str(Path(name).parent))
             commands.append((name, tree, (
@@ -103,6 +106,9 @@ def generate(tree, folder):
                 f'--group={group}', '--format=h', tree / name,
                 folder / f'trace/trace-{group}.h')))
     for name, where, command in commands:
+        schema.write_text("{ 'include': 'pragma.json' }\n"
+                          f"{{ 'include': '{Path(name).name}' }}\n",
+                          encoding='utf-8')
         result = subprocess.run([python, *command], cwd=where, text=True,
                                 capture_output=True, check=False)
         yield name, [line.removeprefix(f'{tree}/') for line in
@@ -169,6 +175,13 @@ def syntax_only(words, path, generated, first):
               if folder.match(TESTS)), *result[1:], str(path)]
 
 
+def own_files():
+    """The files of ours that compile_all() looks at, as QEMU's tree has them"""
+    return [name for name in qemu_tree.overlay_names().values()
+            if (name.endswith('.c') and not NOT_COMPILED.search(name)) or
+            SCHEMAS.match(name) or Path(name).name == TRACE_EVENTS]
+
+
 def compile_all(tree, out, patched):
     """(file, list of errors) for each file of ours that QEMU would compile, and
     for each of its own that is patched"""
@@ -177,9 +190,9 @@ def compile_all(tree, out, patched):
     yield from generate(tree, generated)
     arm64 = arm64_headers(tree, generated)
     jobs = []
-    for name in [*qemu_tree.overlay_names().values(),
+    for name in [*own_files(),
                  *(name for name in sorted(patched) if name in commands)]:
-        if not name.endswith('.c') or NOT_COMPILED.search(name):
+        if not name.endswith('.c'):
             continue
         command = neighbour(name, commands)
         if command is None:
