@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
 #include "cpu.h"
+#include "cpu-internal.h"
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
 #include "migration/guest-abi-cpu.h"
@@ -73,12 +74,106 @@ static uint64_t set_kvm(Option *option, const CpuidItem *item, uint64_t wanted)
            option->model->env.features[item->word] & supported;
 }
 
+/* Words that QEMU empties where the vCPU was not given a feature */
+static const struct {
+    FeatureWord word;
+    const char *feature;
+} dependent_words[] = {
+    { FEAT_ARCH_CAPABILITIES, "arch-capabilities" },
+    { FEAT_CORE_CAPABILITY, "core-capability" },
+    { FEAT_PERF_CAPABILITIES, "pdcm" },
+    { FEAT_SVM, "svm" },
+    { FEAT_XSAVE, "xsave" },
+    { FEAT_14_0_ECX, "intel-pt" },
+};
+
+/* The feature that a word depends on, NULL if it depends on none */
+static const char *depends_on(const CpuidItem *item)
+{
+    const FeatureWordInfo *info = &feature_word_info[item->word];
+
+    for (size_t i = 0; i < ARRAY_SIZE(dependent_words); i++) {
+        if (dependent_words[i].word == item->word) {
+            return dependent_words[i].feature;
+        }
+    }
+    return info->type == MSR_FEATURE_WORD &&
+           info->msr.index >= MSR_IA32_VMX_BASIC &&
+           info->msr.index <= MSR_IA32_VMX_VMFUNC ? "vmx" : NULL;
+}
+
+/* The item that has a feature, and the feature's bit */
+static const CpuidItem *find_feature(const char *name, unsigned *found)
+{
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        const CpuidItem *item = cpuid_item(i);
+
+        for (unsigned bit = 0; item->kind == CPUID_FEATURES && bit < 64;
+             bit++) {
+            if (!g_strcmp0(cpuid_feature(item, bit), name)) {
+                *found = bit;
+                return item;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool feature_differs(const Option *option, const char *name)
+{
+    unsigned bit;
+    const CpuidItem *item = find_feature(name, &bit);
+
+    return item && (cpuid_item_value(item, option->cpu) ^
+                    option->wanted(item)) >> bit & 1;
+}
+
+/*
+ * Ahead of the words of CPUID, which do not show that a feature is needed if
+ * the accelerator takes it away: what depends on it stays, and comes in the
+ * contract without it.
+ */
+static void set_dependency(Option *option, const CpuidItem *item)
+{
+    const char *name = depends_on(item);
+    const CpuidItem *from;
+    unsigned bit;
+
+    if (!name || !option->wanted(item)) {
+        return;
+    }
+    from = find_feature(name, &bit);
+    if (from && !(option->wanted(from) >> bit & 1) &&
+        (!cpuid_item_value(item, option->cpu) ||
+         is_chosen(option, from, bit))) {
+        set(option, name, ",+%s", name);
+    }
+}
+
+/* What a word has with the option, if none of the word's features is named */
+static uint64_t without_names(Option *option, const CpuidItem *item)
+{
+    uint64_t here = cpuid_item_value(item, option->cpu);
+    uint64_t supported = cpuid_item_supported(item);
+    const char *name = depends_on(item);
+
+    if (kvm_enabled() && item->word == FEAT_KVM) {
+        return set_kvm(option, item, option->wanted(item));
+    }
+    if (here || !name ||
+        !(option->wanted(item) || feature_differs(option, name))) {
+        return here;
+    }
+    /* The word is filled again. */
+    return x86_max_features(option->cpu) ? supported :
+           option->model->env.features[item->word] & supported;
+}
+
 static void set_features(Option *option, const CpuidItem *item)
 {
     uint64_t wanted = option->wanted(item);
-    uint64_t here = kvm_enabled() && item->word == FEAT_KVM ?
-        set_kvm(option, item, wanted) : cpuid_item_value(item, option->cpu);
-    uint64_t differs = (here ^ wanted) & ~cpuid_item_from_topology(item);
+    uint64_t differs = (without_names(option, item) ^ wanted) &
+                       ~cpuid_item_from_topology(item);
 
     for (unsigned bit = 0; bit < 64; bit++) {
         const char *name = cpuid_feature(item, bit);
@@ -98,7 +193,17 @@ static void set_signature(Option *option, uint64_t wanted)
 
 static void set_addresses(Option *option, uint64_t here, uint64_t wanted)
 {
-    if (extract64(here, 0, 8) != extract64(wanted, 0, 8)) {
+    unsigned bit;
+    const CpuidItem *item = find_feature("lm", &bit);
+    bool other_mode = feature_differs(option, "lm");
+
+    if (!(option->wanted(item) >> bit & 1)) {
+        /* QEMU does not start with them where addresses have 32 bits. */
+        set(option, "phys-bits", "%s", "");
+        set(option, "guest-phys-bits", "%s", "");
+        return;
+    }
+    if (other_mode || extract64(here, 0, 8) != extract64(wanted, 0, 8)) {
         set(option, "host-phys-bits", ",host-phys-bits=off");
         set(option, "phys-bits", ",phys-bits=%u",
             (unsigned)extract64(wanted, 0, 8));
@@ -127,12 +232,93 @@ static void set_vendor(Option *option)
     set(option, "vendor", ",vendor=%s", vendor);
 }
 
+/* Features that raise a level beyond the leaf that they are in */
+static const struct {
+    const char *feature;
+    uint32_t leaf;
+} level_features[] = {
+    { "avx10", 0 },
+    { "intel-pt", 0 },
+    { "sgx", 0 },
+    { "svm", 0x80000000 },
+};
+
+static bool feature_raises(const CpuidItem *level, const char *name)
+{
+    for (size_t i = 0; name && i < ARRAY_SIZE(level_features); i++) {
+        if (g_str_equal(name, level_features[i].feature)) {
+            return level_features[i].leaf == level->leaf;
+        }
+    }
+    return false;
+}
+
+/* Is a level at least as high as this leaf, if there is anything in it? */
+static bool leaf_raises(const CpuidItem *level, const CpuidItem *item)
+{
+    const FeatureWordInfo *info = &feature_word_info[item->word];
+
+    if (info->type != CPUID_FEATURE_WORD) {
+        return false;
+    }
+    if (level->leaf == 7) {
+        return info->cpuid.eax == 7 && info->cpuid.ecx;
+    }
+    return (info->cpuid.eax ^ level->leaf) >> 28 == 0;
+}
+
+/*
+ * Levels follow from features, unless they are set: one that is right now may
+ * not be with the features that the option has.
+ */
+static bool level_follows(Option *option, const CpuidItem *level)
+{
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        const CpuidItem *item = cpuid_item(i);
+        uint64_t here = cpuid_item_value(item, option->cpu);
+        uint64_t wanted = option->wanted(item);
+
+        if (here == wanted || item->kind == CPUID_LAYOUT) {
+            continue;
+        }
+        if (item->kind == CPUID_NUMBER) {
+            if (item->number == CPUID_VENDOR) {
+                return true;
+            }
+            continue;
+        }
+        if ((!here || !wanted) && leaf_raises(level, item)) {
+            return true;
+        }
+        for (unsigned bit = 0; bit < 64; bit++) {
+            if ((here ^ wanted) >> bit & 1 &&
+                feature_raises(level, cpuid_feature(item, bit))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Do other options decide on a number that is right now? */
+static bool is_changed(Option *option, const CpuidItem *item)
+{
+    switch (item->number) {
+    case CPUID_LEVEL:
+        return level_follows(option, item);
+    case CPUID_ADDRESSES:
+        return feature_differs(option, "lm");
+    default:
+        return false;
+    }
+}
+
 static void set_number(Option *option, const CpuidItem *item)
 {
     uint64_t here = cpuid_item_value(item, option->cpu);
     uint64_t wanted = option->wanted(item);
 
-    if (here == wanted) {
+    if (here == wanted && !is_changed(option, item)) {
         return;
     }
     switch (item->number) {
@@ -168,6 +354,11 @@ char *x86_cpu_option(X86CPU *cpu, uint64_t (*wanted)(const CpuidItem *item))
     for (unsigned i = 0; cpuid_item(i); i++) {
         if (cpuid_item(i)->kind == CPUID_NUMBER) {
             set_number(&option, cpuid_item(i));
+        }
+    }
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        if (cpuid_item(i)->kind == CPUID_FEATURES) {
+            set_dependency(&option, cpuid_item(i));
         }
     }
     for (unsigned i = 0; cpuid_item(i); i++) {
