@@ -140,6 +140,7 @@ PAIRS = (
 CPUS = (
     (('virt-hvc-10.0', 'max'), ('virt-hvc-10.0', 'max,cntfrq=62500000')),
     (('virt-hvc-10.0', 'cortex-a72'), ('virt-hvc-10.0', 'cortex-a57')),
+    (('virt-hvc-10.0', 'max,sve=off'), ('virt-hvc-10.0', 'max,sve-max-vq=2')),
 )
 # A list of CPUs, of which the first is that of Vm
 TELLS = 'virt,hvc-services=implementation-cpus,implementation-cpus=0x410fd083'

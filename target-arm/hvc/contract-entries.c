@@ -211,6 +211,15 @@ char *hvc_contract_vector_lengths(uint64_t map)
     return g_strdup(text->len ? text->str : "none");
 }
 
+char *hvc_contract_came_with_lengths(const char *feature, uint64_t map)
+{
+    g_autofree char *lengths = hvc_contract_vector_lengths(map);
+
+    return map ? g_strdup_printf("%s vector lengths of %s bits", feature,
+                                 lengths)
+               : g_strdup_printf("no %s vector lengths", feature);
+}
+
 static strList *decode_vector_lengths(const GuestAbiDefinition *definition,
                                       uint64_t value)
 {
@@ -245,7 +254,7 @@ static void refuse_vector_lengths(const GuestAbiDefinition *definition,
                                   uint64_t incoming, uint64_t here,
                                   Error **errp)
 {
-    g_autofree char *came = hvc_contract_vector_lengths(incoming);
+    g_autofree char *came = hvc_contract_came_with_lengths("SVE", incoming);
     g_autofree char *have = hvc_contract_vector_lengths(here);
     /* What the source has too much, nothing here can mend. */
     bool at_source = incoming & ~here || !here;
@@ -253,9 +262,9 @@ static void refuse_vector_lengths(const GuestAbiDefinition *definition,
         ? vector_length_options(incoming, here)
         : vector_length_options(here, incoming);
 
-    error_setg(errp, "guest-abi: incoming VM has SVE vector lengths of %s "
-               "bits, this VM has %s; start %s VM with %s", came, have,
-               at_source ? "the source" : "this", options);
+    error_setg(errp, "guest-abi: incoming VM has %s, this VM has %s; start %s "
+               "VM with %s", came, have, at_source ? "the source" : "this",
+               options);
 }
 
 static strList *decode_revision(const GuestAbiDefinition *definition,

@@ -70,6 +70,16 @@ uint64_t hvc_contract_id(const GuestAbiDefinition *definition);
 char *hvc_contract_vector_lengths(uint64_t map);
 
 /**
+ * hvc_contract_came_with_lengths: what "incoming VM has", of vector lengths
+ * @feature: "SVE" or "SME"
+ * @map: bit N stands for a length of (N + 1) * 128 bits
+ *
+ * Returns: "SVE vector lengths of 128 256 bits", or "no SVE vector lengths".
+ * The caller frees it with g_free().
+ */
+char *hvc_contract_came_with_lengths(const char *feature, uint64_t map);
+
+/**
  * hvc_contract_promise_gic: add the GIC to guest-abi's contract
  * @version: its version, 2 to 4; 0: there is none
  * @in_kernel: it is the kernel's, and not QEMU's

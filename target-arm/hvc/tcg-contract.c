@@ -84,12 +84,12 @@ static void refuse_frequency(uint64_t id, uint64_t incoming, uint64_t here,
 static void refuse_lengths(uint64_t id, uint64_t incoming, uint64_t here,
                            const char *what_to_do, Error **errp)
 {
-    g_autofree char *came = hvc_contract_vector_lengths(incoming);
+    g_autofree char *came = hvc_contract_came_with_lengths(
+        id == HVC_TCG_SME_VLS ? "SME" : "SVE", incoming);
     g_autofree char *have = hvc_contract_vector_lengths(here);
 
-    error_setg(errp, "guest-abi: incoming VM has %s vector lengths of %s bits, "
-               "this VM has %s; %s", id == HVC_TCG_SME_VLS ? "SME" : "SVE",
-               came, have, what_to_do);
+    error_setg(errp, "guest-abi: incoming VM has %s, this VM has %s; %s", came,
+               have, what_to_do);
 }
 
 static void refuse_exception_level(uint64_t id, uint64_t incoming,

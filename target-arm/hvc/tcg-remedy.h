@@ -14,8 +14,10 @@
  * @here: what this VM's guest reads of a register
  *
  * Only for the refusal of an entry; the text is the same for all entries of a
- * contract: a model of -cpu that has the incoming MIDR_EL1, or this VM's -cpu
- * with what has to be changed in it; and options of -machine.
+ * contract: a model of -cpu that has the incoming MIDR_EL1, with the options
+ * that it may differ in, or this VM's -cpu with what has to be changed in it;
+ * and options of -machine. With them a VM of the same version of QEMU has what
+ * came.
  *
  * Returns: what to do. The caller frees it.
  */

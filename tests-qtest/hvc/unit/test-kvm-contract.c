@@ -548,9 +548,9 @@ static void test_made(void)
     check_value("arm.sve-vector-lengths", 0x4, "guest-abi: incoming VM has SVE "
                 "vector lengths of 384 bits, this VM has 128 256; start the "
                 "source VM with -cpu host,sve=off");
-    check_value("arm.sve-vector-lengths", 0, "guest-abi: incoming VM has SVE "
-                "vector lengths of none bits, this VM has 128 256; start this "
-                "VM with -cpu host,sve=off");
+    check_value("arm.sve-vector-lengths", 0, "guest-abi: incoming VM has no "
+                "SVE vector lengths, this VM has 128 256; start this VM with "
+                "-cpu host,sve=off");
     contract = qmp_query_guest_abi(&error_abort);
     for (GuestAbiEntryList *e = contract->entries; e; e = e->next) {
         if (!strcmp(e->value->name, "arm.sve-vector-lengths")) {
