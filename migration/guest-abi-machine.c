@@ -66,11 +66,6 @@ static const char *floor_name(uint64_t value)
     return NULL;
 }
 
-static bool has_floor(const GuestAbiDefinition *definition)
-{
-    return kernel_floor_of_vm();
-}
-
 static strList *decode_floor(const GuestAbiDefinition *definition,
                              uint64_t value)
 {
@@ -86,13 +81,23 @@ static strList *decode_floor(const GuestAbiDefinition *definition,
     return names;
 }
 
-/* What a guest that boots here would find is another host's, or a fleet's. */
+/*
+ * What a guest that boots here would find is another host's, or a fleet's. A
+ * floor that only this VM has counts as well: the guest was offered more than
+ * the devices of a floor have, and they find that out behind its memory.
+ */
 static void refuse_floor(const GuestAbiDefinition *definition,
                          uint64_t incoming, uint64_t here, Error **errp)
 {
     const char *came = floor_name(incoming);
     const char *is = floor_name(here);
 
+    if (!incoming) {
+        error_setg(errp, "guest-abi: incoming VM has no kernel-floor, this VM "
+                   "has kernel-floor=%s; start this QEMU with the source's "
+                   "-machine options, without a kernel-floor", is);
+        return;
+    }
     if (!came) {
         error_setg(errp, "guest-abi: incoming VM has a kernel-floor (0x%"
                    PRIx64 ") that this QEMU does not know; use a QEMU that "
@@ -118,7 +123,7 @@ static void list(void)
         .value = floor_value(floor),
         .promised = floor_value(floor),
         .origin = origin,
-        .needed = has_floor,
+        .zero_is_absent = true,
         .decode = decode_floor,
         .refuse = refuse_floor,
     });

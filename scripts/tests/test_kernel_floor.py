@@ -128,6 +128,25 @@ class Vms(unittest.TestCase):
             self.start(board, *arguments)
         return str(raised.exception)
 
+    def migrate(self, source, destination):
+        """How it ends: the destination's error, None if there is none"""
+        for vm in source, destination:
+            vm.command('migrate-set-capabilities', capabilities=[
+                {'capability': 'return-path', 'state': True}])
+        uri = f'unix:{self.folder}/migration'
+        destination.command('migrate-incoming', uri=uri,
+                            **{'exit-on-error': False})
+        source.command('migrate', uri=uri)
+        source.wait_migration()
+        info = destination.wait_migration()
+        return None if info['status'] == 'completed' else info['error-desc']
+
+    def check(self, source, destination):
+        """What check-guest-abi says of the source, in one text"""
+        verdicts = destination.command('check-guest-abi',
+                                       **source.command('query-guest-abi'))
+        return [verdict['error'] for verdict in verdicts if not verdict['ok']]
+
     def played_net(self, board, name='net0', device=''):
         """Options for a NIC whose backend offers everything"""
         self.backends += 1
@@ -175,6 +194,47 @@ class Vms(unittest.TestCase):
                         for prop in row['compat-props']
                         if prop['value'] == 'off'}
         raise AssertionError(machine)
+
+
+class OneSide(Vms):
+    """Migrations between a VM with a floor and one that has a contract, but no
+    floor"""
+
+    # What chooses on virt the services of the floor, and no floor of devices
+    WITHOUT = {'virt': ',hvc-services={}', 'q35': ',guest-abi=on',
+               'microvm': ',guest-abi=on'}
+
+    def assert_refused(self, source, destination, text):
+        self.assertEqual(self.check(source, destination), [text])
+        self.assertEqual(self.migrate(source, destination), text)
+
+    def check_one_side(self, board):
+        for floor in FLOORS:
+            options = f',kernel-floor={floor}'
+            without = self.WITHOUT[board].format(floor)
+            with self.subTest(floor=floor):
+                self.assert_refused(
+                    self.start(board, without),
+                    self.start(board, options, '-incoming', 'defer'),
+                    'guest-abi: incoming VM has no kernel-floor, this VM has '
+                    f'kernel-floor={floor}; start this QEMU with the source\'s '
+                    '-machine options, without a kernel-floor')
+                self.assert_refused(
+                    self.start(board, options),
+                    self.start(board, without, '-incoming', 'defer'),
+                    f'guest-abi: incoming VM has kernel-floor={floor}, this '
+                    "VM has none; start this QEMU with the source's -machine "
+                    f'kernel-floor={floor}')
+
+    def check_both_sides(self, board):
+        """What the same options are"""
+        for options in (self.WITHOUT[board].format('linux-6.1'),
+                        ',kernel-floor=linux-6.1'):
+            with self.subTest(options=options):
+                source = self.start(board, options)
+                destination = self.start(board, options, '-incoming', 'defer')
+                self.assertEqual(self.check(source, destination), [])
+                self.assertIsNone(self.migrate(source, destination))
 
 
 class Devices(Vms):
@@ -518,19 +578,6 @@ class Contract(Vms):
                                  ('subset', 'floor' if floor else 'default',
                                   'net0'))
 
-    def migrate(self, source, destination):
-        """How it ends: the destination's error, None if there is none"""
-        for vm in source, destination:
-            vm.command('migrate-set-capabilities', capabilities=[
-                {'capability': 'return-path', 'state': True}])
-        uri = f'unix:{self.folder}/migration'
-        destination.command('migrate-incoming', uri=uri,
-                            **{'exit-on-error': False})
-        source.command('migrate', uri=uri)
-        source.wait_migration()
-        info = destination.wait_migration()
-        return None if info['status'] == 'completed' else info['error-desc']
-
     @staticmethod
     def told(source):
         """What the source says that the destination has said, as far as the
@@ -544,12 +591,6 @@ class Contract(Vms):
                 self.start(board, destination[0],
                            *self.tap_net(board, destination[1]), '-incoming',
                            'defer'))
-
-    def check(self, source, destination):
-        """What check-guest-abi says of the source, in one text"""
-        verdicts = destination.command('check-guest-abi',
-                                       **source.command('query-guest-abi'))
-        return [verdict['error'] for verdict in verdicts if not verdict['ok']]
 
     def check_refused(self, board):
         source, destination = self.pair(board, (',guest-abi=on', ''),
@@ -675,7 +716,8 @@ class Contract(Vms):
 
 def add_tests():
     """One test for each board"""
-    for case, names in ((Devices, ('bits', 'user_wins')),
+    for case, names in ((OneSide, ('one_side', 'both_sides')),
+                        (Devices, ('bits', 'user_wins')),
                         (Contract, ('entry', 'refused', 'same_floor'))):
         for name in names:
             for board in BOARDS:
@@ -687,4 +729,4 @@ def add_tests():
 def main():
     Vms.build = tap.arguments(__doc__, build=True).build.resolve()
     add_tests()
-    return tap.run(Options, Services, Devices, Contract)
+    return tap.run(Options, Services, OneSide, Devices, Contract)

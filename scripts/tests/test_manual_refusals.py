@@ -134,6 +134,7 @@ PAIRS = (
     ('virt-10.0,hvc-services=linux-6.12', 'virt-hvc-10.0'),
     ('virt,kernel-floor=linux-6.1', 'virt,kernel-floor=linux-6.12'),
     ('virt,kernel-floor=linux-6.12', 'virt,hvc-services=linux-6.12'),
+    ('virt,hvc-services=linux-6.1', 'virt,kernel-floor=linux-6.1'),
     (ENFORCE, 'virt,hvc-services=linux-6.12:+mem-share'),
 )
 # The same, of machines with other CPUs
