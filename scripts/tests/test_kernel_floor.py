@@ -509,6 +509,15 @@ class Services(Vms):
         self.assertIn('machine.kernel-floor', names)
         self.assertEqual([name for name in names
                           if re.search('-bmap|psci', name)], [])
+        self.assertEqual({name: vm.machine_property(name) for name in (
+            'hvc-services', 'hvc-services-list', 'psci-version',
+            'kernel-floor')}, {
+                'hvc-services': 'host', 'hvc-services-list': 'host',
+                'psci-version': 'host', 'kernel-floor': 'linux-6.1'})
+        self.assertIn(
+            'psci-version=1.1: this guest has no conduit to call PSCI through',
+            self.refused('virt', ',kernel-floor=linux-6.1,secure=on,'
+                         'psci-version=1.1', '-bios', '/dev/null'))
 
     def test_types(self):
         """The floor of a virt-hvc type is its devices' too, and the user's

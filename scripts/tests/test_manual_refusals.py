@@ -105,6 +105,8 @@ OPTIONS = (
     ('virt-hvc-10.0,guest-abi-profile=/dev/null',),
     ('virt-hvc-10.0,guest-abi=off',),
     ('virt,secure=on,hvc-services=trng', '-bios', '/dev/null'),
+    ('virt,secure=on,kernel-floor=linux-6.1,psci-version=1.1', '-bios',
+     '/dev/null'),
     ('virt,kernel-floor=linux-6.2',),
     ('virt,kernel-floor=linux6.1',),
     ('virt,kernel-floor=linux-6.1,hvc-services=host',),
@@ -135,6 +137,10 @@ PAIRS = (
     ('virt,kernel-floor=linux-6.1', 'virt,kernel-floor=linux-6.12'),
     ('virt,kernel-floor=linux-6.12', 'virt,hvc-services=linux-6.12'),
     ('virt,hvc-services=linux-6.1', 'virt,kernel-floor=linux-6.1'),
+    ('virt-hvc-10.0,hvc-services=none',
+     'virt-hvc-10.0,hvc-services=host,guest-abi=on'),
+    ('virt-hvc-10.0,hvc-services=host,guest-abi=on',
+     'virt-hvc-10.0,hvc-services=none'),
     (ENFORCE, 'virt,hvc-services=linux-6.12:+mem-share'),
 )
 # The same, of machines with other CPUs
@@ -353,6 +359,7 @@ class Produced:
                 if not self.texts[-1].startswith(begin):
                     raise AssertionError(f'the source says: {self.texts[-1]}')
         self.unknown_entry()
+        self.later_services()
         for verdicts in VERDICTS:
             self.verdicts(*verdicts)
         self.late_change()
@@ -424,6 +431,15 @@ class Produced:
                                   entries=contract['entries'])
         self.texts += [verdict['error'] for verdict in verdicts
                        if not verdict['ok']]
+
+    def later_services(self):
+        """What a VM without services says to those of a later QEMU"""
+        with Vm(self.qemu, 'virt', '-S') as vm:
+            verdicts = vm.command('check-guest-abi', entries=[
+                {'name': 'arm.std-bmap', 'value': 1 | 1 << 5},
+                {'name': 'arm.psci-version', 'value': 0x10004}])
+        self.texts += [verdict['error'] for verdict in verdicts
+                       if verdict['name'] == 'arm.std-bmap']
 
     def late_change(self):
         with Vm(self.qemu, FITTING, '-S') as vm:

@@ -26,6 +26,15 @@ void hvc_abi_promise(const HvcSet *set, const char *options,
                      GuestAbiOrigin services, GuestAbiOrigin psci_version);
 
 /**
+ * hvc_abi_promise_nothing: the services are the accelerator's
+ *
+ * The VM's contract stays without them; a contract that has them is refused in
+ * words that say so. To be called once, by the board, in place of
+ * hvc_abi_promise().
+ */
+void hvc_abi_promise_nothing(void);
+
+/**
  * hvc_abi_served: say what QEMU serves under KVM
  * @set: what QEMU serves in the kernel's stead; its PSCI version is 0 if that
  *       is the kernel's. It is copied

@@ -386,6 +386,15 @@ static bool check_conduit(const VirtHvc *hvc, Error **errp)
     return false;
 }
 
+/* The services are the accelerator's, and so the options read. */
+static void leave_services(VirtHvc *hvc)
+{
+    g_clear_pointer(&hvc->services, g_free);
+    hvc->from_floor = false;
+    hvc->pinned = false;
+    hvc_abi_promise_nothing();
+}
+
 /*
  * Of services that only kernel-floor asks for, a guest without a conduit has
  * none to promise.
@@ -394,6 +403,22 @@ static bool has_no_calls(const VirtHvc *hvc)
 {
     return hvc->from_floor &&
            ARM_CPU(first_cpu)->psci_conduit == QEMU_PSCI_CONDUIT_DISABLED;
+}
+
+/* A version that the user names is not left out with the floor's services. */
+static bool check_no_version(const VirtHvc *hvc, Error **errp)
+{
+    g_autofree char *version = NULL;
+
+    if (!hvc->psci_version) {
+        return true;
+    }
+    version = hvc_psci_version_format(hvc->psci_version);
+    error_setg(errp, "psci-version=%s: this guest has no conduit to call PSCI "
+               "through, as it starts at the exception level that would serve "
+               "the calls; use secure=off, or leave out psci-version",
+               version);
+    return false;
 }
 
 static void create_pv_time_records(VirtMachineState *vms, MemoryRegion *sysmem)
@@ -579,7 +604,10 @@ static bool complete(MachineState *machine, const HvcSet *set, Error **errp)
     VirtMachineState *vms = VIRT_MACHINE(machine);
 
     if (has_no_calls(&vms->hvc)) {
-        vms->hvc.pinned = false;
+        if (!check_no_version(&vms->hvc, errp)) {
+            return false;
+        }
+        leave_services(&vms->hvc);
         return true;
     }
     if (!check_conduit(&vms->hvc, errp)) {
@@ -631,7 +659,11 @@ static void virt_hvc_init(MachineState *machine)
         set = pinned_set(hvc);
         if (prepare(machine, &set, &err)) {
             virt_init(machine);
-            if (!hvc->pinned || complete(machine, &set, &err)) {
+            if (!hvc->pinned) {
+                hvc_abi_promise_nothing();
+                return;
+            }
+            if (complete(machine, &set, &err)) {
                 return;
             }
         }

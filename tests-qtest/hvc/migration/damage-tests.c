@@ -352,6 +352,8 @@ static void longest_name(ContractStream *stream)
 
 #define DAMAGED "guest-abi: the incoming contract is damaged: "
 #define BAD_NAME "entry 0 has no valid name"
+#define NOTHING_CHOSEN "incoming VM has hvc-services=host, this VM has " \
+                       "chosen hvc service 'trng' (std bit 0) ("
 
 static const Damage damages[] = {
     { "truncated/header", cut_in_header, "load of migration failed" },
@@ -392,9 +394,9 @@ static const Damage damages[] = {
       "guest-abi: incoming VM has PSCI 0.0 [0x0], this VM has 1.1" },
     { "missing/zero", drop_zero_entry },
     { "missing/all", drop_all,
-      "incoming VM was not given hvc service 'trng' (std bit 0)" },
+      NOTHING_CHOSEN },
     { "missing/parts", drop_part,
-      "incoming VM was not given hvc service 'trng' (std bit 0)" },
+      NOTHING_CHOSEN },
     { "missing/section", no_section,
       "guest-abi: incoming VM has no contract with its guest" },
     { "name/of-64", name_of_64,
@@ -421,7 +423,7 @@ static const Damage damages[] = {
       "QEMU knows 0x1" },
     /* Then there are no entries at all. */
     { "part/name", part_name,
-      "incoming VM was not given hvc service 'trng' (std bit 0)" },
+      NOTHING_CHOSEN },
     { "part/unknown", part_unknown, "guest-abi: incoming VM's contract has a "
       "part 'arm.from-the-future', which this VM does not know and may not "
       "leave out; use a QEMU, a machine type and a host that have it" },
