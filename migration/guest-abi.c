@@ -9,6 +9,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-visit-guest-abi.h"
 #include "migration/qemu-compat.h"
+#include "migration/qemu-file-types.h"
 #include "migration/vmstate.h"
 #include "guest-abi-incoming.h"
 #include "guest-abi/trace.h"
@@ -271,6 +272,36 @@ static bool size_is_valid(void *opaque, int version_id)
     return false;
 }
 
+static int put_content(QEMUFile *f, void *content, size_t size,
+                       const VMStateField *field, JSONWriter *vmdesc)
+{
+    qemu_put_buffer(f, content, size);
+    return 0;
+}
+
+/* guest_abi_post_load() is not called for a stream that ends in here. */
+static int get_content(QEMUFile *f, void *content, size_t size,
+                       const VMStateField *field)
+{
+    g_autoptr(Error) err = NULL;
+    size_t came = qemu_get_buffer(f, content, size);
+
+    if (came == size) {
+        return 0;
+    }
+    error_setg(&err, "guest-abi: the incoming contract is damaged: the stream "
+               "ends behind %zu of its %zu bytes", came, size);
+    guest_abi_refuse(err);
+    return -EIO;
+}
+
+/* The name is that of vmstate_info_buffer, for a stream's description. */
+static const VMStateInfo vmstate_info_content = {
+    .name = "buffer",
+    .get = get_content,
+    .put = put_content,
+};
+
 /* What the guest has is what came; the next destination is to hear of it. */
 static void adopt(GuestAbiDefinition *definition,
                   const GuestAbiIncoming *incoming)
@@ -384,7 +415,14 @@ static const VMStateDescription vmstate_guest_abi = {
     .fields = (const VMStateField[]) {
         VMSTATE_UINT32(size, GuestAbi),
         VMSTATE_VALIDATE("limit of size", size_is_valid),
-        VMSTATE_VBUFFER_ALLOC_UINT32(content, GuestAbi, 1, NULL, size),
+        {
+            .name = "content",
+            .version_id = 1,
+            .size_offset = vmstate_offset_value(GuestAbi, size, uint32_t),
+            .info = &vmstate_info_content,
+            .flags = VMS_VBUFFER | VMS_POINTER | VMS_ALLOC,
+            .offset = offsetof(GuestAbi, content),
+        },
         VMSTATE_END_OF_LIST()
     }
 };

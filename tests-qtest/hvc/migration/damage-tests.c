@@ -352,15 +352,16 @@ static void longest_name(ContractStream *stream)
 
 #define DAMAGED "guest-abi: the incoming contract is damaged: "
 #define BAD_NAME "entry 0 has no valid name"
+#define CUT_OFF DAMAGED "the stream ends behind "
 #define NOTHING_CHOSEN "incoming VM has hvc-services=host, this VM has " \
                        "chosen hvc service 'trng' (std bit 0) ("
 
 static const Damage damages[] = {
     { "truncated/header", cut_in_header, "load of migration failed" },
     { "truncated/size", cut_before_size, "load of migration failed" },
-    { "truncated/part", cut_before_part, "load of migration failed" },
-    { "truncated/name", cut_in_name, "load of migration failed" },
-    { "truncated/value", cut_in_value, "load of migration failed" },
+    { "truncated/part", cut_before_part, CUT_OFF },
+    { "truncated/name", cut_in_name, CUT_OFF },
+    { "truncated/value", cut_in_value, CUT_OFF },
     { "truncated/footer", cut_before_footer, "load of migration failed" },
     { "truncated/section-too-short", drop_last_value, "guest-abi" },
     { "truncated/last-value", drop_last_value_and_size,
