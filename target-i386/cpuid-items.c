@@ -145,6 +145,13 @@ const CpuidItem *cpuid_item(unsigned index)
     return index < items->len ? g_ptr_array_index(items, index) : NULL;
 }
 
+bool cpuid_item_is_wide(const CpuidItem *item)
+{
+    return item->kind == CPUID_LAYOUT ||
+           (item->kind == CPUID_FEATURES &&
+            feature_word_info[item->word].type == MSR_FEATURE_WORD);
+}
+
 static uint64_t features_of(const CpuidItem *item, X86CPU *cpu)
 {
     uint64_t features = cpu->env.features[item->word];

@@ -72,6 +72,14 @@ typedef struct CpuidItem {
 const CpuidItem *cpuid_item(unsigned index);
 
 /**
+ * cpuid_item_is_wide: has an item more than the 32 bits of a register of CPUID?
+ * @item: the item
+ *
+ * Returns: true for features of an MSR, and for a layout.
+ */
+bool cpuid_item_is_wide(const CpuidItem *item);
+
+/**
  * cpuid_item_value: what an item is for a guest
  * @item: the item
  * @cpu: the guest's vCPU, realized

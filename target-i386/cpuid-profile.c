@@ -15,6 +15,8 @@
 #include "migration/qemu-compat.h"
 #include "cpuid-items.h"
 #include "cpuid-profile.h"
+#include "xsave-check.h"
+#include "xsave-mask.h"
 
 /* An entry that the contract of every x86 VM has */
 #define ANY_ENTRY "x86.cpuid-1-edx"
@@ -22,15 +24,28 @@
 #define REMEDY "make FILE with query-guest-abi of a VM on another host, or " \
                "with guest-abi-diff --fleet --profile-out"
 
+/*
+ * How far CPUID may go. KVM is told each leaf below a level, one by one, and
+ * QEMU has room for 100 of them.
+ */
+#define MOST_LEAVES 0xff
+#define MOST_SUBLEAVES 0xf
+
 /* A process has one machine. */
 static char *profile_file;
 static GuestAbiIncoming *profile;
 
-static uint64_t profile_value(const CpuidItem *item)
+static uint64_t value_in(const GuestAbiIncoming *contract,
+                         const CpuidItem *item)
 {
-    const GuestAbiValue *value = guest_abi_incoming_value(profile, item->name);
+    const GuestAbiValue *value = guest_abi_incoming_value(contract, item->name);
 
     return value ? value->value : 0;
+}
+
+static uint64_t profile_value(const CpuidItem *item)
+{
+    return value_in(profile, item);
 }
 
 const char *x86_cpuid_profile_file(void)
@@ -91,6 +106,19 @@ static void take_features(MachineState *machine, const CpuidItem *item)
     }
 }
 
+/* A CPU without long mode has the address widths that its features give it. */
+static bool has_long_mode(void)
+{
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        const CpuidItem *item = cpuid_item(i);
+
+        if (item->kind == CPUID_FEATURES && item->word == FEAT_8000_0001_EDX) {
+            return profile_value(item) & CPUID_EXT2_LM;
+        }
+    }
+    g_assert_not_reached();
+}
+
 /* Of models that are as their host is; the others have numbers of their own. */
 static void set_number(MachineState *machine, const CpuidItem *item)
 {
@@ -111,6 +139,9 @@ static void set_number(MachineState *machine, const CpuidItem *item)
         break;
     case CPUID_ADDRESSES:
         set(machine, host_models, "host-phys-bits", "off");
+        if (!has_long_mode()) {
+            break;
+        }
         set(machine, host_models, "phys-bits", "%u",
             (unsigned)extract64(value, 0, 8));
         set(machine, host_models, "guest-phys-bits", "%u",
@@ -120,6 +151,96 @@ static void set_number(MachineState *machine, const CpuidItem *item)
         /* x86_cpuid_profile_check() compares vendor and PMU. */
         break;
     }
+}
+
+static bool check_level(const CpuidItem *item, uint64_t value, Error **errp)
+{
+    uint64_t most = item->leaf == 7 ? MOST_SUBLEAVES
+                                    : item->leaf | MOST_LEAVES;
+    uint64_t least = item->leaf == 7 ? 0 : item->leaf;
+
+    if (value < least || value > most) {
+        error_setg(errp, "'%s' = 0x%" PRIx64 " is not a level of CPUID, which "
+                   "is from 0x%" PRIx64 " to 0x%" PRIx64, item->name, value,
+                   least, most);
+        return false;
+    }
+    return true;
+}
+
+/* Intel SDM volume 2A, CPUID: "Version Information" */
+static bool check_signature(const CpuidItem *item, uint64_t value,
+                            Error **errp)
+{
+    unsigned family = cpuid_family(value), model = cpuid_model(value);
+    uint64_t known = (family < 0xf ? family : 0xf) << 8 |
+                     (family < 0xf ? 0 : family - 0xf) << 20 |
+                     (model & 0xf) << 4 | (model >> 4) << 16 |
+                     cpuid_stepping(value);
+
+    if (value != known) {
+        error_setg(errp, "'%s' = 0x%" PRIx64 " has more than a family, a model "
+                   "and a stepping, which are 0x%" PRIx64, item->name, value,
+                   known);
+        return false;
+    }
+    return true;
+}
+
+static bool check_widths(const CpuidItem *item, uint64_t value, Error **errp)
+{
+    unsigned physical = extract64(value, 0, 8);
+    unsigned of_guest = extract64(value, 16, 8);
+
+    if (physical < 32 || physical > TARGET_PHYS_ADDR_SPACE_BITS ||
+        (of_guest && (of_guest < 32 || of_guest > physical)) || value >> 24) {
+        error_setg(errp, "'%s' = 0x%" PRIx64 " is not widths of addresses: "
+                   "needed: physical ones of 32 to %d bits in [7:0], the "
+                   "guest's of 0, or of 32 to as many, in [23:16]", item->name,
+                   value, TARGET_PHYS_ADDR_SPACE_BITS);
+        return false;
+    }
+    return true;
+}
+
+/* Values become properties of -cpu, which abort on what they cannot hold. */
+static bool check_value(const GuestAbiIncoming *contract,
+                        const CpuidItem *item, Error **errp)
+{
+    uint64_t value = value_in(contract, item);
+
+    if (!value || cpuid_item_is_wide(item)) {
+        return true;
+    }
+    if (value > UINT32_MAX) {
+        error_setg(errp, "'%s' = 0x%" PRIx64 " has more than the 32 bits of %s",
+                   item->name, value, item->where);
+        return false;
+    }
+    if (item->kind == CPUID_FEATURES) {
+        return true;
+    }
+    switch (item->number) {
+    case CPUID_LEVEL:
+        return check_level(item, value, errp);
+    case CPUID_SIGNATURE:
+        return check_signature(item, value, errp);
+    case CPUID_ADDRESSES:
+        return check_widths(item, value, errp);
+    default:
+        /* x86_cpuid_profile_check() compares vendor and PMU. */
+        return true;
+    }
+}
+
+static bool check_values(const GuestAbiIncoming *contract, Error **errp)
+{
+    for (unsigned i = 0; cpuid_item(i); i++) {
+        if (!check_value(contract, cpuid_item(i), errp)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool x86_cpuid_profile_load(MachineState *machine, const char *file,
@@ -132,6 +253,8 @@ bool x86_cpuid_profile_load(MachineState *machine, const char *file,
     if (contract && !guest_abi_incoming_value(contract, ANY_ENTRY)) {
         error_setg(&err, "no entry '" ANY_ENTRY "', so it is not the contract "
                    "of an x86 VM");
+    } else if (contract) {
+        check_values(contract, &err);
     }
     if (err) {
         error_setg(errp, "guest-abi-profile=%s is not a profile: %s; " REMEDY,
@@ -203,6 +326,42 @@ static bool check_features(X86CPU *cpu, Error **errp)
         return false;
     }
     return true;
+}
+
+/* The features bring components, so that a profile has no others. */
+static bool check_components(const XsaveRegister *reg, uint64_t exposed,
+                             uint64_t host, Error **errp)
+{
+    const GuestAbiValue *value = guest_abi_incoming_value(profile, reg->entry);
+    uint64_t lacking = value ? value->value & ~host & ~exposed : 0;
+    uint64_t beyond = value ? exposed & ~value->value : 0;
+    g_autofree char *names = xsave_names_text(reg, lacking ?: beyond);
+
+    if (lacking) {
+        error_setg(errp, "guest-abi-profile=%s has XSAVE component %s (%s), "
+                   "which this host does not have; use a profile that all "
+                   "hosts of the fleet can give, as guest-abi-diff --fleet "
+                   "--profile-out writes it", profile_file, names, reg->name);
+        return false;
+    }
+    if (beyond) {
+        error_setg(errp, "guest-abi-profile=%s does not have XSAVE component "
+                   "%s (%s), which this VM would have by its features; use a "
+                   "profile that has both, as query-guest-abi and "
+                   "guest-abi-diff --fleet --profile-out write it",
+                   profile_file, names, reg->name);
+        return false;
+    }
+    return true;
+}
+
+static bool check_all_components(X86CPU *cpu, Error **errp)
+{
+    XsaveLimits limits = x86_xsave_limits(cpu);
+
+    return check_components(&xsave_xcr0, limits.xcr0, limits.host_xcr0,
+                            errp) &&
+           check_components(&xsave_xss, limits.xss, limits.host_xss, errp);
 }
 
 /* The number of physical address bits is the one that a host may lack. */
@@ -278,6 +437,7 @@ static bool check_rest(X86CPU *cpu, Error **errp)
 
 bool x86_cpuid_profile_check(X86CPU *cpu, Error **errp)
 {
-    return !profile || (check_features(cpu, errp) && check_addresses(errp) &&
-                        check_rest(cpu, errp));
+    return !profile ||
+           (check_features(cpu, errp) && check_all_components(cpu, errp) &&
+            check_addresses(errp) && check_rest(cpu, errp));
 }

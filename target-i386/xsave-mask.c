@@ -95,7 +95,7 @@ static const XsaveLimits *host_limits(void)
     return &host;
 }
 
-static XsaveLimits limits_of(X86CPU *cpu)
+XsaveLimits x86_xsave_limits(X86CPU *cpu)
 {
     XsaveLimits limits = *host_limits();
 
@@ -217,7 +217,7 @@ bool x86_xsave_mask_post_load(X86CPU *cpu)
         .pke = env->cr[4] & CR4_PKE_MASK,
         .osxsave = env->cr[4] & CR4_OSXSAVE_MASK,
     };
-    const XsaveLimits limits = limits_of(cpu);
+    const XsaveLimits limits = x86_xsave_limits(cpu);
     g_autoptr(Error) err = NULL;
     uint64_t kept;
 
@@ -304,7 +304,7 @@ static void add_entry(const XsaveRegister *reg, uint64_t exposed)
 
 void x86_xsave_promise(X86CPU *cpu)
 {
-    XsaveLimits limits = limits_of(cpu);
+    XsaveLimits limits = x86_xsave_limits(cpu);
 
     add_entry(&xsave_xcr0, limits.xcr0);
     add_entry(&xsave_xss, limits.xss);

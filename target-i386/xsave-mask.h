@@ -8,6 +8,8 @@
 #ifndef TARGET_I386_XSAVE_MASK_H
 #define TARGET_I386_XSAVE_MASK_H
 
+#include "xsave-check.h"
+
 /**
  * x86_xsave_mask_post_load: look at the XSAVE components of an incoming vCPU
  * @cpu: the vCPU; its fields and subsections are loaded, and the accelerator
@@ -23,6 +25,12 @@ bool x86_xsave_mask_post_load(X86CPU *cpu);
 
 /* A subsection of the vCPU's that is never sent, and refused by name */
 extern const VMStateDescription vmstate_x86_cet_unknown;
+
+/**
+ * x86_xsave_limits: the components of a guest and of its host
+ * @cpu: the VM's vCPU, realized
+ */
+XsaveLimits x86_xsave_limits(X86CPU *cpu);
 
 /**
  * x86_xsave_promise: add the components that a guest is shown to the contract

@@ -368,6 +368,82 @@ class CpuContractX86(CpuCase):
                           'host, or with guest-abi-diff --fleet --profile-out',
                           found)
 
+    def edited(self, contract, name, value):
+        """A profile in which an entry has another value"""
+        others = [entry for entry in contract['entries']
+                  if entry['name'] != name]
+        return self.profile({'entries': [*others,
+                                         {'name': name, 'value': value}]})
+
+    def test_numbers_that_no_register_has(self):
+        """They would become properties of -cpu, of 32 bits."""
+        contract = self.contract(ON, 'max')
+        names = [entry['name'] for entry in contract['entries']
+                 if re.match(r'x86\.cpuid-(?!d\.\d+$)', entry['name'])]
+        self.assertIn('x86.cpuid-7.0-eax', names)
+        for name in (*names, 'x86.cpuid-c0000000-eax', 'x86.cpuid-a-ebx'):
+            profile = self.edited(contract, name, 1 << 32)
+            with self.subTest(name):
+                self.assertIn(
+                    f"is not a profile: '{name}' = 0x100000000 has more than "
+                    'the 32 bits of CPUID leaf ',
+                    self.start_error(f'{ON},guest-abi-profile={profile}',
+                                     'max'))
+
+    def test_numbers_out_of_range(self):
+        contract = self.contract(ON, 'max')
+        level = "' = {:#x} is not a level of CPUID, which is from {:#x} to {:#x}"
+        for name, value, text in (
+                ('0-eax', 0xffffffff, level.format(0xffffffff, 0, 0xff)),
+                ('7.0-eax', 0x10, level.format(0x10, 0, 0xf)),
+                ('80000000-eax', 1, level.format(1, 0x80000000, 0x800000ff)),
+                ('c0000000-eax', 0xc0000100,
+                 level.format(0xc0000100, 0xc0000000, 0xc00000ff)),
+                ('1-eax', 0xffffffff, "' = 0xffffffff has more than a family, "
+                 'a model and a stepping, which are 0xfff0fff'),
+                ('1-eax', 0x1000663, 'which are 0x663'),
+                ('80000008-eax', 0xff, "' = 0xff is not widths of addresses: "
+                 f'needed: physical ones of 32 to {WIDEST} bits in [7:0], the '
+                 "guest's of 0, or of 32 to as many, in [23:16]"),
+                ('80000008-eax', 0x393035, "' = 0x393035 is not widths"),
+                ('80000008-eax', 0x28391f, "' = 0x28391f is not widths"),
+                ('80000008-eax', 0x293928, "' = 0x293928 is not widths"),
+                ('80000008-eax', 0x1f3928, "' = 0x1f3928 is not widths"),
+                ('80000008-eax', 0x1003928, "' = 0x1003928 is not widths")):
+            profile = self.edited(contract, f'x86.cpuid-{name}', value)
+            with self.subTest(name, value=value):
+                found = self.start_error(f'{ON},guest-abi-profile={profile}',
+                                         'max')
+                self.assertIn(f"is not a profile: 'x86.cpuid-{name}' = ",
+                              found)
+                self.assertIn(text, found)
+
+    def test_profile_of_a_cpu_of_32_bits(self):
+        """Its address widths are no options."""
+        profile = self.profile(self.contract(ON, 'max,-lm'))
+        machine = f'{ON},guest-abi-profile={profile}'
+        self.assertEqual(self.entries(machine, 'max'),
+                         self.entries(ON, 'max,-lm'))
+
+    def test_components_of_a_profile(self):
+        contract = self.contract(ON, 'max')
+        for name, value, text in (
+                ('x86.xcr0', 1 << 63 | 0x21f, "guest-abi-profile=FILE has "
+                 "XSAVE component 'bit63' (XCR0), which this host does not "
+                 'have; use a profile that all hosts of the fleet can give, '
+                 'as guest-abi-diff --fleet --profile-out writes it'),
+                ('x86.xss', 1 << 11, "has XSAVE component 'cet' (XSS), which "
+                 'this host does not have'),
+                ('x86.xcr0', 0x1f, "guest-abi-profile=FILE does not have "
+                 "XSAVE component 'pkru' (XCR0), which this VM would have by "
+                 'its features; use a profile that has both, as '
+                 'query-guest-abi and guest-abi-diff --fleet --profile-out '
+                 'write it')):
+            profile = self.edited(contract, name, value)
+            with self.subTest(name, value=value):
+                self.assertIn(text, self.start_error(
+                    f'{ON},guest-abi-profile={profile}', 'max'))
+
     def test_profile_is_fixed_when_the_vm_exists(self):
         with self.vm(ON, 'max') as vm:
             with self.assertRaisesRegex(RuntimeError, 'guest-abi-profile '
