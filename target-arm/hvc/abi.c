@@ -195,6 +195,7 @@ static void promise(const HvcSet *set, GuestAbiOrigin services,
         .by_qemu = psci_version_by_qemu,
         .refuse = refuse_psci_version,
     });
+    guest_abi_set_refuse_unknown(hvc_implementations_refuse_unknown);
 }
 
 void hvc_abi_promise(const HvcSet *set, const char *options,
@@ -202,7 +203,6 @@ void hvc_abi_promise(const HvcSet *set, const char *options,
 {
     machine_options = g_strdup(options);
     promise(set, services, psci_version);
-    guest_abi_set_refuse_unknown(hvc_implementations_refuse_unknown);
     guest_abi_migrate();
 }
 
