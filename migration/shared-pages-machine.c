@@ -139,8 +139,8 @@ static void set_mode(Object *obj, const char *text, Error **errp)
         return;
     }
     if (value == SHARED_PAGES_MODE_ENFORCE && !prepare_enforcer) {
-        error_setg(errp, "shared-pages=enforce needs PCI, which this QEMU was "
-                   "built without; use shared-pages=on");
+        error_setg(errp, "shared-pages=enforce needs PCI and virtio, which "
+                   "this QEMU was built without; use shared-pages=on");
         return;
     }
     if (!given) {

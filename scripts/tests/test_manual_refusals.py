@@ -63,8 +63,9 @@ NOT_IN_MANUAL = {
         'as of hvc-services and guest-abi',
     'guest-abi-profile cannot be changed after the machine was created':
         'the same',
-    'shared-pages=enforce needs PCI, which this QEMU was built without':
-        'the build for tests has PCI',
+    'shared-pages=enforce needs PCI and virtio, which this QEMU was built '
+    'without':
+        'the build for tests has both',
     "shared-pages=enforce is for devices whose accesses QEMU makes itself":
         'vhost and VFIO, which are refused when they are added',
     'shared-pages: the memory of this guest is in guest_memfd':
