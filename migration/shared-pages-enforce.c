@@ -15,6 +15,8 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
 #include "hw/boards.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bus.h"
@@ -375,15 +377,27 @@ static int queue_at(VirtIODevice *vdev, hwaddr address)
     return -1;
 }
 
-/* Devices behind a bridge of conventional PCI have one address space. */
-static VirtIODevice *find_ring(AddressSpace *as, hwaddr address, int *queue)
+/**
+ * RefusedRing: an access to a ring that was refused
+ * @as: what the device reaches
+ * @address: guest physical address in the ring
+ */
+typedef struct RefusedRing {
+    AddressSpace *as;
+    uint64_t address;
+} RefusedRing;
+
+/*
+ * The device with that ring; NULL if there is none. Devices behind a bridge of
+ * conventional PCI have one address space. The caller holds virtio_devices.lock.
+ */
+static VirtIODevice *find_ring(const RefusedRing *ring, int *queue)
 {
-    QEMU_LOCK_GUARD(&virtio_devices.lock);
     for (unsigned i = 0; i < virtio_devices.list->len; i++) {
         VirtioDevice *dev = &g_array_index(virtio_devices.list, VirtioDevice,
                                            i);
 
-        *queue = dev->as == as ? queue_at(dev->vdev, address) : -1;
+        *queue = dev->as == ring->as ? queue_at(dev->vdev, ring->address) : -1;
         if (*queue >= 0) {
             return dev->vdev;
         }
@@ -391,22 +405,43 @@ static VirtIODevice *find_ring(AddressSpace *as, hwaddr address, int *queue)
     return NULL;
 }
 
-/*
- * virtio.c takes no notice: what it cannot read is 0, and what it cannot write
- * is lost, so that a device would take requests and never give them back.
- */
-static void access_refused(AddressSpace *as, uint64_t address)
+/* In the main loop; the device may be gone, or have been reset: not broken. */
+static void break_device(void *opaque)
 {
+    g_autofree RefusedRing *ring = opaque;
+    VirtIODevice *vdev = NULL;
     int queue;
-    VirtIODevice *vdev = find_ring(as, address, &queue);
 
-    /* virtio_error() may send an interrupt to where the guest likes it. */
-    if (vdev && !vdev->broken && !(vdev->status &
-                                   VIRTIO_CONFIG_S_NEEDS_RESET)) {
+    WITH_QEMU_LOCK_GUARD(&virtio_devices.lock) {
+        vdev = find_ring(ring, &queue);
+    }
+    if (vdev && vdev->broken &&
+        !(vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET)) {
         virtio_error(vdev, "shared-pages=enforce: %s: the guest does not share "
                      "the ring of queue %d, at 0x%" PRIx64 "; the device is "
                      "broken until its driver resets it", vdev->name, queue,
-                     address);
+                     ring->address);
+    }
+}
+
+/*
+ * virtio.c takes no notice: what it cannot read is 0, and what it cannot write
+ * is lost, so that a device would take requests and never give them back. It
+ * does nothing more from now on; the guest is told in the main loop, as an
+ * iothread must not wait for the big lock, which that needs.
+ */
+static void access_refused(AddressSpace *as, uint64_t address)
+{
+    RefusedRing ring = { as, address };
+    VirtIODevice *vdev;
+    int queue;
+
+    QEMU_LOCK_GUARD(&virtio_devices.lock);
+    vdev = find_ring(&ring, &queue);
+    if (vdev && !vdev->broken) {
+        vdev->broken = true;
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), break_device,
+                                g_memdup2(&ring, sizeof(ring)));
     }
 }
 
@@ -539,6 +574,8 @@ static void init_machine(MachineState *machine)
         object_register_sugar_prop(defaults[i][0], defaults[i][1],
                                    defaults[i][2], true);
     }
+    /* Types of modules that are loaded later would keep their ways. */
+    module_load_qom_all();
     close_ways(false);
     board_init(machine);
     close_ways(true);

@@ -263,7 +263,8 @@ static ResettableState *shared_pages_reset_state(Object *obj)
     return &SHARED_PAGES_RESET(obj)->state;
 }
 
-static void shared_pages_reset_hold(Object *obj, ResetType type)
+/* After all devices, which may have requests in flight until they are reset */
+static void shared_pages_reset_exit(Object *obj, ResetType type)
 {
     SharedPages *pages = &vm;
 
@@ -294,7 +295,7 @@ static void shared_pages_reset_class_init(ObjectClass *oc, ClassInitData *data)
     ResettableClass *rc = RESETTABLE_CLASS(oc);
 
     rc->get_state = shared_pages_reset_state;
-    rc->phases.hold = shared_pages_reset_hold;
+    rc->phases.exit = shared_pages_reset_exit;
 }
 
 static void refuse_enforced(const GuestAbiDefinition *definition,

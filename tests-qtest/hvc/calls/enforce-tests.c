@@ -86,6 +86,17 @@ typedef struct Watch {
     bool write;
 } Watch;
 
+/* The GICv2 of virt */
+#define GICD_CTLR       0x08000000
+#define GICD_ISENABLER0 0x08000100
+#define GICD_ISENABLERS 9
+#define GICC_CTLR       0x08010000
+#define GICC_PMR        0x08010004
+
+/* A disk is on virtio-mmio, else on PCI; and it has a thread of its own. */
+#define ON_MMIO     1
+#define IN_IOTHREAD 2
+
 /**
  * Disk: a virtio-blk device, and its driver
  * @script: what its guest does meanwhile
@@ -346,13 +357,14 @@ static char *make_image(void)
 }
 
 /* What blkdebug prints on stdout is no TAP. */
-static char *disk_options(bool mmio, const char *image)
+static char *disk_options(uint32_t flags, const char *image)
 {
     return g_strdup_printf(
         "-drive if=none,id=disk,driver=raw,file.driver=blkdebug,"
         "file.image.driver=file,file.image.filename=%s "
-        "-device %s,drive=disk,id=d0 1>&2", image,
-        mmio ? "virtio-blk-device" : "virtio-blk-pci,addr=4");
+        "-object iothread,id=io0 -device %s%s,drive=disk,id=d0 1>&2", image,
+        flags & ON_MMIO ? "virtio-blk-device" : "virtio-blk-pci,addr=4",
+        flags & IN_IOTHREAD ? ",iothread=io0" : "");
 }
 
 static void share_driver(PagesScript *script)
@@ -405,16 +417,16 @@ static void assert_buffer_is_private(Disk *disk, unsigned number)
     g_assert_cmphex(qtest_readb(qts, STATUS), ==, 0xff);
 }
 
-/* @mmio: on which bus the disk is; more of its guest's calls than its driver */
-static Disk *start_disk(bool mmio, PagesScript *script, const char *image)
+/* @flags: how the disk is; more of its guest's calls than its driver */
+static Disk *start_disk(uint32_t flags, PagesScript *script, const char *image)
 {
-    g_autofree char *options = disk_options(mmio, image);
+    g_autofree char *options = disk_options(flags, image);
     const Setup setup = {
         .services = SERVICES, .machine = ENFORCE, .extra = options,
     };
     Disk *disk = g_new0(Disk, 1);
 
-    disk->mmio = mmio;
+    disk->mmio = flags & ON_MMIO;
     disk->script = script;
     disk->vm = pages_script_start(script, &setup);
     disk->watch.vm = disk->vm;
@@ -429,10 +441,23 @@ static void end_disk(Disk *disk)
     g_free(disk);
 }
 
+/*
+ * From the device's thread an interrupt may not go to a vCPU: QEMU has to tell
+ * the guest in its main loop that the device is broken.
+ */
+static void enable_interrupts(QTestState *qts)
+{
+    qtest_writel(qts, GICD_CTLR, 1);
+    for (unsigned i = 1; i < GICD_ISENABLERS; i++) {
+        qtest_writel(qts, GICD_ISENABLER0 + 4 * i, 0xffffffff);
+    }
+    qtest_writel(qts, GICC_PMR, 0xff);
+    qtest_writel(qts, GICC_CTLR, 1);
+}
+
 static void test_disk(const void *opaque)
 {
     const Case *c = opaque;
-    bool mmio = c->flags;
     g_autofree char *image = make_image();
     g_autoptr(Calls) calls = calls_new(1);
     g_autoptr(PagesScript) script = pages_script_new(calls);
@@ -445,7 +470,8 @@ static void test_disk(const void *opaque)
     share_driver(script);
     pages_script_add(script, MEM_UNSHARE, DATA);
     pages_script_add(script, MEM_SHARE, DATA);
-    disk = start_disk(mmio, script, image);
+    disk = start_disk(c->flags, script, image);
+    enable_interrupts(disk->vm->qts);
     assert_ring_is_private(disk);
 
     perform(disk, DRIVER_PAGES);
@@ -917,5 +943,7 @@ void guest_enforce_tests(void)
         c.flags = i;
         case_add(test_disk, &c, "enforce/disk/%s", buses[i]);
         case_add(test_in_flight, &c, "enforce/in-flight/%s", buses[i]);
+        c.flags |= IN_IOTHREAD;
+        case_add(test_disk, &c, "enforce/disk/%s-iothread", buses[i]);
     }
 }
