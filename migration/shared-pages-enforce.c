@@ -389,7 +389,8 @@ typedef struct RefusedRing {
 
 /*
  * The device with that ring; NULL if there is none. Devices behind a bridge of
- * conventional PCI have one address space. The caller holds virtio_devices.lock.
+ * conventional PCI have one address space. To be called with the lock of
+ * virtio_devices.
  */
 static VirtIODevice *find_ring(const RefusedRing *ring, int *queue)
 {
