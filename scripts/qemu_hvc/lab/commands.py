@@ -66,7 +66,7 @@ def version_of(program: Path) -> str:
     return version[1] if version else 'unknown'
 
 
-def hardware_of(args: argparse.Namespace) -> Hardware:
+def hardware_of(args: argparse.Namespace) -> ArmHardware:
     return ArmHardware(outer_qemu(args.outer, args.build), args.cpu, args.append,
                     gic=args.gic)
 
@@ -391,7 +391,7 @@ def chosen_journeys(names: Sequence[str],
                   if journey.quick or not quick], names, 'journey', 'journeys')
 
 
-def journey_places(hardware: Hardware, qemu: Path,
+def journey_places(hardware: ArmHardware, qemu: Path,
                    build: Path) -> places.Places:
     return places.Places(hardware, newest_outer,
                          functools.cache(kernels.one), qemu, build)

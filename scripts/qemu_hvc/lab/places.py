@@ -11,7 +11,7 @@ from pathlib import Path
 from . import hibernating, linux, nic, qemu_build, told, x86
 from .bare_guest import BARE
 from .guest_kind import GuestKind
-from .host import Hardware, Host, Hosts
+from .host import ArmHardware, Hardware, Host, Hosts
 from .kernels import Kernel
 
 
@@ -62,7 +62,8 @@ class Site:
 class Places:
     """Hosts of sites, booted once for several journeys"""
 
-    def __init__(self, hardware: Hardware, newest_outer: Callable[[], Path],
+    def __init__(self, hardware: ArmHardware,
+                 newest_outer: Callable[[], Path],
                  find: Callable[[str, str], Kernel], qemu: Path,
                  build: Path) -> None:
         self.hardware = hardware
@@ -102,6 +103,7 @@ class Places:
         return nic.kind(nic.PLACES[site.arch], self.build, device)
 
     def _hardware(self, site: Site) -> Hardware:
+        hardware: Hardware
         if site.arch == 'arm64':
             hardware = replace(self.hardware, append=site.append, gic=site.gic)
         else:

@@ -67,6 +67,8 @@ class X86Host(Host):
     """A file comes in by one disk, and goes out by another; semi-x86 knows their
     format."""
 
+    hardware: X86Hardware
+
     def _start(self, stack: contextlib.ExitStack) -> None:
         for disk in DISKS:
             with (self.directory / disk).open('wb') as file:
