@@ -17,6 +17,7 @@
 #include "options.h"
 #include "qemu-file.h"
 #include "savevm.h"
+#include "qemu-compat.h"
 #include "guest-abi-saving.h"
 
 /* Any number that QEMU's own PINGs do not have */
@@ -57,7 +58,8 @@ void guest_abi_saving_pending(void *opaque, uint64_t *must_precopy,
 {
     MigrationState *s = migrate_get_current();
 
-    if (!migrate_postcopy() || !s->rp_state.rp_thread_created ||
+    if (compat_postcopy_comes_back() || !migrate_postcopy() ||
+        !s->rp_state.rp_thread_created ||
         verdict.pongs == PONGS) {
         return;
     }

@@ -92,6 +92,12 @@
     ((bit) < 64 && virtio_has_feature((vdev)->guest_features, bit))
 #endif
 
+/*
+ * Does a source take its VM back if the destination fails before it has loaded
+ * the devices of postcopy? migration/migration.c
+ */
+#define compat_postcopy_comes_back() QEMU_SINCE(10, 2)
+
 /* struct kvm_run of linux/kvm.h */
 #if QEMU_SINCE(8, 1)
 #define hvc_hypercall_flags(run) ((run)->hypercall.flags)
