@@ -162,6 +162,17 @@ static void test_before_ram(const void *opaque)
     g_assert_cmpuint(proxy.bytes, <, REFUSAL_MAX);
 }
 
+static void assert_both_refused(const Peer *from, const Peer *to,
+                                const char *refusal)
+{
+    g_auto(Outcome) outcome = { };
+
+    wait_failed(from->qts);
+    assert_source_refused(from, refusal);
+    outcome = migration_wait(to->qts);
+    assert_refused(to, &outcome, refusal, true);
+}
+
 /*
  * A source that is told has the reason when its event says that it has failed,
  * on stderr too, and whether or not its own VM has a contract.
@@ -178,14 +189,10 @@ static void test_told(const void *opaque)
     migrate_set_capability(from->qts, "events", true);
     for (unsigned i = 0; i < 5; i++) {
         g_autoptr(Peer) to = peer_incoming(c->to, NULL, NULL);
-        g_auto(Outcome) outcome = { };
 
         set_capability(from, to, "return-path");
         start_live(from, to);
-        wait_failed(from->qts);
-        assert_source_refused(from, refusal);
-        outcome = migration_wait(to->qts);
-        assert_refused(to, &outcome, refusal, true);
+        assert_both_refused(from, to, refusal);
     }
 }
 
@@ -208,10 +215,14 @@ static void test_told_number(void)
 }
 
 /* The VM may not stop for it before the contract has been judged. */
-static void start_postcopy_at_once(const Peer *from, const Peer *to)
+static void start_postcopy_at_once(const Peer *from, const Peer *to,
+                                   bool preempt)
 {
     set_capability(from, to, "return-path");
     set_capability(from, to, "postcopy-ram");
+    if (preempt) {
+        set_capability(from, to, "postcopy-preempt");
+    }
     start_live(from, to);
     qtest_qmp_assert_success(from->qts, "{ 'execute': "
                              "'migrate-start-postcopy' }");
@@ -230,16 +241,12 @@ static void test_postcopy_refused(void)
     migrate_set_capability(from->qts, "events", true);
     for (unsigned i = 0; i < 5; i++) {
         g_autoptr(Peer) to = peer_incoming(WITHOUT_PTP, NULL, NULL);
-        g_auto(Outcome) outcome = { };
 
         if (skip_without_postcopy(to)) {
             return;
         }
-        start_postcopy_at_once(from, to);
-        wait_failed(from->qts);
-        assert_source_refused(from, refusal);
-        outcome = migration_wait(to->qts);
-        assert_refused(to, &outcome, refusal, true);
+        start_postcopy_at_once(from, to, false);
+        assert_both_refused(from, to, refusal);
     }
 }
 
@@ -254,11 +261,7 @@ static void test_postcopy_accepted(void)
         if (skip_without_postcopy(to)) {
             return;
         }
-        set_capability(from, to, "postcopy-ram");
-        if (i % 2) {
-            set_capability(from, to, "postcopy-preempt");
-        }
-        start_postcopy_at_once(from, to);
+        start_postcopy_at_once(from, to, i % 2);
         assert_completed(from->qts);
         assert_completed(to->qts);
     }
