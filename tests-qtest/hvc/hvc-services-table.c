@@ -60,9 +60,8 @@ static G_GNUC_PRINTF(2, 3) void append(GString *cell, const char *format, ...)
 /* @kernel: as in "6.4" */
 static unsigned version_of(const char *kernel)
 {
-    g_autofree char *name = g_strdup_printf("linux-%s", kernel);
     unsigned version = 0;
-    bool ok = kernel_floor_parse_version(name, &version);
+    bool ok = kernel_version_parse(kernel, &version);
 
     g_assert(ok);
     return version;
