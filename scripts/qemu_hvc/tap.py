@@ -61,8 +61,12 @@ class TapResult(unittest.TestResult):
         self.tap = tap
 
     def _point(self, test, **outcome):
-        name = test.id().rsplit('.', 1)[-1].removeprefix('test_')
-        self.tap.point(name.replace('_', '-'), **outcome)
+        # Of what is not a test: "setUpClass (MODULE.CLASS)"
+        what, _, where = test.id().partition(' ')
+        name = what.rsplit('.', 1)[-1].removeprefix('test_').replace('_', '-')
+        if where:
+            name += ' of ' + where.strip('()').rsplit('.', 1)[-1]
+        self.tap.point(name, **outcome)
 
     def addSuccess(self, test):
         self._point(test)

@@ -2,15 +2,16 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """Counts the test points of the last "meson test" in a build directory.
 
-Prints the minutes that each suite took, what failed, what was skipped and why,
-and "N passed, N failed, N skipped" alone on the last line. Exit status 1 if
-something failed, or if nothing passed.
+Prints the minutes that each suite took, what was skipped and why, what failed
+and the last that it said, and "N passed, N failed, N skipped" alone on the last
+line. Exit status 1 if something failed, or if nothing passed.
 
 Single points are in Meson's JUnit report. That says nothing of a test that
 died between two of its points; what became of each test as a whole is in the
 JSON log.
 """
 
+import itertools
 import json
 from pathlib import Path
 import sys
@@ -20,6 +21,9 @@ import xml.etree.ElementTree as ET
 from qemu_hvc import tap
 
 GOOD_RESULTS = ('OK', 'SKIP')
+# Of what a test said when it failed: of each, and of how many
+REASON_LINES = 10
+REASONS = 5
 
 
 def count_points(report):
@@ -80,17 +84,33 @@ def count(logs, tests):
         skipped
 
 
+def reason(entry):
+    """The last lines that a test said of its first point that failed, or at its
+    end"""
+    said = entry.get('stdout', '').splitlines()
+    begin = next((index for index, line in enumerate(said)
+                  if line.startswith('not ok ')), None)
+    if begin is None:
+        said += entry.get('stderr', '').splitlines()
+    else:
+        said = list(itertools.takewhile(lambda line: line.startswith('#'),
+                                        said[begin + 1:]))
+    return [line for line in said if line.strip('# ')][-REASON_LINES:]
+
+
 def main():
     parser = tap.parser(__doc__, build=True)
     parser.add_argument('--since', type=float, metavar='SECONDS',
                         help='when the run began, in seconds since 1970')
     arguments = parser.parse_args()
     logs = arguments.build / 'meson-logs'
-    times = []
+    times, reasons = [], []
     try:
         tests = entries(logs / 'testlog.json')
         passed, failed, skipped = count(logs, tests)
         times = list(minutes(tests, arguments.since, time.time()))
+        reasons = [(entry['name'], reason(entry)) for entry in tests
+                   if entry['result'] not in GOOD_RESULTS]
     except (OSError, ET.ParseError, ValueError, KeyError) as error:
         print(f'summary: {error}: no test was run')
         passed, failed, skipped = 0, [], []
@@ -98,6 +118,8 @@ def main():
         print('minutes of each suite:', *times, sep='\n')
     for name in skipped:
         print(f'skipped: {name}')
+    for name, lines in reasons[:REASONS]:
+        print(f'{name} said:', *lines, sep='\n    ')
     for name in failed:
         print(f'FAILED: {name}')
     print(f'{passed} passed, {len(failed)} failed, {len(skipped)} skipped')

@@ -67,6 +67,29 @@ class CountTests(unittest.TestCase):
             self.assertIn(f'p:s / a: {result}', lines[-2])
             self.assertEqual(lines[-1], '2 passed, 1 failed, 0 skipped')
 
+    def test_reason(self):
+        """What a test said of the first point that failed, or at its end"""
+        many = [f'# line {number}' for number in range(99)]
+        for entry, expected in (
+                ({'stdout': 'ok 1 - a\n# not this\nnot ok 2 - b\n# 4 is not 5\n'
+                            '#\nok 3 - c\n# nor this\n'}, ['# 4 is not 5']),
+                ({'stdout': '\n'.join(['not ok 1 - a', *many])},
+                 many[-summary.REASON_LINES:]),
+                ({'stdout': 'ok 1 - a\n', 'stderr': 'Aborted\n'},
+                 ['ok 1 - a', 'Aborted']),
+                ({}, [])):
+            self.assertEqual(summary.reason(entry), expected)
+
+    def test_reason_is_printed(self):
+        logs = self.build / 'meson-logs'
+        self.count({'a': ('FAIL', '<testcase name="1"><failure/></testcase>')})
+        entry = json.loads((logs / 'testlog.json').read_text())
+        entry['stdout'] = 'not ok 1 - 1\n# no such file\n'
+        (logs / 'testlog.json').write_text(json.dumps(entry))
+        self.assertEqual(self.run_tool()[1][-4:], [
+            'p:s / a said:', '    # no such file', 'FAILED: p:s / a: 1',
+            '0 passed, 1 failed, 0 skipped'])
+
     def test_skipped_is_not_passed(self):
         status, lines = self.count({
             'a': ('OK', '<testcase name="1"/><testcase name="2">'
