@@ -2,6 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """QMP: QEMU's monitor for programs, and a QEMU that is started with it."""
 
+from collections.abc import Iterable
 import json
 import re
 import subprocess
@@ -62,6 +63,12 @@ class Monitor:
                       key=lambda machine: [
                           int(n) for n in re.findall(r'\d+',
                                                      machine['name'])])
+
+    def set_capabilities(self, names: Iterable[str],
+                         state: bool = True) -> None:
+        """Of migrations, the other ones stay as they are"""
+        self.command('migrate-set-capabilities', capabilities=[
+            {'capability': name, 'state': state} for name in names])
 
     def wait_migration(self) -> dict:
         """query-migrate's answer when the migration has ended, well or not"""

@@ -65,8 +65,7 @@ class Vm(Qemu):
     def migrate_to(self, to, uri, return_path):
         """How a migration to a VM that waits for one ends on this side"""
         for peer in (to, self):
-            peer.command('migrate-set-capabilities', capabilities=[
-                {'capability': 'return-path', 'state': return_path}])
+            peer.set_capabilities(['return-path'], return_path)
         to.command('migrate-incoming', uri=uri, **{'exit-on-error': False})
         self.command('migrate', uri=uri)
         return self.wait_migration()

@@ -131,8 +131,7 @@ class Vms(unittest.TestCase):
     def migrate(self, source, destination):
         """How it ends: the destination's error, None if there is none"""
         for vm in source, destination:
-            vm.command('migrate-set-capabilities', capabilities=[
-                {'capability': 'return-path', 'state': True}])
+            vm.set_capabilities(['return-path'])
         uri = f'unix:{self.folder}/migration'
         destination.command('migrate-incoming', uri=uri,
                             **{'exit-on-error': False})

@@ -485,9 +485,8 @@ class SharedPagesTest(unittest.TestCase):
             # Where it was not lost, it boots, and is ready again.
             vm.watch_pages(1, ROUNDS)
             self.assert_booted(vm, 2)
-            vm.qmp('migrate-set-capabilities', capabilities=[
-                {'capability': name, 'state': False}
-                for name in ('return-path', 'pause-before-switchover')])
+            vm.set_capabilities(['return-path', 'pause-before-switchover'],
+                                False)
             vm.migrate('file:taken.stream')
 
     # --- contract, and what is refused ---

@@ -94,17 +94,17 @@ def contract_of(vm):
 # has the same options and these ones
 
 def by_file(vm, start, folder, *capabilities):
-    enable(vm, capabilities)
+    vm.set_capabilities(capabilities)
     vm.save(folder / 'moving')
     to = start('-incoming', 'defer')
-    enable(to, capabilities)
+    to.set_capabilities(capabilities)
     return arrived(to, to.load(folder / 'moving'))
 
 
 def live(vm, start, folder, *capabilities):
     to = start('-incoming', 'defer')
     for peer in vm, to:
-        enable(peer, capabilities)
+        peer.set_capabilities(capabilities)
     (folder / 'socket').unlink(missing_ok=True)
     info = vm.migrate_to(to, f'unix:{folder}/socket', True)
     return arrived(to, info if info['status'] == 'failed'
@@ -119,11 +119,6 @@ def by_snapshot(vm, start, folder):
     if said:
         raise RuntimeError(said)
     return start('-loadvm', 'moving')
-
-
-def enable(vm, capabilities):
-    vm.command('migrate-set-capabilities', capabilities=[
-        {'capability': name, 'state': True} for name in capabilities])
 
 
 def arrived(vm, info):

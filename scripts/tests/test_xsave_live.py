@@ -89,9 +89,7 @@ class XsaveLive(XsaveCase):
         socket = self.file('socket')
         for vm in (source, destination):
             try:
-                vm.command('migrate-set-capabilities', capabilities=[
-                    {'capability': 'postcopy-ram', 'state': True},
-                    {'capability': 'events', 'state': True}])
+                vm.set_capabilities(['postcopy-ram', 'events'])
             except RuntimeError as error:
                 self.skipTest(f'no postcopy here: {error}')
         self.assertEqual(source.load(path)['status'], 'completed')
@@ -122,8 +120,7 @@ class XsaveLive(XsaveCase):
                              'completed')
             self.assertIn('postcopy-active', self.migrations(destination))
             self.assert_well(destination.watch())
-            destination.command('migrate-set-capabilities', capabilities=[
-                {'capability': 'postcopy-ram', 'state': False}])
+            destination.set_capabilities(['postcopy-ram'], False)
             destination.save(self.file('again'))
         self.assert_masks(self.file('again'), AVX, AVX)
 

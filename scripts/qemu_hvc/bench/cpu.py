@@ -61,8 +61,7 @@ def downtime_ms(qemu, machine, cpus):
             WaitingVm(qemu, machine, cpus) as a, \
             WaitingVm(qemu, machine, cpus, '-incoming',
                       f'unix:{folder}/socket') as b:
-        a.command('migrate-set-capabilities', capabilities=[
-            {'capability': 'pause-before-switchover', 'state': True}])
+        a.set_capabilities(['pause-before-switchover'])
         a.command('migrate', uri=f'unix:{folder}/socket')
         while a.command('query-migrate')['status'] != 'pre-switchover':
             time.sleep(IDLE_S)

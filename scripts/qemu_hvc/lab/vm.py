@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """A KVM guest inside a host: its QEMU, its monitor, its serial port."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import json
 import re
 import shlex
@@ -185,10 +185,6 @@ class Vm(Monitor):
             if info.get('status') in ('completed', 'failed', 'cancelled'):
                 return info
         raise LabError(f'the migration of {self.name} hangs: {info}')
-
-    def set_capabilities(self, names: Iterable[str]) -> None:
-        self.qmp('migrate-set-capabilities', capabilities=[
-            {'capability': name, 'state': True} for name in names])
 
     def migrate(self, uri: str) -> None:
         self.qmp('migrate', uri=uri)
