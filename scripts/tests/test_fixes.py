@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 qemu-hvc contributors
-"""Loads streams at which QEMU 10.0 aborts as it is released; prints TAP.
+"""Tests the corrections of qemu-patches/10.0/fixes; prints TAP.
 
-What is damaged, or comes from a QEMU that has more, has to be refused with an
-error that says why, and the QEMU that refused it has to go on. The corrections
-are those of qemu-patches/10.0/fixes. One stream is of Debian's QEMU 11.1,
-which scripts/fetch gets.
+A stream at which QEMU 10.0 aborts as it is released, as it is damaged or comes
+from a QEMU that has more, has to be refused with an error that says why, and
+the QEMU that refused it has to go on. One is of Debian's QEMU 11.1, which
+scripts/fetch gets. A guest reads what it has addressed while another of its CPUs
+changes the memory map.
 """
 
 from pathlib import Path
+import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 from qemu_hvc import tap
+from qemu_hvc.bare import build_guest
 from qemu_hvc.paths import FetchError, fetch
+from qemu_hvc.qmp import PATIENCE_S
 from qemu_hvc.stream import Stream
 from qemu_hvc.vm import OPTIONS, Vm
 
@@ -28,6 +33,10 @@ LENGTHS = (0xffffffff, 0x80000000, 0x7fffffff, 0x40000000, 0x100)
 CAPABILITIES = b'configuration/capabilities\0\0\0\1'
 # Sizes that no ACPI table has; rounded up to pages, the first one is 0.
 TABLE_SIZES = (0xffffffffffffffff, 0x8000000000000000, 0xffffffff, 0x10000000)
+# Of scripts/guests/bare/mmio-a64.S: changes, reads, wrong ones, the last of these
+MMIO_RESULTS, MMIO_RESULT = 0x40100000, struct.Struct('<4Q')
+# One of 150,000 reads was wrong, on two cores.
+MMIO_READS, MMIO_CHANGES = 1000000, 4000
 # Without FEAT_WFxT, whose timer QEMU 11.1 sends all the same
 CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
 
@@ -45,8 +54,7 @@ class Fixes(unittest.TestCase):
     @staticmethod
     def ignore_shared(vm):
         """A capability that a stream names, as both sides have to have it"""
-        vm.command('migrate-set-capabilities', capabilities=[
-            {'capability': 'x-ignore-shared', 'state': True}])
+        vm.set_capabilities(['x-ignore-shared'])
 
     def save(self, machine, prepare=None):
         """The bytes of a VM's stream"""
@@ -129,6 +137,22 @@ class Fixes(unittest.TestCase):
                         self.assert_refused(
                             'fw_cfg: cannot restore the size of a file: Size '
                             'too large: ', edited.read_bytes(), machine)
+
+    def test_reads_while_the_memory_map_changes(self):
+        try:
+            guest = build_guest('mmio-a64', self.path.with_name('guest'))
+        except FileNotFoundError as error:
+            self.skipTest(error)
+        with Vm(self.qemu, 'virt-10.0,highmem=off', '-smp', '2', '-device',
+                'edu,addr=1', '-kernel', guest) as vm:
+            deadline = time.monotonic() + PATIENCE_S
+            changes = reads = wrong = 0
+            while (reads < MMIO_READS or changes < MMIO_CHANGES) and not wrong:
+                self.assertLess(time.monotonic(), deadline, (changes, reads))
+                time.sleep(0.1)
+                changes, reads, wrong, last = MMIO_RESULT.unpack(
+                    vm.read_memory(MMIO_RESULTS, MMIO_RESULT.size))
+            self.assertEqual(wrong, 0, f'{last:#x} at read {reads}')
 
     def test_stream_of_qemu_11_1(self):
         try:

@@ -26,14 +26,13 @@ import time
 import xml.etree.ElementTree as ET
 
 from qemu_hvc import tap
+from qemu_hvc.bare import build_guest
 from qemu_hvc.manual import Hosts, commands
-from qemu_hvc.paths import (CROSS_CC, FetchError, GUESTS, ROOT, SCRIPTS, TESTS,
-                            fetch)
+from qemu_hvc.paths import FetchError, ROOT, SCRIPTS, TESTS, fetch
 
 DOMAINS = ROOT / 'docs/system/arm/libvirt'
 MANUAL = ROOT / 'docs/system/arm/hvc-libvirt.rst'
 GUIDE = ROOT / 'docs/system/arm/hvc-migration.rst'
-GUEST = GUESTS / 'bare/tick-a64.S'
 IMAGES = '/var/lib/libvirt/images'
 # The hosts have no network, and images in common.
 MIGRATION = f'unix://{IMAGES}/migration'
@@ -669,15 +668,6 @@ def libvirt_of_debian(version):
         raise tap.Skip(f'no libvirt {version} of Debian: {error}') from None
 
 
-def build_guest(path):
-    try:
-        subprocess.run([CROSS_CC, '-nostdlib', '-static',
-                        '-Wl,-Ttext=0x40080000', '-Wl,--build-id=none',
-                        '-o', path, GUEST], check=True)
-    except FileNotFoundError:
-        raise tap.Skip(f'no {CROSS_CC}; run scripts/setup') from None
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -697,7 +687,10 @@ def main():
             libvirt = libvirt_of_debian('11.3')
             with Host(folder / 'a', libvirt, qemu) as source, \
                     Host(folder / 'b', libvirt, qemu) as destination:
-                build_guest(folder / 'images/vmlinuz')
+                try:
+                    build_guest('tick-a64', folder / 'images/vmlinuz')
+                except FileNotFoundError as error:
+                    raise tap.Skip(error) from None
                 source.wait()
                 destination.wait()
                 tests = Tests(folder, build, qemu, source, destination)

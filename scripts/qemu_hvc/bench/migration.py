@@ -11,7 +11,7 @@ import time
 
 from ..qmp import Qemu
 from .results import table
-from .tcg import build_guest
+from .tcg import guest_of
 
 RAM_BASE = 0x40000000
 PARAMETERS = 0x40100000
@@ -177,7 +177,7 @@ def refusals(stock, ours, guest):
 
 def tables(bench):
     """The table of refusals, and that of downtime"""
-    guest = build_guest(bench.build, 'dirty-a64')
+    guest = guest_of(bench.build, 'dirty-a64')
     lines = ['| refusal | guest | sent until refused | time |',
              '|---|---|---|---|']
     for text, mib, count, seconds in refusals(

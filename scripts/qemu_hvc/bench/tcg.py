@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 
+from ..bare import build_guest
 from ..linux_guest import Guest
-from ..paths import CROSS_CC, GUESTS
 
 PARAMETERS = 0x44000000
 DO_HVC, DO_RNDR, DO_NOTHING = range(3)
@@ -29,7 +29,7 @@ class Bench:
         self.stock = build / 'stock' / 'qemu-system-aarch64'
         self.ours = build / 'qemu' / 'qemu-system-aarch64'
         self.pairs = pairs
-        self.guest = build_guest(build, 'bench-a64')
+        self.guest = guest_of(build, 'bench-a64')
 
     def loop(self, qemu, machine, what, count, x0=0, x1=0):
         """Nanoseconds for one round of a loop in the guest."""
@@ -65,15 +65,11 @@ class Bench:
                 statistics.median(b for _, b in values))
 
 
-def build_guest(build, name):
-    """A program of guests/bare, as an ELF file"""
-    guest = build / 'guests' / f'{name}.elf'
-    guest.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([CROSS_CC, '-nostdlib', '-static',
-                    '-Wl,-Ttext=0x40080000', '-Wl,--build-id=none', '-o',
-                    guest, GUESTS / 'bare' / f'{name}.S'],
-                   check=True)
-    return guest
+def guest_of(build, name):
+    """A program of guests/bare in a build's directory"""
+    folder = build / 'guests'
+    folder.mkdir(parents=True, exist_ok=True)
+    return build_guest(name, folder / f'{name}.elf')
 
 
 def boot_seconds(qemu, kernel, services):
