@@ -5,7 +5,8 @@
 A stream at which QEMU 10.0 aborts as it is released, as it is damaged or comes
 from a QEMU that has more, has to be refused with an error that says why, and
 the QEMU that refused it has to go on. One is of Debian's QEMU 11.1, which
-scripts/fetch gets. A guest reads what it has addressed while another of its CPUs
+scripts/fetch gets. A migration by postcopy has to arrive where nothing is left
+to be sent, and a guest reads what it has addressed while another of its CPUs
 changes the memory map.
 """
 
@@ -19,7 +20,7 @@ import unittest
 from qemu_hvc import tap
 from qemu_hvc.bare import build_guest
 from qemu_hvc.paths import FetchError, fetch
-from qemu_hvc.qmp import PATIENCE_S
+from qemu_hvc.qmp import PATIENCE_S, QemuError
 from qemu_hvc.stream import Stream
 from qemu_hvc.vm import OPTIONS, Vm
 
@@ -33,6 +34,9 @@ LENGTHS = (0xffffffff, 0x80000000, 0x7fffffff, 0x40000000, 0x100)
 CAPABILITIES = b'configuration/capabilities\0\0\0\1'
 # Sizes that no ACPI table has; rounded up to pages, the first one is 0.
 TABLE_SIZES = (0xffffffffffffffff, 0x8000000000000000, 0xffffffff, 0x10000000)
+# In the first 100 ms QEMU knows no bandwidth, and 10.2 enters postcopy even if
+# all has been sent: seconds after which it is told to.
+POSTCOPY_AFTER_S = (0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.09)
 # Of scripts/guests/bare/mmio-a64.S: changes, reads, wrong ones, the last of these
 MMIO_RESULTS, MMIO_RESULT = 0x40100000, struct.Struct('<4Q')
 # One of 150,000 reads was wrong, on two cores.
@@ -137,6 +141,28 @@ class Fixes(unittest.TestCase):
                         self.assert_refused(
                             'fw_cfg: cannot restore the size of a file: Size '
                             'too large: ', edited.read_bytes(), machine)
+
+    def test_postcopy_of_nothing(self):
+        for machine in MACHINES:
+            for delay in POSTCOPY_AFTER_S:
+                with self.subTest(machine=machine, delay=delay), \
+                        Vm(self.qemu, machine) as source, \
+                        Vm(self.qemu, machine, '-incoming', 'defer') as to:
+                    for vm in source, to:
+                        try:
+                            vm.set_capabilities(['postcopy-ram',
+                                                 'return-path'])
+                        except QemuError as error:
+                            self.skipTest(f'no postcopy here: {error}')
+                    uri = f'unix:{self.path}'
+                    to.command('migrate-incoming', uri=uri,
+                               **{'exit-on-error': False})
+                    source.command('migrate', uri=uri)
+                    time.sleep(delay)
+                    source.command('migrate-start-postcopy')
+                    for vm in source, to:
+                        info = vm.wait_migration()
+                        self.assertEqual(info['status'], 'completed', info)
 
     def test_reads_while_the_memory_map_changes(self):
         try:
