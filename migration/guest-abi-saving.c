@@ -45,7 +45,8 @@ static bool take_pong(MigrationState *s, int patience_ms)
 int guest_abi_saving_prepare(void *opaque, Error **errp)
 {
     /* QEMU counts the answers, and those of migrations before as well. */
-    while (take_pong(migrate_get_current(), 0)) {
+    while (!compat_postcopy_comes_back() &&
+           take_pong(migrate_get_current(), 0)) {
         continue;
     }
     verdict.asked = false;

@@ -376,11 +376,8 @@ void migration_early_tests(void)
     qtest_add_func("hvc/migration/source-told/number", test_told_number);
     qtest_add_func("hvc/migration/postcopy-at-once/refused",
                    test_postcopy_refused);
-    /* From 10.2 on nothing of ours waits: what is left fails at times. */
-    if (QEMU_VERSION_MAJOR * 100 + QEMU_VERSION_MINOR < 1002) {
-        qtest_add_func("hvc/migration/postcopy-at-once/accepted",
-                       test_postcopy_accepted);
-    }
+    qtest_add_func("hvc/migration/postcopy-at-once/accepted",
+                   test_postcopy_accepted);
     qtest_add_func("hvc/migration/warned-without-return-path", test_warned);
     qtest_add_func("hvc/migration/vcpus", test_vcpus);
 }
