@@ -214,9 +214,7 @@ class SharedPagesTest(unittest.TestCase):
     @classmethod
     def _host(cls, kernel: Kernel) -> Host:
         bundle = cls.build / 'qemu/qemu-bundle/usr/share/qemu'
-        # Where each CPU of a host has a thread of its own, the emulator ends
-        # itself at times, and most of all if a VM there has many vCPUs.
-        return replace(x86.hardware(cls.build), thread='single',
+        return replace(x86.hardware(cls.build),
                        memory=PAGES_MEMORY).host(kernel, {
             'qemu': x86.stripped(cls.build, 'patched'),
             pages_guest.IMAGE: cls.build / 'guests' / pages_guest.IMAGE,
@@ -504,7 +502,7 @@ class SharedPagesTest(unittest.TestCase):
                     r"features 'kvm-hc-map-gpa-range', 'kvm-migration-control' "
                     r'\(CPUID leaf 40000001 EAX = 0x[0-9a-f]+\), which this VM '
                     r'does not have \(0x[0-9a-f]+\); start this QEMU with -cpu '
-                    r"host,-svm, and with the source's -machine shared-pages",
+                    r"host, and with the source's -machine shared-pages",
                     'incoming VM has shared-pages=on, this VM has '
                     "shared-pages=off; start this QEMU with the source's "
                     '-machine shared-pages=on'):

@@ -39,9 +39,8 @@ BEGINNING = 1 << 20
 
 @dataclass(frozen=True)
 class X86Hardware(Hardware):
-    """thread: "multi" if each of its CPUs has one, else "single" """
+    """Where KVM is AMD's: TCG emulates SVM."""
     cpu: str = 'max'
-    thread: str = 'multi'
     initrd: Path = Path()
 
     arch: ClassVar[str] = 'amd64'
@@ -54,7 +53,7 @@ class X86Hardware(Hardware):
             str(self.outer), '-nodefaults', '-display', 'none',
             '-monitor', 'none', '-no-reboot', '-machine', 'q35',
             '-cpu', self.cpu, '-smp', str(CPUS), '-m', self.memory,
-            '-accel', f'tcg,thread={self.thread},tb-size=512',
+            '-accel', 'tcg,thread=multi,tb-size=512',
             '-kernel', str(kernel.image), '-initrd', str(self.initrd),
             # Linux looks whether timer interrupts come, for a time that is too
             # short where this machine has much other work, and panics.
@@ -180,8 +179,6 @@ class PagesVm(pages_guest.Sharing, Vm):
     def begin(self, *options: str, machine: str = 'pc,shared-pages=on',
               cpus: int = 1, ready: bool = True, coming: int = 0,
               edu: bool = False) -> None:
-        # Without SVM: in such a host KVM sometimes gives a state of guests that
-        # are nested, which there are none of, and does not take it back.
-        self.start('-machine', machine, '-cpu', 'host,svm=off', '-L', '.',
+        self.start('-machine', machine, '-cpu', 'host', '-L', '.',
                    *pages_guest.guest_options(Path(pages_guest.IMAGE), cpus,
                                               ready, coming, edu), *options)
