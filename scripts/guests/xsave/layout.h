@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
  *
- * For start.S, main.c and pages.c; scripts/qemu_hvc/xsave_guest.py and
+ * For all of this folder; scripts/qemu_hvc/xsave_guest.py and
  * scripts/qemu_hvc/pages_guest.py have the same numbers.
  */
 
@@ -23,8 +23,9 @@
 /* Of CPU 0; each other one has its own, 4 KiB higher */
 #define STACK       0x20000
 
-/* Of pages.c: what a CPU says of itself, and its pages */
+/* Of cpu.h: 256 gates of 16 bytes */
 #define IDT         0x7000
+/* Of pages.c: what a CPU says of itself, and its pages */
 #define MAX_CPUS    8
 #define CPUS        0x30000
 #define CPU_SIZE    0x1000

@@ -13,6 +13,7 @@
  */
 
 #include <stdint.h>
+#include "cpu.h"
 #include "layout.h"
 
 #define PAGE_SIZE 0x1000ull
@@ -28,15 +29,6 @@
 #define MSR_CONTROL         0x4b564d08u
 #define READY               1
 #define EINVAL_RESULT       (-22ll)
-
-/* Intel SDM volume 3, 11.4: the local APIC */
-#define APIC            0xfee00000ull
-#define APIC_SPURIOUS   0xf0
-#define APIC_ENABLED    0x1ff
-#define APIC_ICR        0x300
-#define TO_ALL_OTHERS   0xc4000
-#define INIT            0x500
-#define STARTUP         0x600
 
 /* PCI Local Bus 3.0, 3.2.2.3.2 and 6.1 */
 #define PCI_ADDRESS     0xcf8
@@ -60,7 +52,6 @@
 #define EDU_RUNS        1
 
 #define GENERAL_PROTECTION 13
-#define CODE_SEGMENT       24
 
 /* A hostile call in so many rounds */
 #define HOSTILE_PERIOD 4
@@ -144,8 +135,6 @@ typedef struct CpuState {
 typedef volatile CpuState SeenState;
 /* volatile: what was written is to be read, not remembered */
 typedef volatile uint64_t Word;
-/* volatile: the CPU reads it */
-typedef volatile uint32_t Register;
 /* volatile: a device has it */
 typedef volatile uint64_t DeviceWord;
 
@@ -164,20 +153,6 @@ static Cpuid cpuid(uint32_t leaf)
     asm volatile("cpuid" : "=a" (r.eax), "=b" (r.ebx), "=c" (r.ecx),
                  "=d" (r.edx) : "a" (leaf), "c" (0));
     return r;
-}
-
-static uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t low, high;
-
-    asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (msr));
-    return (uint64_t)high << 32 | low;
-}
-
-static void wrmsr(uint32_t msr, uint64_t value)
-{
-    asm volatile("wrmsr" : : "c" (msr), "a" ((uint32_t)value),
-                 "d" ((uint32_t)(value >> 32)) : "memory");
 }
 
 static void outl(uint16_t port, uint32_t value)
@@ -211,19 +186,10 @@ asm(".text\n"
 
 static void catch_faults(void)
 {
-    Register *gate = (Register *)(IDT + 16 * GENERAL_PROTECTION);
     uint64_t handler;
-    struct {
-        uint16_t size;
-        uint64_t at;
-    } __attribute__((packed)) table = { 16 * GENERAL_PROTECTION + 15, IDT };
 
     asm("movl $skip_wrmsr, %k0" : "=r" (handler));
-    gate[0] = CODE_SEGMENT << 16 | (handler & 0xffff);
-    gate[1] = (handler & 0xffff0000) | 0x8e00;
-    gate[2] = handler >> 32;
-    gate[3] = 0;
-    asm volatile("lidt %0" : : "m" (table));
+    set_gate(GENERAL_PROTECTION, handler);
 }
 
 static void write_bad_control(uint64_t value)
@@ -372,22 +338,6 @@ static void share_coming(SeenState *cpu)
         results->came++;
     } else if (result != EINVAL_RESULT) {
         note(cpu, result, parameters->coming);
-    }
-}
-
-static void start_others(void)
-{
-    Register *spurious = (Register *)(APIC + APIC_SPURIOUS);
-    Register *icr = (Register *)(APIC + APIC_ICR);
-
-    *spurious = APIC_ENABLED;
-    *icr = TO_ALL_OTHERS | INIT;
-    for (unsigned i = 0; i < 2; i++) {
-        /* No PAUSE: each may be an exit, which gives way to the other CPUs. */
-        for (unsigned delay = 0; delay < 100000; delay++) {
-            asm volatile("");
-        }
-        *icr = TO_ALL_OTHERS | STARTUP | ROM >> 12;
     }
 }
 
