@@ -6,8 +6,8 @@ A stream at which QEMU 10.0 aborts as it is released, as it is damaged or comes
 from a QEMU that has more, has to be refused with an error that says why, and
 the QEMU that refused it has to go on. One is of Debian's QEMU 11.1, which
 scripts/fetch gets. A migration by postcopy has to arrive where nothing is left
-to be sent, and a guest reads what it has addressed while another of its CPUs
-changes the memory map.
+to be sent, a guest reads what it has addressed while another of its CPUs changes
+the memory map, and the flags of its first CPU are what that one has made them.
 """
 
 import itertools
@@ -25,7 +25,8 @@ from qemu_hvc.bare import build_guest
 from qemu_hvc.paths import FetchError, fetch
 from qemu_hvc.qmp import PATIENCE_S, QemuError
 from qemu_hvc.stream import Stream
-from qemu_hvc.vm import OPTIONS, Vm
+from qemu_hvc.vm import OPTIONS, Vm, X86Vm
+from qemu_hvc.xsave_guest import RESULTS
 
 MACHINES = ('virt-10.0', 'virt-hvc-10.0')
 # In every stream: "QEVM", the version, QEMU_VM_CONFIGURATION, then the length
@@ -45,6 +46,9 @@ RACE_RESULT = struct.Struct('<4Q')
 # Of scripts/guests/bare/mmio-a64.S: changes and reads. One of 150,000 reads was
 # wrong, on two cores.
 MMIO_RESULTS, MMIO_ENOUGH = 0x40100000, (4000, 1000000)
+# Of scripts/guests/xsave/gif.c: rounds and loads. After 10,000 rounds at most, on
+# two cores, the first flag was wrong.
+GIF_ENOUGH = (1000000, 5000000)
 # Without FEAT_WFxT, whose timer QEMU 11.1 sends all the same
 CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
 
@@ -52,7 +56,9 @@ CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
 class Fixes(unittest.TestCase):
     """Each test makes a stream, and has it refused."""
 
-    qemu = None     # set by main()
+    # Set by main()
+    qemu = None
+    guests = None
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -198,6 +204,22 @@ class Fixes(unittest.TestCase):
             done, (wrong, last) = self.race(vm, MMIO_RESULTS, MMIO_ENOUGH)
             self.assertEqual(wrong, 0, f'{last:#x} at read {done[1]}')
 
+    def test_flags_of_the_first_cpu(self):
+        """They stay as they are while another CPU loads its FPU's state."""
+        image = self.guests / 'gif-guest.bin'
+        if not image.is_file():
+            self.skipTest(f'no {image.name}: there is no compiler for it')
+
+        class ThreadsVm(X86Vm):
+            """With a thread for each CPU, on any host"""
+            OPTIONS = ('-accel', 'tcg,thread=multi', *X86Vm.OPTIONS[2:])
+
+        with ThreadsVm(self.qemu.with_name('qemu-system-x86_64'), 'q35',
+                       '-cpu', 'max', '-smp', '2', '-bios', image) as vm:
+            done, wrong = self.race(vm, RESULTS, GIF_ENOUGH)
+            self.assertEqual(wrong, (0, 0), 'not set and not cleared within '
+                             f'{done[0]} rounds')
+
     def test_stream_of_qemu_11_1(self):
         try:
             theirs = fetch('qemu-debian', 'aarch64', 'sid')
@@ -230,6 +252,7 @@ class Fixes(unittest.TestCase):
 
 
 def main():
-    Fixes.qemu = tap.arguments(__doc__, build=True).build.resolve() / \
-        'qemu/qemu-system-aarch64'
+    build = tap.arguments(__doc__, build=True).build.resolve()
+    Fixes.qemu = build / 'qemu/qemu-system-aarch64'
+    Fixes.guests = build / 'guests'
     return tap.run(Fixes)

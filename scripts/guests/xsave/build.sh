@@ -7,8 +7,8 @@ usage() {
     cat <<END
 usage: scripts/guests/xsave/build.sh OUT_DIR
 
-Builds xsave-guest.bin, pages-guest.bin and sleep-guest.bin, -bios images for
-x86 machines, or says that there is no compiler for them.
+Builds xsave-guest.bin, pages-guest.bin, gif-guest.bin and sleep-guest.bin,
+-bios images for x86 machines, or says that there is no compiler for them.
 END
 }
 
@@ -50,4 +50,5 @@ build() {
 
 build xsave "$source/start.S" "$source/main.c"
 build pages "$source/start.S" "$source/pages.c"
+build gif "$source/start.S" "$source/gif.c"
 build sleep "$source/sleep.S"

@@ -1,5 +1,5 @@
 /*
- * From the reset vector to 64-bit mode, for main.c and pages.c
+ * From the reset vector to 64-bit mode, for main.c, pages.c and gif.c
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  * Copyright (c) 2026 qemu-hvc contributors
