@@ -44,7 +44,10 @@ static bool take_pong(MigrationState *s, int patience_ms)
 
 int guest_abi_saving_prepare(void *opaque, Error **errp)
 {
-    /* QEMU counts the answers, and those of migrations before as well. */
+    /*
+     * QEMU counts the answers, and those of migrations before as well. Where
+     * none is waited for here, QEMU's own wait for one is left alone.
+     */
     while (!compat_postcopy_comes_back() &&
            take_pong(migrate_get_current(), 0)) {
         continue;

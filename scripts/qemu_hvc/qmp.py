@@ -2,7 +2,7 @@
 # Copyright (c) 2026 qemu-hvc contributors
 """QMP: QEMU's monitor for programs, and a QEMU that is started with it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 import json
 import re
 import subprocess
@@ -70,16 +70,26 @@ class Monitor:
         self.command('migrate-set-capabilities', capabilities=[
             {'capability': name, 'state': state} for name in names])
 
-    def wait_migration(self) -> dict:
-        """query-migrate's answer when the migration has ended, well or not"""
+    def wait_until(self, wanted: Callable[[dict], bool]) -> dict:
+        """query-migrate's answer when it is as wanted"""
         deadline = time.monotonic() + self.migration_patience_s
         while True:
             info = self.command('query-migrate')
-            if info.get('status') in MIGRATION_ENDS:
+            if wanted(info):
                 return info
             if time.monotonic() > deadline:
                 raise QemuError(f'the migration hangs: {info}')
             time.sleep(self.migration_pause_s)
+
+    def wait_migration(self) -> dict:
+        """query-migrate's answer when the migration has ended, well or not"""
+        return self.wait_until(
+            lambda info: info.get('status') in MIGRATION_ENDS)
+
+    def version(self) -> tuple[int, int]:
+        """Of QEMU, such as (10, 0)"""
+        version = self.command('query-version')['qemu']
+        return version['major'], version['minor']
 
 
 class Qmp(Monitor):

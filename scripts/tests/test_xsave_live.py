@@ -123,8 +123,7 @@ class XsaveLive(XsaveCase):
 
     def comes_back(self, vm):
         """Up to QEMU 10.1 nothing takes a VM back from postcopy."""
-        version = vm.command('query-version')['qemu']
-        return (version['major'], version['minor']) >= (10, 2)
+        return vm.version() >= (10, 2)
 
     def assert_came_back(self, source):
         """Its guest runs on, and it knows why."""
