@@ -246,7 +246,7 @@ class Export(Exported):
         for name in ('COPYING', 'Makefile', 'VERSION'):
             (tree / name).touch()
         for name in ('linux-user', 'system'):
-            (tree / name).mkdir()
+            (tree / name).mkdir(exist_ok=True)
 
         def maintainers_of(*names):
             return run('perl', self.source / 'scripts/get_maintainer.pl',

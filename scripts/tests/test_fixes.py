@@ -68,7 +68,7 @@ class Listener:
         self.server.bind(str(path))
         self.server.listen()
         self.connection = None
-        self.thread = threading.Thread(target=self._read)
+        self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
