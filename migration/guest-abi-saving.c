@@ -76,6 +76,10 @@ void guest_abi_saving_pending(void *opaque, uint64_t *must_precopy,
     }
     if (verdict.pongs < PONGS) {
         *must_precopy += HELD;
+        if (migrate_has_error(s)) {
+            /* Where all was sent, there is no write that would fail. */
+            qemu_file_set_error(s->to_dst_file, -ECONNABORTED);
+        }
         return;
     }
     /* Postcopy with a channel of its own waits for one of them. */
