@@ -5,6 +5,10 @@
 from .qmp import QemuError
 from .vm import Vm
 
+# From this version on a source takes its VM back if the destination says that it
+# cannot load the devices.
+COMES_BACK = (10, 2)
+
 
 def version_with(case, qemu, capabilities):
     """QEMU's version; the unittest case is skipped if QEMU refuses one of these

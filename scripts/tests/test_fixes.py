@@ -54,7 +54,7 @@ CPUS = ('cortex-a15', 'cortex-a72', 'neoverse-n1')
 
 
 class Fixes(unittest.TestCase):
-    """Each test makes a stream, and has it refused."""
+    """Streams that are refused, postcopy, and CPUs that race with each other"""
 
     # Set by main()
     qemu = None

@@ -68,7 +68,7 @@ class PostcopySource(unittest.TestCase):
     def test_contract_without_an_answer(self):
         """The guest runs on, though it writes nothing whose sending would fail."""
         # From 10.2 on the VM stops: see below for a connection that breaks.
-        held = self.version < (10, 2)
+        held = self.version < postcopy.COMES_BACK
         for message in (Listener.FAILED, b'')[:1 + held]:
             with self.subTest(message=message), \
                     Vm(self.qemu, 'virt-hvc-10.0') as vm:
@@ -87,7 +87,7 @@ class PostcopySource(unittest.TestCase):
         """When all has been sent, and before it has loaded the devices: the
         guest runs on at the source only if it cannot run at the destination, and
         has its memory."""
-        if self.version < (10, 2):
+        if self.version < postcopy.COMES_BACK:
             self.skipTest('up to QEMU 10.1 a source does not wait for that')
         for more, message, status, state in (
                 ((), Listener.FAILED, 'failed', 'running'),

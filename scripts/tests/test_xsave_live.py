@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 
+from qemu_hvc.postcopy import COMES_BACK
 from qemu_hvc.qmp import PATIENCE_S
 from qemu_hvc.stream import Stream
 from xsave_case import AVX, NO_PKU_MPX, SUPERFLUOUS, TCG, XsaveCase, run
@@ -121,10 +122,6 @@ class XsaveLive(XsaveCase):
             destination.save(self.file('again'))
         self.assert_masks(self.file('again'), AVX, AVX)
 
-    def comes_back(self, vm):
-        """Up to QEMU 10.1 nothing takes a VM back from postcopy."""
-        return vm.version() >= (10, 2)
-
     def assert_came_back(self, source):
         """Its guest runs on, and it knows why."""
         info = source.wait_migration()
@@ -143,7 +140,7 @@ class XsaveLive(XsaveCase):
             self.postcopy(source, destination, path, exit_on_error=True)
             source.command('migrate-start-postcopy')
             log = destination.process.communicate(timeout=PATIENCE_S)[1]
-            if self.comes_back(source):
+            if source.version() >= COMES_BACK:
                 self.assert_came_back(source)
         self.assertIn("xsave: incoming VM uses XSAVE component 'pkru'", log)
 
@@ -154,7 +151,7 @@ class XsaveLive(XsaveCase):
         parked = ('-incoming', 'defer', *memory)
         with self.vm('pc', 'max', *parked) as source, \
              self.vm('pc', 'max,-pku', *parked) as destination:
-            if not self.comes_back(source):
+            if source.version() < COMES_BACK:
                 self.skipTest('before QEMU 10.2 such a destination ends itself')
             self.postcopy(source, destination, path)
             source.command('migrate-start-postcopy')
